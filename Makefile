@@ -1,0 +1,90 @@
+# Peal. `make help` lists everything; rules are non-recursive and objects live under build/<kind>/.
+#
+# kinds of build:  release (what ships), test (failpoints compiled in), san (test + AddressSanitizer and UBSan)
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+KIND ?= release
+B := build/$(KIND)
+CC := gcc
+PREFIX ?= /usr
+DESTDIR ?=
+
+PKGS_BASE := jansson hiredis libjwt libcrypto libsystemd
+PKGS_STORE := libpq
+CFLAGS_COMMON := -std=gnu17 -g -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wimplicit-fallthrough -Werror=format-security -fno-strict-aliasing -fno-delete-null-pointer-checks -fno-strict-overflow \
+	-fstack-protector-strong -fstack-clash-protection -fcf-protection=full -ftrivial-auto-var-init=zero -fPIE \
+	$(if $(CI),-Werror)
+CFLAGS_release := -O2 -D_FORTIFY_SOURCE=3
+CFLAGS_test := -O2 -D_FORTIFY_SOURCE=3 -DPEAL_FAILPOINTS
+CFLAGS_san := -O1 -DPEAL_FAILPOINTS -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+LDFLAGS_COMMON := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
+LDFLAGS_san := -fsanitize=address,undefined
+CFLAGS := $(CFLAGS_COMMON) $(CFLAGS_$(KIND)) $(shell pkg-config --cflags $(PKGS_BASE) $(PKGS_STORE) libuv 2>/dev/null)
+LDFLAGS := $(LDFLAGS_COMMON) $(LDFLAGS_$(KIND))
+LIBS_BASE := $(shell pkg-config --libs $(PKGS_BASE) 2>/dev/null)
+LIBS_STORE := $(shell pkg-config --libs $(PKGS_STORE) 2>/dev/null)
+
+# Dependencies point one way: base <- wire <- store <- fcgi, jobs, ctl; push uses base and wire only.
+SRC_base := $(wildcard lib/base/*.c)
+SRC_wire := $(wildcard lib/wire/*.c)
+SRC_store := $(wildcard lib/store/*.c)
+SRC_fcgi := $(wildcard fcgi/*.c fcgi/endpoint/*.c)
+SRC_push := $(wildcard push/*.c)
+SRC_jobs := $(wildcard jobs/*.c)
+SRC_ctl := $(wildcard ctl/*.c)
+SRC_unit := $(wildcard tests/unit/test_*.c)
+SRC_fuzz := $(wildcard tests/fuzz/fuzz_*.c)
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+LIB_BASE := $(B)/libbase.a
+LIB_WIRE := $(B)/libwire.a
+LIB_STORE := $(B)/libstore.a
+DAEMONS := $(B)/peal-fcgi $(B)/peal-push $(B)/peal-jobs $(B)/pealctl
+UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(SRC_unit))
+
+.PHONY: help setup build unit-build web run stop status test check-sql fuzz format lint clean docs install
+help: ## this list
+	@echo "make <target>   [KIND=release|test|san] [SAN=1] [TIER=1|2|3] [PORT=8080] [DETACH=1] [SEED=n]"; echo
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
+
+build: $(DAEMONS) ## compile the daemons and pealctl into build/<KIND>/
+unit-build: $(UNIT)
+
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	@$(CC) $(CFLAGS) -MMD -MP -Ilib -I. -c -o $@ $<
+
+$(LIB_BASE): $(call obj,$(SRC_base))
+$(LIB_WIRE): $(call obj,$(SRC_wire))
+$(LIB_STORE): $(call obj,$(SRC_store))
+$(B)/lib%.a:
+	@mkdir -p $(@D)
+	@rm -f $@ && ar rcs $@ $^
+
+$(B)/peal-fcgi: $(call obj,$(SRC_fcgi)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lfcgi -largon2 -lm
+$(B)/peal-push: $(call obj,$(SRC_push)) $(LIB_WIRE) $(LIB_BASE)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -luv -lz -lm
+$(B)/peal-jobs: $(call obj,$(SRC_jobs)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lm
+$(B)/pealctl: $(call obj,$(SRC_ctl)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lm
+
+# a unit test may use any module but a main(): push/hub.c, push/codec.c, fcgi/route.c and so on
+UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi))
+$(B)/unit/%: $(B)/tests/unit/%.o $(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -largon2 -lm
+$(B)/libmodules.a: $(call obj,$(UNIT_MODULES))
+
+clean: ## remove what was built (not ./run)
+	rm -rf build web/dist
+
+-include $(shell find build -name '*.d' 2>/dev/null)

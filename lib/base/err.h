@@ -1,0 +1,70 @@
+/*
+ * err -- outcomes and faults.
+ *
+ * Every function that can fail returns `int r`:
+ *     0    done
+ *   > 0    an outcome from the list below: expected, and the caller must handle it or pass it on
+ *   < 0    a fault, a negated errno value: nobody handles it locally, it is passed up unchanged and
+ *          logged once, at the rim (dispatch, or main)
+ *
+ * The one list below yields the C enum, the HTTP status, the `code` of problem+json (RFC 9457), the page
+ * docs/errors.md and the TypeScript union in web/sdk/errors.ts. Only fcgi/reply.c reads the status.
+ */
+#ifndef PEAL_BASE_ERR_H
+#define PEAL_BASE_ERR_H
+
+#include <stddef.h>
+
+/* name, HTTP status, code, retryable as it stands, sentence for docs and for `detail` */
+#define OUTCOMES(X)                                                                                           \
+	X(INVALID, 400, "invalid", 0, "A member of the request is missing or malformed; errors[] names it.")      \
+	X(BAD_JSON, 400, "bad_json", 0, "The body is not the JSON this route accepts.")                           \
+	X(UNAUTHENTICATED, 401, "unauthenticated", 0, "No valid access token came with the request.")            \
+	X(TOKEN_EXPIRED, 401, "token_expired", 0, "The access token has expired; refresh it.")                   \
+	X(BAD_CREDENTIALS, 401, "bad_credentials", 0, "The user name or the password is wrong.")                 \
+	X(BAD_REFRESH_TOKEN, 401, "bad_refresh_token", 0, "The refresh token is unknown, used or expired; sign in.") \
+	X(FORBIDDEN, 403, "forbidden", 0, "This is beyond your role.")                                            \
+	X(REGISTRATION_CLOSED, 403, "registration_closed", 0, "This server does not accept registrations.")      \
+	X(CROSS_SITE, 403, "cross_site", 0, "Cookie routes accept requests from listed origins only.")           \
+	X(NOT_FOUND, 404, "not_found", 0, "There is no such thing, or it is not yours to see.")                   \
+	X(METHOD_NOT_ALLOWED, 405, "method_not_allowed", 0, "The path exists, but not with this method.")        \
+	X(CONFLICT, 409, "conflict", 0, "The state has changed meanwhile.")                                       \
+	X(USERNAME_TAKEN, 409, "username_taken", 0, "Somebody else has this user name.")                         \
+	X(IDEMPOTENCY_CONFLICT, 409, "idempotency_conflict", 0, "This key was used before with another body.")   \
+	X(TOO_LARGE, 413, "too_large", 0, "The body is larger than this route accepts.")                         \
+	X(UNSUPPORTED_MEDIA_TYPE, 415, "unsupported_media_type", 0, "Send application/json.")                    \
+	X(RATE_LIMITED, 429, "rate_limited", 1, "Too many requests; see Retry-After.")                            \
+	X(INTERNAL, 500, "internal", 0, "A fault on our side; the request id leads to it in the log.")           \
+	X(UNAVAILABLE, 503, "unavailable", 1, "A service behind this one is away; try again.")                   \
+	X(OVERLOADED, 503, "overloaded", 1, "The request waited too long to be worth starting; try again.")      \
+	X(UNCERTAIN, 503, "uncertain", 1, "The answer to COMMIT was lost: send the same request, with the same key, again.") \
+	X(RETRY, 503, "retry", 1, "Concurrent changes collided; try again.")
+
+enum outcome {
+	OUTCOME_OK = 0,
+#define X(name, status, code, retryable, text) name,
+	OUTCOMES(X)
+#undef X
+	OUTCOME_MAX
+};
+
+struct outcome_info {
+	const char *name, *code, *text;
+	int status, retryable;
+};
+
+/* Never NULL: faults and unknown values are described as INTERNAL. */
+const struct outcome_info *outcome_info(int r);
+
+/* Makes a fault at this place: `return fault(-EIO);`. The argument is negative. */
+#define fault(r) err_origin((r), __FILE__, __LINE__)
+/* Passes r up; when it is a fault, notes this place in its trace: `if (r) return trace(r);`. */
+#define trace(r) err_trace((r), __FILE__, __LINE__)
+
+int err_origin(int r, const char *file, int line);
+int err_trace(int r, const char *file, int line);
+/* "file:line < file:line ..." of the last fault of this process; "" when there was none. Valid until the next fault. */
+const char *err_path(void);
+void err_clear(void);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * redis -- the doorbell: one blocking hiredis connection with short time-outs and a breaker.
+ *
+ * Owned by one process, connected at first use. After an error the connection is dropped; three errors in a row open the
+ * breaker for 1 s (plus up to 20 % jitter), in which every call returns UNAVAILABLE at once. Nothing durable depends on it.
+ */
+#ifndef PEAL_BASE_REDIS_H
+#define PEAL_BASE_REDIS_H
+
+#include <hiredis/hiredis.h>
+
+#include "arena.h"
+
+struct redis;
+
+struct redis *redis_new(const char *socket_path, int64_t timeout_ms);
+struct redis *redis_free(struct redis *);
+/* 0 with the reply tied to the arena, UNAVAILABLE, or a fault when Redis answers with an error. Arguments are binary-safe. */
+int redis_command(struct redis *, struct arena *, size_t argc, const struct str *argv, redisReply **ret);
+/* EVALSHA with the fallback EVAL: the script is sent whole only when the server does not know it. */
+int redis_script(struct redis *, struct arena *, struct str script, size_t keys, size_t argc, const struct str *argv, redisReply **ret);
+bool redis_up(struct redis *, struct arena *);              /* PING answered */
+
+#endif
