@@ -67,4 +67,7 @@ int err_trace(int r, const char *file, int line);
 const char *err_path(void);
 void err_clear(void);
 
+struct buf;
+void err_write_reference(struct buf *); /* docs/errors.md */
+
 #endif

@@ -29,6 +29,7 @@ struct log_field {
 	log_write(LOG_LEVEL_##level, (event), (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(,) { 0 } })
 
 void log_open(const char *program, enum log_level most);   /* once, at the start of main */
+enum log_level log_level_of(const char *word);             /* "debug" -> LOG_LEVEL_DEBUG; INFO for unknown words */
 void log_write(enum log_level, const char *event, const struct log_field *);
 /* Logs a fault with its trace (err_path()) and clears it. For the rim only. */
 void log_fault(const char *event, int r, const struct log_field *);

@@ -40,6 +40,8 @@ struct str str_trim(struct str);                             /* ASCII blanks at 
 bool str_int64(struct str, int64_t *ret);
 /* A positive int64: the form of every id that comes from outside. */
 bool str_id(struct str, int64_t *ret);
+/* Bytes of the UTF-8 sequence that s begins with, 0 when there is none that is valid; *ret is the code point. */
+size_t str_utf8_next(struct str, uint32_t *ret);
 bool str_utf8_valid(struct str);                             /* RFC 3629: no surrogates, no overlong forms, <= U+10FFFF */
 size_t str_code_points(struct str);                          /* of valid UTF-8 */
 /* The longest prefix with at most n code points. */
