@@ -74,7 +74,7 @@ $(B)/peal-jobs: $(call obj,$(SRC_jobs)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lm
 $(B)/pealctl: $(call obj,$(SRC_ctl)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lm
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -largon2 -lm
 
 # a unit test may use any module but a main(): push/hub.c, push/codec.c, fcgi/route.c and so on
 UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi))
