@@ -23,7 +23,7 @@ LDFLAGS_COMMON := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
 LDFLAGS_san := -fsanitize=address,undefined
 CFLAGS := $(CFLAGS_COMMON) $(CFLAGS_$(KIND)) $(shell pkg-config --cflags $(PKGS_BASE) $(PKGS_STORE) libuv 2>/dev/null)
 LDFLAGS := $(LDFLAGS_COMMON) $(LDFLAGS_$(KIND))
-LIBS_BASE := $(shell pkg-config --libs $(PKGS_BASE) 2>/dev/null)
+LIBS_BASE := $(shell pkg-config --libs $(PKGS_BASE) 2>/dev/null) -largon2
 LIBS_STORE := $(shell pkg-config --libs $(PKGS_STORE) 2>/dev/null)
 
 # Dependencies point one way: base <- wire <- store <- fcgi, jobs, ctl; push uses base and wire only.

@@ -1,7 +1,7 @@
 /*
- * password -- Argon2id (RFC 9106) in the encoded form `$argon2id$v=19$m=..,t=..,p=1$salt$hash`.
+ * password -- password hashes: Argon2id (RFC 9106) in the encoded form of libargon2, "$argon2id$v=19$m=..,t=..,p=1$salt$hash".
  *
- * One hash costs about 25 ms of CPU and `memory_kib` of memory, so only the auth pool and pealctl call it.
+ * One hash at the default cost (19 MiB, 2 passes) takes about 25 ms of CPU: callers run in the auth pool.
  */
 #ifndef PEAL_BASE_PASSWORD_H
 #define PEAL_BASE_PASSWORD_H
@@ -9,9 +9,13 @@
 #include "arena.h"
 #include "str.h"
 
-/* A fresh hash with 16 random bytes of salt. 0, or a fault (no memory). */
+/* 0 with the encoded hash (lives as the arena), or a fault. The salt is 16 random bytes. */
 int password_hash(struct arena *, struct str password, int64_t memory_kib, int64_t passes, struct str *ret);
-/* True when the password is the one that was hashed. False also for a hash that cannot be read. */
+/* In constant time with respect to the hash; false also when `encoded` is malformed. */
 bool password_verify(struct arena *, struct str encoded, struct str password);
+/* Spends what password_verify() would at this cost, for a user who does not exist. */
+void password_verify_nobody(struct arena *, struct str password, int64_t memory_kib, int64_t passes);
+/* Hash computations of this process so far: tests count them. */
+int64_t password_computations(void);
 
 #endif
