@@ -1,0 +1,459 @@
+/* conf -- the table of keys, and reading and describing by it. */
+#include "conf.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/un.h>
+
+#include "err.h"
+#include "log.h"
+
+#define FILE_MAX_BYTES ((size_t)1024 * 1024)
+#define SUN_PATH_BYTES (sizeof((struct sockaddr_un *)0)->sun_path - 1)
+#define LONGEST_SOCKET "/command.sock"
+#define NAME_MAX_BYTES 64
+
+#define KEY(t, m, def, ...) { .name = #m, .type = (t), .value = (def), .offset = offsetof(struct conf, m), __VA_ARGS__ }
+#define INT_KEY(m, def, least, most, text) KEY(CONF_INT, m, def, .min = (least), .max = (most), .help = (text))
+#define PATH_KEY(m, def, text) KEY(CONF_PATH, m, def, .help = (text))
+#define STRING_KEY(m, def, text) KEY(CONF_STRING, m, def, .help = (text))
+#define WORD_KEY(m, def, list, text) KEY(CONF_WORD, m, def, .words = (list), .help = (text))
+
+/* clang-format off */
+const struct conf_key conf_keys[] = {
+	INT_KEY(access_token_seconds, "600", 10, 86400, "How long an access token is valid. Disabling an account takes effect at once all the same."),
+	INT_KEY(argon2_memory_kib, "19456", 8, 4194304, "Memory of one Argon2id password hash. Less than 19456 is for tests only."),
+	INT_KEY(argon2_passes, "2", 1, 100, "Passes of Argon2id over its memory."),
+	INT_KEY(auth_nice, "10", 0, 19, "Niceness of the workers that hash passwords, so that a flood of logins cannot slow messages down."),
+	STRING_KEY(database, "host=/run/postgresql dbname=peal user=peal", "libpq connection string of the role the daemons use."),
+	STRING_KEY(database_owner, "host=/run/postgresql dbname=peal user=peal_owner", "libpq connection string of the owner of the schema; only pealctl uses it."),
+	INT_KEY(drain_seconds, "20", 0, 3600, "How long REST workers may finish their request after SIGTERM or SIGHUP."),
+	INT_KEY(event_retention_days, "30", 1, 3650, "How long events are kept for devices that were away; older ones start afresh."),
+	INT_KEY(idempotency_days, "30", 1, 3650, "How long a client's key protects a repeated request."),
+	WORD_KEY(log_level, "info", "error warning notice info debug", "The least important kind of line that is logged."),
+	INT_KEY(marks_max_members, "32", 2, 10000, "Read and delivered marks are told to others in conversations of at most this many members."),
+	INT_KEY(max_body_kib, "64", 1, 65536, "Largest JSON body of a request other than sending a message."),
+	INT_KEY(max_content_code_points, "16384", 1, 1048576, "Longest message text, in code points."),
+	INT_KEY(max_content_kib, "64", 1, 4096, "Longest message text, in KiB of UTF-8."),
+	INT_KEY(max_message_body_kib, "256", 1, 65536, "Largest JSON body of a request that sends a message."),
+	INT_KEY(max_page, "100", 1, 1000, "Most things in one page of a list."),
+	STRING_KEY(origins, "", "Origins (such as https://chat.example.org), separated by blanks, that may use cookies and the socket beside public_url itself."),
+	INT_KEY(password_max_bytes, "256", 64, 4096, "Longest password, in bytes."),
+	INT_KEY(password_min_code_points, "15", 1, 64, "Shortest password, in code points."),
+	STRING_KEY(public_url, "http://localhost", "What people type to get here: scheme and host, without a path."),
+	INT_KEY(push_dead_seconds, "90", 1, 3600, "A socket from which nothing came for this long is closed."),
+	INT_KEY(push_devices_per_user, "10", 1, 10000, "Sockets one person may hold open."),
+	INT_KEY(push_drain_seconds, "30", 0, 3600, "Over how long peal-push spreads the reconnections of its clients when it stops."),
+	INT_KEY(push_frames_per_minute, "100", 1, 1000000, "Frames a socket may send per minute."),
+	INT_KEY(push_heartbeat_seconds, "30", 1, 3600, "Seconds between the pings that peal-push sends."),
+	INT_KEY(push_hello_seconds, "10", 1, 600, "How long a new socket may take to say who it is."),
+	INT_KEY(push_max_connections, "15000", 1, 1000000, "Sockets one peal-push process accepts."),
+	INT_KEY(push_max_frame_kib, "320", 1, 65536, "Largest frame a client may send."),
+	INT_KEY(push_offline_seconds, "20", 0, 600, "How long a person without a socket still counts as online."),
+	INT_KEY(push_poll_ms, "250", 10, 60000, "Pause between two looks at the event log while Redis is away."),
+	INT_KEY(push_processes, "1", 1, 64, "Number of peal-push processes on this host."),
+	INT_KEY(push_queue_events, "256", 1, 100000, "Events that may wait for one slow socket; then it is closed and replays later."),
+	INT_KEY(push_queue_kib, "256", 1, 65536, "KiB that may wait for one slow socket; then it is closed and replays later."),
+	INT_KEY(push_watch_max, "200", 0, 10000, "People whose presence one socket may watch."),
+	PATH_KEY(redis_socket, "/run/redis/redis-server.sock", "Unix socket of Redis."),
+	INT_KEY(redis_timeout_ms, "50", 1, 60000, "How long one answer of Redis may take."),
+	PATH_KEY(refresh_key_file, "/etc/peal/refresh.key", "File with at least 32 random bytes, from which refresh tokens are derived."),
+	INT_KEY(refresh_grace_seconds, "20", 0, 600, "How long a refresh token that was just used gets the same successor again."),
+	INT_KEY(refresh_token_days, "30", 1, 3650, "How long a person stays signed in."),
+	WORD_KEY(registration, "closed", "open closed", "Whether anybody may make an account."),
+	INT_KEY(request_timeout_seconds, "10", 1, 3600, "A REST worker busy with one request for longer is killed."),
+	INT_KEY(requests_per_worker, "50000", 1, 1000000000, "Requests after which a REST worker is replaced."),
+	PATH_KEY(run_dir, "/run/peal", "Folder of the sockets. Short: a socket's path has at most 107 bytes."),
+	INT_KEY(shed_after_ms, "2000", 10, 600000, "A request that waited longer for a worker is answered 503 at once."),
+	INT_KEY(statement_timeout_ms, "2000", 10, 600000, "How long one SQL statement may take."),
+	INT_KEY(sweep_ms, "1000", 10, 60000, "Pause between two sweeps of peal-jobs for events that nobody published."),
+	STRING_KEY(token_audience, "peal", "Claim `aud` of access tokens."),
+	STRING_KEY(token_issuer, "peal", "Claim `iss` of access tokens."),
+	PATH_KEY(token_private_key_file, "/etc/peal/token.key", "PEM file of the EC P-256 key that signs access tokens; readable by peal-fcgi only."),
+	PATH_KEY(token_public_key_file, "/etc/peal/token.pub", "PEM file of its public half."),
+	INT_KEY(typing_max_members, "64", 2, 10000, "Typing is told to others in conversations of at most this many members."),
+	INT_KEY(workers_auth, "2", 1, 1024, "REST workers for registering, signing in and changing passwords."),
+	INT_KEY(workers_fast, "16", 1, 1024, "REST workers for everything that is quick."),
+	INT_KEY(workers_feed, "4", 1, 1024, "REST workers for what peal-push asks."),
+	INT_KEY(workers_slow, "4", 1, 1024, "REST workers for searches and exports."),
+	{ 0 }
+};
+/* clang-format on */
+
+/* What reading one file carries along. */
+struct reader {
+	struct arena *arena;
+	struct conf *conf;
+	struct buf *errors;
+	const char *path;
+	int line;
+	int set_on[sizeof conf_keys / sizeof conf_keys[0]]; /* the line that set a key, 0 when none did */
+	bool failed;
+};
+
+static void complain(struct reader *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void
+complain(struct reader *r, const char *fmt, ...)
+{
+	va_list ap;
+	char text[512];
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	r->failed = true;
+	if (r->line)
+		buf_printf(r->errors, "%s:%d: %s\n", r->path, r->line, text);
+	else
+		buf_printf(r->errors, "%s: %s\n", r->path, text);
+}
+
+static const struct conf_key *
+find_key(struct str name)
+{
+	for (const struct conf_key *k = conf_keys; k->name; k++)
+		if (str_eq(name, str_c(k->name)))
+			return k;
+	return NULL;
+}
+
+/* Levenshtein's distance, one row at a time. */
+static size_t
+distance(struct str a, struct str b)
+{
+	size_t row[NAME_MAX_BYTES + 1];
+
+	for (size_t j = 0; j <= b.n; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= a.n; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= b.n; j++) {
+			size_t best = diagonal + (a.p[i - 1] != b.p[j - 1]);
+
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[b.n];
+}
+
+/* The key somebody meant by a misspelt name: at most a third of it may differ. */
+static const struct conf_key *
+nearest_key(struct str name)
+{
+	const struct conf_key *nearest = NULL;
+	size_t least = name.n / 3 + 1;
+
+	if (name.n > NAME_MAX_BYTES)
+		return NULL;
+	for (const struct conf_key *k = conf_keys; k->name; k++) {
+		size_t d = distance(name, str_c(k->name));
+
+		if (d < least) {
+			least = d;
+			nearest = k;
+		}
+	}
+	return nearest;
+}
+
+static bool
+word_in(struct str word, const char *words)
+{
+	struct str rest = str_c(words);
+
+	while (rest.p)
+		if (str_eq(str_cut(&rest, ' '), word))
+			return true;
+	return false;
+}
+
+static void
+set_int(struct reader *r, const struct conf_key *k, struct str value)
+{
+	int64_t v;
+
+	if (!str_int64(value, &v))
+		complain(r, "%s must be a whole number, not \"%.*s\"", k->name, STR_ARG(value));
+	else if (v < k->min || v > k->max)
+		complain(r, "%s must be between %lld and %lld", k->name, (long long)k->min, (long long)k->max);
+	else
+		*(int64_t *)((char *)r->conf + k->offset) = v;
+}
+
+static void
+set_text(struct reader *r, const struct conf_key *k, struct str value)
+{
+	if (k->type == CONF_PATH && !str_has_prefix(value, STR("/")))
+		complain(r, "%s must be an absolute path", k->name);
+	else if (k->type == CONF_WORD && !word_in(value, k->words))
+		complain(r, "%s must be one of: %s", k->name, k->words);
+	else
+		*(const char **)((char *)r->conf + k->offset) = arena_cstr(r->arena, value);
+}
+
+static void
+set_value(struct reader *r, const struct conf_key *k, struct str value)
+{
+	if (k->type == CONF_INT)
+		set_int(r, k, value);
+	else
+		set_text(r, k, value);
+}
+
+static void
+unknown_key(struct reader *r, struct str name)
+{
+	const struct conf_key *k = nearest_key(name);
+
+	if (k)
+		complain(r, "unknown key \"%.*s\"; did you mean \"%s\"?", STR_ARG(name), k->name);
+	else
+		complain(r, "unknown key \"%.*s\"", STR_ARG(name));
+}
+
+static void
+read_line(struct reader *r, struct str line)
+{
+	struct str name = str_trim(line), value;
+	const struct conf_key *k;
+
+	if (!name.n || name.p[0] == '#')
+		return;
+	if (!str_utf8_valid(name) || memchr(name.p, '\0', name.n)) {
+		complain(r, "not a line of text");
+		return;
+	}
+	value = name;
+	name = str_trim(str_cut(&value, '='));
+	k = find_key(name);
+	if (!value.p) {
+		complain(r, "expected \"key = value\"");
+	} else if (!k) {
+		unknown_key(r, name);
+	} else if (r->set_on[k - conf_keys]) {
+		complain(r, "%s was set already on line %d", k->name, r->set_on[k - conf_keys]);
+	} else {
+		r->set_on[k - conf_keys] = r->line;
+		set_value(r, k, str_trim(value));
+	}
+}
+
+static void
+read_text(struct reader *r, struct str text)
+{
+	while (text.n) {
+		r->line++;
+		read_line(r, str_cut(&text, '\n'));
+	}
+	r->line = 0;
+}
+
+static int
+read_file(struct reader *r, struct buf *text)
+{
+	char *to = buf_reserve(text, FILE_MAX_BYTES + 1);
+	FILE *f = fopen(r->path, "re");
+	bool bad;
+
+	if (!f) {
+		complain(r, "%s", strerrordesc_np(errno));
+		return INVALID;
+	}
+	errno = 0;
+	buf_commit(text, fread(to, 1, FILE_MAX_BYTES + 1, f));
+	bad = ferror(f);
+	if (bad)
+		complain(r, "%s", strerrordesc_np(errno));
+	else if (text->n > FILE_MAX_BYTES)
+		complain(r, "is larger than 1 MiB");
+	fclose(f);
+	return bad || text->n > FILE_MAX_BYTES ? INVALID : 0;
+}
+
+static void
+set_defaults(struct reader *r)
+{
+	for (const struct conf_key *k = conf_keys; k->name; k++)
+		if (k->value)
+			set_value(r, k, str_c(k->value));
+}
+
+/* Errors beyond one line name the line that set the key, when one did. */
+static void
+at_key(struct reader *r, const char *name)
+{
+	r->line = r->set_on[find_key(str_c(name)) - conf_keys];
+}
+
+static bool
+is_origin(struct str s)
+{
+	struct str host = s;
+
+	if (str_has_prefix(s, STR("https://")))
+		host = str_n(s.p + 8, s.n - 8);
+	else if (str_has_prefix(s, STR("http://")))
+		host = str_n(s.p + 7, s.n - 7);
+	else
+		return false;
+	for (size_t i = 0; i < host.n; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789.-:[]", host.p[i]))
+			return false;
+	return host.n > 0;
+}
+
+static void
+check_origins(struct reader *r)
+{
+	struct str rest = str_trim(str_c(r->conf->origins));
+
+	at_key(r, "public_url");
+	if (!is_origin(str_c(r->conf->public_url)))
+		complain(r, "public_url must be http:// or https:// and a host in lower case, without a path");
+	at_key(r, "origins");
+	while (rest.n) {
+		struct str origin = str_cut(&rest, ' ');
+
+		if (origin.n && !is_origin(origin))
+			complain(r, "origins: \"%.*s\" is not http:// or https:// and a host in lower case", STR_ARG(origin));
+	}
+}
+
+static void
+check_sockets(struct reader *r)
+{
+	at_key(r, "run_dir");
+	if (strlen(r->conf->run_dir) + strlen(LONGEST_SOCKET) > SUN_PATH_BYTES)
+		complain(r, "run_dir is too long: with \"%s\" it must have at most %zu bytes", LONGEST_SOCKET, SUN_PATH_BYTES);
+	at_key(r, "redis_socket");
+	if (strlen(r->conf->redis_socket) > SUN_PATH_BYTES)
+		complain(r, "redis_socket is too long: it must have at most %zu bytes", SUN_PATH_BYTES);
+}
+
+static void
+check_numbers(struct reader *r)
+{
+	at_key(r, "push_dead_seconds");
+	if (r->conf->push_dead_seconds <= r->conf->push_heartbeat_seconds)
+		complain(r, "push_dead_seconds must be greater than push_heartbeat_seconds, or healthy sockets are closed");
+	at_key(r, "max_message_body_kib");
+	if (r->conf->max_message_body_kib < r->conf->max_content_kib)
+		complain(r, "max_message_body_kib must not be less than max_content_kib");
+	at_key(r, "push_max_frame_kib");
+	if (r->conf->push_max_frame_kib < r->conf->max_message_body_kib)
+		complain(r, "push_max_frame_kib must not be less than max_message_body_kib");
+}
+
+static void
+check_needed(struct reader *r)
+{
+	r->line = 0;
+	for (const struct conf_key *k = conf_keys; k->name; k++)
+		if (!k->value && !r->set_on[k - conf_keys])
+			complain(r, "%s must be set", k->name);
+}
+
+static void
+check_all(struct reader *r)
+{
+	check_needed(r);
+	if (!r->failed) {
+		check_origins(r);
+		check_sockets(r);
+		check_numbers(r);
+	}
+}
+
+int
+conf_load(struct arena *a, const char *path, struct conf *ret, struct buf *errors)
+{
+	struct conf conf = { 0 };
+	struct reader r = { .arena = a, .conf = &conf, .errors = errors, .path = path ? path : "defaults" };
+	struct buf text;
+
+	set_defaults(&r);
+	buf_init(&text, FILE_MAX_BYTES + 1);
+	if (!path || !read_file(&r, &text)) {
+		read_text(&r, buf_view(&text));
+		check_all(&r);
+	}
+	buf_deinit(&text);
+	if (r.failed)
+		return INVALID;
+	*ret = conf;
+	return 0;
+}
+
+static void
+write_accepted(struct buf *b, const struct conf_key *k)
+{
+	switch (k->type) {
+	case CONF_INT:
+		buf_printf(b, "%lld to %lld", (long long)k->min, (long long)k->max);
+		break;
+	case CONF_WORD:
+		for (struct str rest = str_c(k->words); rest.p; buf_str(b, rest.p ? STR(", ") : STR("")))
+			buf_str(b, str_cut(&rest, ' '));
+		break;
+	case CONF_PATH:
+		buf_str(b, STR("absolute path"));
+		break;
+	case CONF_STRING:
+		buf_str(b, STR("text"));
+		break;
+	}
+}
+
+void
+conf_write_sample(struct buf *b)
+{
+	buf_str(b, STR("# Configuration of Peal: `key = value` per line. What is commented out here is the default.\n"
+	               "# `pealctl config check` names every mistake; docs/configuration.md is this list as a page.\n"));
+	for (const struct conf_key *k = conf_keys; k->name; k++) {
+		buf_printf(b, "\n# %s\n# Accepted: ", k->help);
+		write_accepted(b, k);
+		buf_printf(b, k->value ? ".\n#%s = %s\n" : ".\n%s = %s\n", k->name, k->value ? k->value : "");
+	}
+}
+
+void
+conf_write_reference(struct buf *b)
+{
+	buf_str(b, STR("# Configuration\n\n"
+	               "All daemons and `pealctl` read one file, `/etc/peal/peal.conf`: `key = value` per line, `#` begins a comment\n"
+	               "line, no quoting, no sections. Unknown keys and bad values are errors; `pealctl config check` lists all of\n"
+	               "them with their lines. Units are part of a key's name. Secrets are given by file path only.\n\n"
+	               "| key | accepted | default | meaning |\n|---|---|---|---|\n"));
+	for (const struct conf_key *k = conf_keys; k->name; k++) {
+		buf_printf(b, "| `%s` | ", k->name);
+		write_accepted(b, k);
+		if (!k->value)
+			buf_str(b, STR(" | must be set"));
+		else if (!*k->value)
+			buf_str(b, STR(" | empty"));
+		else
+			buf_printf(b, " | `%s`", k->value);
+		buf_printf(b, " | %s |\n", k->help);
+	}
+}
+
+const char *
+conf_socket(struct arena *a, const struct conf *conf, const char *name)
+{
+	struct str path = arena_printf(a, "%s/%s.sock", conf->run_dir, name);
+
+	if (path.n > SUN_PATH_BYTES) {
+		LOG(ERROR, "socket_path_too_long", L_STR("path", path));
+		abort();
+	}
+	return path.p;
+}
