@@ -1,0 +1,50 @@
+// What the server can answer but success. Made from lib/base/err.h by `npm run errors`.
+
+export const ERRORS = {
+	/** A member of the request is missing or malformed; errors[] names it. */
+	invalid: { status: 400, retryable: false },
+	/** The body is not the JSON this route accepts. */
+	bad_json: { status: 400, retryable: false },
+	/** No valid access token came with the request. */
+	unauthenticated: { status: 401, retryable: false },
+	/** The access token has expired; refresh it. */
+	token_expired: { status: 401, retryable: false },
+	/** The user name or the password is wrong. */
+	bad_credentials: { status: 401, retryable: false },
+	/** The refresh token is unknown, used or expired; sign in. */
+	bad_refresh_token: { status: 401, retryable: false },
+	/** This is beyond your role. */
+	forbidden: { status: 403, retryable: false },
+	/** This server does not accept registrations. */
+	registration_closed: { status: 403, retryable: false },
+	/** Cookie routes accept requests from listed origins only. */
+	cross_site: { status: 403, retryable: false },
+	/** There is no such thing, or it is not yours to see. */
+	not_found: { status: 404, retryable: false },
+	/** The path exists, but not with this method. */
+	method_not_allowed: { status: 405, retryable: false },
+	/** The state has changed meanwhile. */
+	conflict: { status: 409, retryable: false },
+	/** Somebody else has this user name. */
+	username_taken: { status: 409, retryable: false },
+	/** This key was used before with another body. */
+	idempotency_conflict: { status: 409, retryable: false },
+	/** The body is larger than this route accepts. */
+	too_large: { status: 413, retryable: false },
+	/** Send application/json. */
+	unsupported_media_type: { status: 415, retryable: false },
+	/** Too many requests; see Retry-After. */
+	rate_limited: { status: 429, retryable: true },
+	/** A fault on our side; the request id leads to it in the log. */
+	internal: { status: 500, retryable: false },
+	/** A service behind this one is away; try again. */
+	unavailable: { status: 503, retryable: true },
+	/** The request waited too long to be worth starting; try again. */
+	overloaded: { status: 503, retryable: true },
+	/** The answer to COMMIT was lost: send the same request, with the same key, again. */
+	uncertain: { status: 503, retryable: true },
+	/** Concurrent changes collided; try again. */
+	retry: { status: 503, retryable: true },
+} as const;
+
+export type ErrorCode = keyof typeof ERRORS;

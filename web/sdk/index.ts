@@ -1,0 +1,11 @@
+// The SDK: everything a client of Peal needs but a face. No dependencies.
+export { Peal, type Options, type Session } from './client.ts';
+export { PealError, asProblem, type ProblemCode } from './problem.ts';
+export { ERRORS, type ErrorCode } from './errors.ts';
+export { Rest, call, type Bearer, type Transport } from './rest.ts';
+export { Auth } from './auth.ts';
+export { Socket, verdict, type ConnectionState } from './socket.ts';
+export { Store, type Room } from './store.ts';
+export { Outbox, type Pending } from './outbox.ts';
+export { Order } from './order.ts';
+export type * from './types.ts';

@@ -1,0 +1,147 @@
+// What travels: the schemas of docs/openapi.yaml and docs/asyncapi.yaml as far as this client uses them.
+
+export type Id = string; // 64-bit numbers travel as strings
+export type Time = string; // RFC 3339, UTC
+
+export interface User {
+	id: Id;
+	username: string;
+	display_name: string;
+	avatar_url?: string | null;
+	status_text?: string | null;
+}
+
+export type MessageType =
+	'text' | 'image' | 'audio' | 'video' | 'file' | 'location' | 'poll' | 'call' | 'system' | 'encrypted';
+export type Status = 'sent' | 'delivered' | 'read';
+
+/** A message as events carry it: the same for every recipient. REST adds what is the viewer's own. */
+export interface Message {
+	id: Id;
+	conversation_id: Id;
+	seq: number;
+	rev: number;
+	version: number;
+	sender_id: Id;
+	client_id: string | null;
+	message_type: MessageType;
+	content: string | null;
+	reply_to: { id: Id; sender_id: Id; excerpt?: string } | null;
+	created_at: Time;
+	edited_at: Time | null;
+	deleted_at: Time | null;
+	status?: Status;
+}
+
+export interface MessagePage {
+	messages: Message[];
+	has_before: boolean;
+	has_after: boolean;
+	as_of_rev: number;
+}
+
+export type Role = 'member' | 'admin' | 'owner';
+
+export interface Participant {
+	user: User;
+	role: Role;
+	receipt_seq: number;
+	delivered_seq: number;
+}
+
+export interface Conversation {
+	id: Id;
+	type: 'direct' | 'group';
+	name: string | null;
+	avatar_url?: string | null;
+	peer?: User | null;
+	created_at: Time;
+	updated_at: Time;
+	last_seq: number;
+	last_rev: number;
+	participant_count: number;
+	last_message: Message | null;
+	unread_count: number;
+	mention_count: number;
+	my: { read_seq: number; unread_from: number | null; role: Role; pinned: boolean; archived: boolean; muted_until?: Time | null };
+	participants?: Participant[];
+}
+
+export interface Page<T> {
+	items: T[];
+	next_cursor: string | null;
+}
+
+export interface Mark {
+	user_id: Id;
+	receipt_seq: number;
+	delivered_seq: number;
+}
+
+export interface Head {
+	id: Id;
+	last_seq: number;
+	last_rev: number;
+	first_seq: number;
+	read_seq: number;
+	delivered_seq: number;
+	unread_count: number;
+	marks?: Mark[];
+}
+
+export type Availability = 'online' | 'away' | 'offline';
+
+export interface Presence {
+	user_id: Id;
+	status: Availability;
+	last_seen_at?: Time | null;
+}
+
+// Durable events. seq and rev are the counters of the conversation after the event.
+interface InConversation {
+	conversation_id: Id;
+	seq: number;
+	rev: number;
+	timestamp?: Time;
+}
+export interface NewMessage extends InConversation { type: 'new_message'; data: { message: Message } }
+export interface MessageDeleted extends InConversation { type: 'message_deleted'; data: { message: Message } }
+export interface ConversationCreated extends InConversation { type: 'conversation_created'; data: { conversation: Conversation } }
+export interface Skipped extends InConversation { type: 'skipped' }
+/** Kinds that this version does not show still take their number. */
+export interface OtherEvent extends InConversation {
+	type: 'message_edited' | 'message_pinned' | 'message_unpinned' | 'reaction_added' | 'reaction_removed' | 'poll_voted'
+		| 'member_added' | 'member_removed' | 'conversation_updated';
+	data: Record<string, unknown>;
+}
+export interface UserChanged {
+	type: 'user_changed';
+	user_rev: number;
+	kind: string;
+	data: { conversation_id?: Id; read_seq?: number; unread_from?: number | null; unread_count?: number } & Record<string, unknown>;
+	timestamp?: Time;
+}
+export type ConversationEvent = NewMessage | MessageDeleted | ConversationCreated | Skipped | OtherEvent;
+export type Durable = ConversationEvent | UserChanged;
+
+// Everything else that the socket says.
+export interface Welcome { type: 'welcome'; user_id: Id; connection_id: string; server_time: Time; mode: 'resume' | 'fresh'; heartbeat_seconds: number }
+export interface Heads { type: 'heads'; conversations: Head[]; removed?: Id[]; user: { last_rev: number } }
+export interface Batch { type: 'batch'; count: number; events: Durable[]; more: boolean }
+export interface Live { type: 'live'; since: string }
+export interface Cursor { type: 'cursor'; since: string }
+export interface Retry { type: 'retry'; attempt: number; events: Durable[] }
+export interface MarkMoved { type: 'message_read' | 'message_delivered'; conversation_id: Id; data: { user_id: Id; seq: number } }
+export interface Typing { type: 'typing'; conversation_id: Id; data: { user_id: Id; is_typing: boolean; kind?: string } }
+export interface PresenceChanged { type: 'presence'; data: Presence }
+export interface Bye { type: 'bye'; reason: string; reconnect_in_ms?: number }
+export interface SocketError { type: 'error'; id?: number; code: string; message: string; retry_after_ms?: number }
+export type Frame =
+	| Durable | Welcome | Heads | Batch | Live | Cursor | Retry | MarkMoved | Typing | PresenceChanged | Bye | SocketError
+	| { type: 'pong' } | { type: 'response'; id: number; status: number; body?: unknown };
+
+/** A place in a conversation's order. */
+export interface Place {
+	seq: number;
+	rev: number;
+}
