@@ -4,8 +4,8 @@
  * Ours are signed ES256 with header {"alg":"ES256","typ":"at+jwt"} (RFC 9068) and claims iss, aud, sub (user id), sid
  * (session id), iat, exp. Verification reads the header first and binds the algorithm to the key: nothing in a token chooses
  * how it is checked. Refused before libjwt sees it: more than 4 KiB, not three non-empty strict base64url segments, a header
- * or claims set that is not one JSON object with unique keys, another `alg` or `typ`, any of jku, x5u, jwk, x5c, crit.
- * Then the signature; then iss, aud, exp, iat, nbf (leeway 30 s), sub and sid.
+ * or claims set that is not one JSON object with unique keys, another `alg` or `typ`, any other header member (jku, x5u, jwk,
+ * x5c, crit, kid). Then the signature; then iss, aud, exp, iat, nbf (leeway 30 s), sub and sid.
  */
 #ifndef PEAL_BASE_TOKEN_H
 #define PEAL_BASE_TOKEN_H
@@ -24,7 +24,8 @@ struct token_claims {
 
 struct token_keys;
 
-/* private_file may be NULL: such keys verify only. 0, or a fault whose log line says which file. */
+/* Both keys are on P-256 and belong together; others may not read the private file. private_file NULL: such keys verify only.
+ * 0, or a fault whose log line says which file and why. */
 int token_keys_load(const char *private_file, const char *public_file, const char *issuer, const char *audience,
                     struct token_keys **ret);
 struct token_keys *token_keys_free(struct token_keys *);
