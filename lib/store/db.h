@@ -15,6 +15,7 @@
 #define PEAL_STORE_DB_H
 
 #include "../base/arena.h"
+#include "../base/buf.h"
 #include "../base/clock.h"
 #include "../base/err.h"
 #include "../base/str.h"
@@ -43,10 +44,16 @@ struct arg {
 
 /* Not connected yet; `statement_timeout_ms` becomes the session's. application_name as given. */
 struct db *db_new(const char *conninfo, const char *application_name, int64_t statement_timeout_ms);
+/* The same with nothing prepared: statements are parsed each time they run. For pealctl, before there is a schema. */
+struct db *db_new_bare(const char *conninfo, const char *application_name);
 struct db *db_free(struct db *);
 /* Connects when needed: 0, or UNAVAILABLE within milliseconds (attempts are spaced by 50 ms doubling to 2 s, with jitter). */
 int db_connect(struct db *);
 bool db_connected(const struct db *);
+/* Connections made so far: what belonged to a connection (advisory locks) is gone when this has changed. */
+int64_t db_generation(const struct db *);
+/* What PostgreSQL or libpq said last, one line; "" when nothing failed yet. */
+const char *db_last_error(const struct db *);
 /* Statements run on this connection since db_new(): tests count them. */
 int64_t db_statements(const struct db *);
 
@@ -61,6 +68,10 @@ int64_t rows_int(const struct rows *, size_t row, size_t column);   /* i n h b t
 struct str rows_str(const struct rows *, size_t row, size_t column); /* s y j u; STR_NONE for NULL */
 /* I: copies the ids into the arena. */
 const int64_t *rows_ids(const struct rows *, struct arena *, size_t row, size_t column, size_t *ret_n);
+
+/* Compares every statement of lib/store, as the server understood it, with its signatures; says each difference on a line of
+ * `report`. 0, or INVALID. *ret_n is the number of statements looked at. */
+int db_check(struct db *, struct buf *report, size_t *ret_n);
 
 /* All statements of lib/store, for db_connect() and `make check-sql`. */
 extern const struct stmt *const *const store_statements[];
