@@ -157,7 +157,7 @@ json_id_or_null(struct json_out *w, const char *key, int64_t v)
 	if (v)
 		json_id(w, key, v);
 	else
-		json_null(w, key);
+		json_put_null(w, key);
 }
 
 void
@@ -168,7 +168,7 @@ json_bool(struct json_out *w, const char *key, bool v)
 }
 
 void
-json_null(struct json_out *w, const char *key)
+json_put_null(struct json_out *w, const char *key)
 {
 	begin_value(w, key);
 	buf_str(w->buf, STR("null"));

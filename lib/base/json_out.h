@@ -37,7 +37,7 @@ void json_int(struct json_out *, const char *key, int64_t);
 void json_id(struct json_out *, const char *key, int64_t);          /* "12": 64-bit ids travel as strings */
 void json_id_or_null(struct json_out *, const char *key, int64_t);  /* 0: null */
 void json_bool(struct json_out *, const char *key, bool);
-void json_null(struct json_out *, const char *key);
+void json_put_null(struct json_out *, const char *key);
 void json_time(struct json_out *, const char *key, int64_t wall_us); /* RFC 3339; 0: null */
 void json_raw(struct json_out *, const char *key, struct str);      /* ready JSON, spliced as it is */
 

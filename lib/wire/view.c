@@ -47,7 +47,7 @@ avatar(struct json_out *w, struct str avatar_id)
 		snprintf(url, sizeof(url), "/media/%.*s/thumb.webp", STR_ARG(avatar_id));
 		json_cstr(w, "avatar_url", url);
 	} else {
-		json_null(w, "avatar_url");
+		json_put_null(w, "avatar_url");
 	}
 }
 
@@ -77,7 +77,7 @@ static void
 reply_to(struct json_out *w, const struct message *m, bool excerpt)
 {
 	if (!m->reply_seq) {
-		json_null(w, "reply_to");
+		json_put_null(w, "reply_to");
 		return;
 	}
 	json_open_object(w, "reply_to");
@@ -95,7 +95,7 @@ kinds(struct json_out *w)
 	static const char *const empty[] = { "location", "poll", "call", "system", "encrypted", "link_preview" };
 
 	for (size_t i = 0; i < sizeof(empty) / sizeof(*empty); i++)
-		json_null(w, empty[i]);
+		json_put_null(w, empty[i]);
 }
 
 static const char *
@@ -132,11 +132,11 @@ write_message(struct json_out *w, const char *key, const struct message *m, int6
 		json_cstr(w, "status", status_word(m));
 	json_int(w, "read_count", m->read_count);
 	json_int(w, "delivered_count", m->delivered_count);
-	json_null(w, "forward_of");
+	json_put_null(w, "forward_of");
 	json_time(w, "created_at", m->created_at);
 	json_time(w, "edited_at", m->edited_at);
 	json_time(w, "deleted_at", m->deleted_at);
-	json_null(w, "expires_at");
+	json_put_null(w, "expires_at");
 	json_close(w);
 }
 
@@ -160,13 +160,13 @@ my(struct json_out *w, const struct conversation *c)
 	if (c->my.unread_from)
 		json_int(w, "unread_from", c->my.unread_from);
 	else
-		json_null(w, "unread_from");
+		json_put_null(w, "unread_from");
 	json_cstr(w, "role", role_word(c->my.role));
 	json_cstr(w, "notify", notify_word(c->my.notify));
 	json_time(w, "muted_until", c->my.muted_until);
 	json_bool(w, "archived", c->my.archived);
 	json_bool(w, "pinned", c->my.pinned);
-	json_null(w, "draft");
+	json_put_null(w, "draft");
 	json_close(w);
 }
 
@@ -200,7 +200,7 @@ view_conversation(struct json_out *w, const char *key, const struct conversation
 	if (direct)
 		view_user(w, "peer", &c->peer);
 	else
-		json_null(w, "peer");
+		json_put_null(w, "peer");
 	json_time(w, "created_at", c->created_at);
 	json_time(w, "updated_at", c->updated_at);
 	json_int(w, "first_seq", c->first_seq);
@@ -210,7 +210,7 @@ view_conversation(struct json_out *w, const char *key, const struct conversation
 	if (c->has_last_message)
 		view_message(w, "last_message", &c->last_message, viewer_id);
 	else
-		json_null(w, "last_message");
+		json_put_null(w, "last_message");
 	json_int(w, "unread_count", c->unread_count);
 	json_int(w, "mention_count", c->mention_count);
 	my(w, c);
