@@ -6,6 +6,7 @@
 
 #include "../base/conf.h"
 #include "../wire/feed.h"
+#include "conversation.h"
 #include "db.h"
 
 struct cursor_in {
