@@ -173,7 +173,7 @@ frame_user_read(struct buf *out, int64_t user_rev, const struct conversation *c,
 	if (c->my.unread_from)
 		json_int(&w, "unread_from", c->my.unread_from);
 	else
-		json_null(&w, "unread_from");
+		json_put_null(&w, "unread_from");
 	json_int(&w, "unread_count", c->unread_count);
 	json_int(&w, "mention_count", c->mention_count);
 	json_close(&w);
