@@ -72,7 +72,7 @@ export class Rest {
 	conversations = (cursor?: string | null, limit = 50) =>
 		this.get<Page<Conversation>>(`/conversations${query({ limit, cursor })}`);
 	conversation = (id: Id) => this.get<Conversation>(`/conversations/${id}`);
-	startDirect = (user: Id) => this.body<Conversation>('POST', `/conversations/${user}`, {});
+	startDirect = (user: Id) => this.body<Conversation>('POST', `/conversations/${user}`);
 	messages = (conversation: Id, from: PageFrom = {}) =>
 		this.get<MessagePage>(`/conversations/${conversation}/messages${query({ ...from })}`);
 	send = (conversation: Id, message: SendMessage) =>

@@ -1,0 +1,102 @@
+// Which screen, and what lies over all of them: the connection's state, complaints, announcements.
+import { useEffect, useState } from 'preact/hooks';
+import { Chat } from './Chat.tsx';
+import { displayName } from './format.ts';
+import { Bell } from './icons.tsx';
+import { List } from './List.tsx';
+import { SignIn } from './SignIn.tsx';
+import { current, peal, spoken, toast, watch } from './state.ts';
+import { Spinner } from './parts.tsx';
+
+export function App() {
+	watch('session');
+	const { session } = peal;
+	return (
+		<>
+			{session.state === 'starting' && <Starting trouble={session.trouble} />}
+			{session.state === 'out' && <SignIn expired={session.reason === 'expired'} />}
+			{session.state === 'in' && <Main />}
+			<div class="toast-place" role="alert">{toast.value && <div class="toast">{toast.value}</div>}</div>
+			<div class="unseen" aria-live="polite" data-testid="announcer">{spoken.value}</div>
+		</>
+	);
+}
+
+function Starting({ trouble }: { trouble: boolean }) {
+	return (
+		<main class="starting">
+			<Bell size={56} />
+			{trouble ? <p>The server cannot be reached. Trying again…</p> : <Spinner label="Starting" />}
+		</main>
+	);
+}
+
+function Main() {
+	const open = current.value;
+	return (
+		<div class={open ? 'panes has-room' : 'panes'}>
+			<Title />
+			<div class="side">
+				<Connection />
+				<List />
+			</div>
+			<main class="room-pane">{open ? <Chat key={open} id={open} /> : <Nothing />}</main>
+		</div>
+	);
+}
+
+function Nothing() {
+	return (
+		<div class="nothing">
+			<Bell size={64} />
+			<h2>Pick a conversation</h2>
+			<p>Or search for somebody to begin a new one.</p>
+		</div>
+	);
+}
+
+/** The number of unread messages and whom we talk to, in the title of the page. */
+function Title() {
+	watch('list');
+	const unread = peal.store.unreadTotal();
+	const room = current.value ? peal.store.rooms.get(current.value) : undefined;
+	const title = `${unread > 0 ? `(${unread > 99 ? '99+' : unread}) ` : ''}${room ? `${displayName(room.info)} · ` : ''}Peal`;
+	useEffect(() => { document.title = title; }, [title]);
+	return null;
+}
+
+const STOPPED: Record<string, string> = {
+	forced: 'This tab was disconnected.',
+	token: 'The server did not accept this session.',
+	forbidden: 'The server refused the connection.',
+	origin: 'This address may not connect to the server.',
+};
+
+/** Says that we are not live, but only once that has lasted long enough to matter. */
+function Connection() {
+	watch('connection');
+	const { state, reason } = peal.connection;
+	const bad = state !== 'live' && state !== 'idle';
+	const [shown, show] = useState(false);
+	useEffect(() => {
+		if (!bad) return show(false);
+		const timer = setTimeout(() => show(true), state === 'offline' || state === 'stopped' ? 0 : 1500);
+		return () => clearTimeout(timer);
+	}, [bad, state === 'offline' || state === 'stopped']);
+	return (
+		<div role="status" class="connection-place">
+			{bad && shown && (
+				<div class={`connection connection-${state}`} data-testid="connection">
+					<span>{connectionText(state, reason)}</span>
+					{(state === 'waiting' || state === 'stopped') && <button type="button" onClick={() => peal.reconnect()}>Reconnect</button>}
+				</div>
+			)}
+		</div>
+	);
+}
+
+function connectionText(state: string, reason: string | null): string {
+	if (state === 'offline') return 'You are offline. Messages go out when you are back.';
+	if (state === 'stopped') return STOPPED[reason ?? ''] ?? 'The connection was closed.';
+	return state === 'syncing' ? 'Catching up…' : 'Connecting…';
+}

@@ -1,0 +1,81 @@
+// One conversation: whom it is with, what was said, and the field to say more.
+import { useEffect } from 'preact/hooks';
+import type { Id, Room } from '../sdk/index.ts';
+import { Composer } from './Composer.tsx';
+import { displayName, lastSeen } from './format.ts';
+import { BackIcon } from './icons.tsx';
+import { Log } from './Log.tsx';
+import { Avatar, Spinner } from './parts.tsx';
+import { goHome, peal, watch } from './state.ts';
+
+export function Chat({ id }: { id: Id }) {
+	watch(`c:${id}`);
+	watch('list');
+	const room = peal.store.rooms.get(id);
+	const failed = peal.roomFailed(id);
+	useEffect(() => {
+		void peal.openRoom(id);
+		return () => { peal.typing(id, false); peal.store.trim(id, 100); };
+	}, [id]);
+	if (!room) return <Missing failed={failed} onAgain={() => void peal.openRoom(id)} />;
+	return (
+		<section class="chat" aria-label={`Conversation with ${displayName(room.info)}`} data-room={id}>
+			<Header room={room} />
+			{room.loaded ? <Log room={room} pending={peal.outbox?.of(id) ?? []} /> : <Loading failed={failed} onAgain={() => void peal.openRoom(id)} />}
+			<Composer room={room} />
+		</section>
+	);
+}
+
+function Header({ room }: { room: Room }) {
+	watch('presence');
+	const name = displayName(room.info);
+	const peer = room.info.peer;
+	const presence = peer ? peal.store.presence.get(peer.id) : undefined;
+	return (
+		<header class="chat-head">
+			<a class="ghost back" href="#/" aria-label="Back to the conversations"><BackIcon /></a>
+			<Avatar id={peer?.id ?? room.id} name={name} size="m" presence={presence} />
+			<div class="chat-who">
+				<h2>{name}</h2>
+				<Below room={room} presence={peer ? lastSeenText(room) : ''} />
+			</div>
+		</header>
+	);
+}
+
+function lastSeenText(room: Room): string {
+	const peer = room.info.peer;
+	if (!peer) return '';
+	if (peer.id === peal.store.me) return 'Notes to yourself';
+	if (peal.connection.state !== 'live') return `@${peer.username}`;
+	const presence = peal.store.presence.get(peer.id);
+	return presence ? lastSeen(presence) : `@${peer.username}`;
+}
+
+function Below({ room, presence }: { room: Room; presence: string }) {
+	if (room.typing.size > 0) return <p class="chat-below is-typing" data-testid="typing">typing…</p>;
+	if (room.info.type === 'group') return <p class="chat-below">{room.info.participant_count} people</p>;
+	return <p class={presence === 'online' ? 'chat-below is-online' : 'chat-below'} data-testid="presence">{presence}</p>;
+}
+
+function Loading({ failed, onAgain }: { failed: boolean; onAgain: () => void }) {
+	return (
+		<div class="log-wait">
+			{failed ? <><p>The messages could not be loaded.</p><button type="button" class="secondary" onClick={onAgain}>Try again</button></> : <Spinner label="Loading" />}
+		</div>
+	);
+}
+
+function Missing({ failed, onAgain }: { failed: boolean; onAgain: () => void }) {
+	if (!failed) return <div class="log-wait"><Spinner label="Loading" /></div>;
+	return (
+		<div class="log-wait">
+			<p>This conversation does not exist, or is not yours to see.</p>
+			<div class="confirm-row">
+				<button type="button" class="secondary" onClick={goHome}>All conversations</button>
+				<button type="button" class="secondary" onClick={onAgain}>Try again</button>
+			</div>
+		</div>
+	);
+}

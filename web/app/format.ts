@@ -1,0 +1,90 @@
+// Names, times and links as people read them.
+import type { Conversation, Message, Presence, User } from '../sdk/index.ts';
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
+const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long' });
+const shortWeekday = new Intl.DateTimeFormat(undefined, { weekday: 'short' });
+const shortDate = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'short' });
+const longDate = new Intl.DateTimeFormat(undefined, { day: 'numeric', month: 'long', year: 'numeric' });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: 'full', timeStyle: 'short' });
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' });
+
+const midnight = (date: Date) => new Date(date.getFullYear(), date.getMonth(), date.getDate()).getTime();
+export const dayOf = (at: number | string) => midnight(new Date(at));
+const daysAgo = (at: Date, now: Date) => Math.round((midnight(now) - midnight(at)) / 86_400_000);
+
+export const timeOfDay = (at: number | string) => clock.format(new Date(at));
+export const exactTime = (at: number | string) => full.format(new Date(at));
+
+export function dayLabel(at: number, now = new Date()): string {
+	const date = new Date(at), days = daysAgo(date, now);
+	if (days === 0) return 'Today';
+	if (days === 1) return 'Yesterday';
+	return days < 7 && days > 0 ? weekday.format(date) : longDate.format(date);
+}
+
+/** Short, for the list. */
+export function listTime(at: number | string, now = new Date()): string {
+	const date = new Date(at), days = daysAgo(date, now);
+	if (days <= 0) return clock.format(date);
+	if (days === 1) return 'Yesterday';
+	return days < 7 ? shortWeekday.format(date) : shortDate.format(date);
+}
+
+export function lastSeen(presence: Presence | undefined, now = Date.now()): string {
+	if (presence?.status === 'online') return 'online';
+	if (presence?.status === 'away') return 'away';
+	if (!presence?.last_seen_at) return 'offline';
+	const seconds = Math.max(0, Math.round((now - Date.parse(presence.last_seen_at)) / 1000));
+	if (seconds < 90) return 'last seen just now';
+	if (seconds < 3600) return `last seen ${relative.format(-Math.round(seconds / 60), 'minute')}`;
+	if (seconds < 86_400) return `last seen ${relative.format(-Math.round(seconds / 3600), 'hour')}`;
+	return `last seen ${relative.format(-Math.round(seconds / 86_400), 'day')}`;
+}
+
+export const userName = (user: User | null | undefined) => user?.display_name || user?.username || 'Somebody';
+export const displayName = (info: Conversation) => info.name || userName(info.peer) || 'Conversation';
+
+export function initials(name: string): string {
+	const words = name.trim().split(/\s+/).filter(Boolean);
+	const letters = [words[0], words.length > 1 ? words[words.length - 1] : undefined].map((w) => (w ? Array.from(w)[0] : ''));
+	return letters.join('').toLocaleUpperCase() || '?';
+}
+
+/** One of eight colours, the same for one id everywhere. */
+export function hue(id: string): number {
+	let sum = 7;
+	for (const char of id) sum = (sum * 31 + char.charCodeAt(0)) >>> 0;
+	return sum % 8;
+}
+
+export interface Piece {
+	text: string;
+	href?: string;
+}
+
+/** Splits text at web addresses; closing punctuation stays outside of them. */
+export function pieces(text: string): Piece[] {
+	const found: Piece[] = [];
+	let from = 0;
+	for (const match of text.matchAll(/https?:\/\/[^\s<>"']+/g)) {
+		const href = match[0].replace(/[.,;:!?)\]}]+$/, '');
+		if (!URL.canParse?.(href)) continue;
+		if (match.index > from) found.push({ text: text.slice(from, match.index) });
+		found.push({ text: href, href });
+		from = match.index + href.length;
+	}
+	if (from < text.length) found.push({ text: text.slice(from) });
+	return found;
+}
+
+/** Up to three pictographs and nothing else are shown large. */
+export function isJumbo(text: string): boolean {
+	return /^(?:\p{Extended_Pictographic}(?:\uFE0F|\u200D\p{Extended_Pictographic}|\p{Emoji_Modifier})*\s*){1,3}$/u.test(text.trim());
+}
+
+export function excerpt(message: Message | null): string {
+	if (!message) return '';
+	if (message.deleted_at) return 'Message deleted';
+	return message.content?.replace(/\s+/g, ' ') ?? `(${message.message_type})`;
+}

@@ -1,0 +1,74 @@
+// What the log shows, line by line: messages in groups, days between them, and where the unread ones begin. No DOM.
+import type { Message, Pending, Room } from '../sdk/index.ts';
+import { dayOf } from './format.ts';
+import type { TickKind } from './icons.tsx';
+
+const GROUP_MS = 5 * 60_000;
+
+export interface Bubble {
+	kind: 'bubble';
+	key: string;
+	mine: boolean;
+	at: number;
+	text: string;
+	author: string;
+	/** Place in a run of messages by one person. */
+	first: boolean;
+	last: boolean;
+	message: Message | null;
+	pending: Pending | null;
+}
+
+export type Row = Bubble | { kind: 'day'; key: string; at: number } | { kind: 'unread'; key: string } | { kind: 'note'; key: string; text: string };
+
+export function rowsOf(room: Room, pending: Pending[], me: string, unreadFrom: number | null): Row[] {
+	const rows: Row[] = [];
+	let before: Bubble | null = null;
+	let day: number | null = null;
+	for (const next of [...room.messages.map((m) => said(m, me)), ...unsaid(room, pending, me)]) {
+		if (dayOf(next.at) !== day) {
+			day = dayOf(next.at);
+			rows.push({ kind: 'day', key: `day-${day}`, at: day });
+			before = null;
+		}
+		if (unreadFrom !== null && next.message && next.message.seq >= unreadFrom && !rows.some((r) => r.kind === 'unread')) {
+			rows.push({ kind: 'unread', key: 'unread' });
+			before = null;
+		}
+		if (next.message?.message_type === 'system') {
+			rows.push({ kind: 'note', key: next.key, text: next.text });
+			before = null;
+			continue;
+		}
+		if (before && before.author === next.author && next.at - before.at < GROUP_MS) {
+			before.last = false;
+			next.first = false;
+		}
+		rows.push(next);
+		before = next;
+	}
+	return rows;
+}
+
+function said(message: Message, me: string): Bubble {
+	return {
+		kind: 'bubble', key: (message.sender_id === me && message.client_id) || message.id, mine: message.sender_id === me, author: message.sender_id,
+		at: Date.parse(message.created_at), text: message.content ?? '', first: true, last: true, message, pending: null,
+	};
+}
+
+/** What is still on its way stands below everything, in the order typed, and never twice. */
+function unsaid(room: Room, pending: Pending[], me: string): Bubble[] {
+	const there = new Set(room.messages.slice(-100).filter((m) => m.sender_id === me).map((m) => m.client_id));
+	const newest = room.messages.at(-1);
+	const floor = newest ? Date.parse(newest.created_at) : 0;
+	return pending.filter((p) => !there.has(p.client_id)).map((p) => ({
+		kind: 'bubble', key: p.client_id, mine: true, author: me, at: Math.max(p.at, floor), text: p.content, first: true, last: true,
+		message: null, pending: p,
+	}));
+}
+
+export function tickOf(bubble: Bubble, status: () => TickKind): TickKind {
+	if (bubble.pending) return bubble.pending.state === 'failed' ? 'failed' : 'pending';
+	return status();
+}
