@@ -69,7 +69,7 @@ function Password({ isNew }: { isNew: boolean }) {
 	return (
 		<label class="field"><span>Password {isNew && <small>(at least 15 characters; a few words are fine)</small>}</span>
 			<span class="field-with">
-				<input {...{ type: shown ? 'text' : 'password' }} name="password" required minLength={isNew ? 15 : 1} maxLength={256}
+				<input name="password" type={(shown ? 'text' : 'password') as 'password'} required minLength={isNew ? 15 : 1} maxLength={256}
 					autocomplete={isNew ? 'new-password' : 'current-password'} />
 				<button type="button" class="ghost" aria-pressed={shown} aria-label="Show the password" onClick={() => show(!shown)}>
 					<EyeIcon off={shown} />

@@ -5,6 +5,8 @@ export const ERRORS = {
 	invalid: { status: 400, retryable: false },
 	/** The body is not the JSON this route accepts. */
 	bad_json: { status: 400, retryable: false },
+	/** This is not a request that HTTP allows. */
+	bad_request: { status: 400, retryable: false },
 	/** No valid access token came with the request. */
 	unauthenticated: { status: 401, retryable: false },
 	/** The access token has expired; refresh it. */
@@ -29,14 +31,24 @@ export const ERRORS = {
 	username_taken: { status: 409, retryable: false },
 	/** This key was used before with another body. */
 	idempotency_conflict: { status: 409, retryable: false },
+	/** If-Match or If-Unmodified-Since does not hold. */
+	precondition_failed: { status: 412, retryable: false },
 	/** The body is larger than this route accepts. */
 	too_large: { status: 413, retryable: false },
+	/** The path and query are longer than this server reads. */
+	uri_too_long: { status: 414, retryable: false },
 	/** Send application/json. */
 	unsupported_media_type: { status: 415, retryable: false },
 	/** Too many requests; see Retry-After. */
 	rate_limited: { status: 429, retryable: true },
+	/** The header fields are larger than this server reads. */
+	headers_too_large: { status: 431, retryable: false },
 	/** A fault on our side; the request id leads to it in the log. */
 	internal: { status: 500, retryable: false },
+	/** This server does not know that transfer coding. */
+	not_implemented: { status: 501, retryable: false },
+	/** The worker went away before it answered: send the same request again. */
+	bad_gateway: { status: 502, retryable: true },
 	/** A service behind this one is away; try again. */
 	unavailable: { status: 503, retryable: true },
 	/** The request waited too long to be worth starting; try again. */
@@ -45,6 +57,8 @@ export const ERRORS = {
 	uncertain: { status: 503, retryable: true },
 	/** Concurrent changes collided; try again. */
 	retry: { status: 503, retryable: true },
+	/** The worker did not answer in time: send the same request again. */
+	gateway_timeout: { status: 504, retryable: true },
 } as const;
 
 export type ErrorCode = keyof typeof ERRORS;
