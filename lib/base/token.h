@@ -3,9 +3,9 @@
  *
  * Ours are signed ES256 with header {"alg":"ES256","typ":"at+jwt"} (RFC 9068) and claims iss, aud, sub (user id), sid
  * (session id), iat, exp. Verification reads the header first and binds the algorithm to the key: nothing in a token chooses
- * how it is checked. Refused before libjwt sees it: more than 4 KiB, not three non-empty strict base64url segments, a header
- * or claims set that is not one JSON object with unique keys, another `alg` or `typ`, any other header member (jku, x5u, jwk,
- * x5c, crit, kid). Then the signature; then iss, aud, exp, iat, nbf (leeway 30 s), sub and sid.
+ * how it is checked. Refused before the signature is looked at: more than 4 KiB, not three non-empty strict base64url
+ * segments, a header or claims set that is not one JSON object with unique keys, another `alg` or `typ`, any other header
+ * member (jku, x5u, jwk, x5c, crit, kid). Then the signature; then iss, aud, exp, iat, nbf (leeway 30 s), sub and sid.
  */
 #ifndef PEAL_BASE_TOKEN_H
 #define PEAL_BASE_TOKEN_H
