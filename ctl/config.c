@@ -1,0 +1,67 @@
+/* config.c -- the configuration file: checked, and written from its table. */
+#include <stdio.h>
+
+#include "../lib/base/err.h"
+#include "ctl.h"
+
+static int
+config_check(struct ctl *ctl, int argc, char **argv)
+{
+	(void)argv;
+	if (argc)
+		return EXIT_USAGE;
+	printf("%s is good\n", ctl->conf_path); /* whoever comes here has loaded it */
+	return EXIT_DONE;
+}
+
+static int
+print(int argc, void (*write)(struct buf *))
+{
+	struct buf text;
+
+	if (argc)
+		return EXIT_USAGE;
+	buf_init(&text, 1 << 20);
+	write(&text);
+	fwrite(text.p, 1, text.n, stdout);
+	buf_deinit(&text);
+	return EXIT_DONE;
+}
+
+static int
+config_sample(struct ctl *ctl, int argc, char **argv)
+{
+	(void)ctl, (void)argv;
+	return print(argc, conf_write_sample);
+}
+
+static int
+config_reference(struct ctl *ctl, int argc, char **argv)
+{
+	(void)ctl, (void)argv;
+	return print(argc, conf_write_reference);
+}
+
+static int
+docs_errors(struct ctl *ctl, int argc, char **argv)
+{
+	(void)ctl, (void)argv;
+	return print(argc, err_write_reference);
+}
+
+const struct verb config_check_verb = {
+	.name = "config check",
+	.usage = "",
+	.help = "Read the configuration and name every mistake with its line.",
+	.fn = config_check,
+	.needs_conf = true,
+};
+const struct verb config_sample_verb = {
+	.name = "config sample", .usage = "", .help = "Print a configuration file with every key explained.", .fn = config_sample
+};
+const struct verb config_reference_verb = {
+	.name = "config reference", .usage = "", .help = "Print docs/configuration.md.", .fn = config_reference
+};
+const struct verb docs_errors_verb = {
+	.name = "docs errors", .usage = "", .help = "Print docs/errors.md.", .fn = docs_errors
+};

@@ -1,0 +1,86 @@
+/* keys.c -- makes the keys that the configuration names: the pair for access tokens (EC P-256) and the refresh key. */
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/ec.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "../lib/base/bytes.h"
+#include "ctl.h"
+
+#define REFRESH_KEY_BYTES 32
+
+/* A new file, never one that exists: a lost key ends every session. */
+static FILE *
+create(const char *path, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	return fd < 0 ? NULL : fdopen(fd, "w");
+}
+
+static int
+finish(FILE *f, const char *path, bool written)
+{
+	written = !fflush(f) && !fsync(fileno(f)) && written;
+	if (fclose(f) || !written)
+		return ctl_fail("%s: cannot be written", path);
+	printf("made %s\n", path);
+	return EXIT_DONE;
+}
+
+static int
+write_pem(const char *path, EVP_PKEY *key, bool private)
+{
+	FILE *f = create(path, private ? 0640 : 0644);
+
+	if (!f)
+		return ctl_fail("%s: %s", path, strerror(errno));
+	return finish(f, path, private ? PEM_write_PKCS8PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) : PEM_write_PUBKEY(f, key));
+}
+
+static int
+write_refresh(const char *path)
+{
+	unsigned char secret[REFRESH_KEY_BYTES];
+	FILE *f = create(path, 0640);
+
+	if (!f)
+		return ctl_fail("%s: %s", path, strerror(errno));
+	bytes_random(secret, sizeof(secret));
+	return finish(f, path, fwrite(secret, 1, sizeof(secret), f) == sizeof(secret));
+}
+
+static int
+keys_generate(struct ctl *ctl, int argc, char **argv)
+{
+	const struct conf *conf = &ctl->conf;
+	const char *const paths[] = { conf->token_private_key_file, conf->token_public_key_file, conf->refresh_key_file };
+	EVP_PKEY *key;
+	int status;
+
+	(void)argv;
+	if (argc)
+		return EXIT_USAGE;
+	for (size_t i = 0; i < 3; i++)
+		if (!access(paths[i], F_OK))
+			return ctl_fail("%s exists: remove it yourself if every session shall end", paths[i]);
+	key = EVP_EC_gen("P-256");
+	if (!key)
+		return ctl_fail("OpenSSL made no key");
+	status = write_pem(paths[0], key, true);
+	if (status == EXIT_DONE)
+		status = write_pem(paths[1], key, false);
+	EVP_PKEY_free(key);
+	return status == EXIT_DONE ? write_refresh(paths[2]) : status;
+}
+
+const struct verb keys_generate_verb = {
+	.name = "keys generate",
+	.usage = "",
+	.help = "Make the key files that the configuration names; never overwrites one.",
+	.fn = keys_generate,
+	.needs_conf = true,
+};
