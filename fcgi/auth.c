@@ -1,0 +1,279 @@
+/* fcgi/auth.c -- who is calling; refresh tokens, their cookie, and sessions opened and answered. */
+#include <stdlib.h>
+
+#include "auth.h"
+#include "base/bytes.h"
+#include "query.h"
+#include "reply.h"
+#include "store/account.h"
+
+#define UUID_BYTES       16
+#define GENERATION_BYTES 8
+#define SIGNED_BYTES     (UUID_BYTES + GENERATION_BYTES)
+#define COOKIE_TLS       "__Secure-peal_refresh"
+#define COOKIE_PLAIN     "peal_refresh"
+#define SECOND_US        INT64_C(1000000)
+#define USER_AGENT_MOST  256
+
+static struct str
+bearer(struct str header)
+{
+	struct str token = header, scheme = str_cut(&token, ' ');
+
+	return str_eq_ascii_case(scheme, STR("Bearer")) ? str_trim(token) : STR_NONE;
+}
+
+/* The push daemon says whose socket it is; whether that session still lives is asked each time. */
+static int
+who_by_socket(struct req *req)
+{
+	struct str session = req_param(req, "PEAL_SESSION");
+	int64_t user;
+	int r;
+
+	if (!str_id(req_param(req, "PEAL_USER"), &user) || !uuid_valid(session))
+		return UNAUTHENTICATED;
+	r = session_check(req->db, req->arena, session, user);
+	if (r)
+		return trace(r);
+	req->me = user;
+	req->session = session;
+	return 0;
+}
+
+int
+auth_who(struct req *req)
+{
+	struct token_claims claims;
+	struct str token;
+	int r;
+
+	if (req->door == DOOR_COMMAND)
+		return who_by_socket(req);
+	token = bearer(req_param(req, "HTTP_AUTHORIZATION"));
+	if (!token.n)
+		return UNAUTHENTICATED;
+	r = token_verify(req->service->keys, req->arena, token, req->now / SECOND_US, &claims);
+	if (r)
+		return trace(r);
+	req->me = claims.user_id;
+	req->session = claims.session_id;
+	return 0;
+}
+
+/* "f81d4fae-7dec-..." as its 16 bytes. */
+static bool
+uuid_bytes(struct arena *arena, struct str uuid, struct str *ret)
+{
+	char digits[2 * UUID_BYTES];
+	size_t n = 0;
+
+	if (!uuid_valid(uuid))
+		return false;
+	for (size_t i = 0; i < uuid.n; i++)
+		if (uuid.p[i] != '-')
+			digits[n++] = uuid.p[i];
+	return hex_decode(arena, str_n(digits, n), ret);
+}
+
+static struct str
+uuid_text(struct arena *arena, const void *bytes)
+{
+	struct str h = hex(arena, bytes, UUID_BYTES);
+
+	return arena_printf(arena, "%.8s-%.4s-%.4s-%.4s-%.12s", h.p, h.p + 8, h.p + 12, h.p + 16, h.p + 20);
+}
+
+struct str
+refresh_make(struct arena *arena, struct str key, struct str session_id, int64_t generation)
+{
+	unsigned char token[REFRESH_BYTES];
+	struct str id;
+
+	if (!uuid_bytes(arena, session_id, &id))
+		abort(); /* session ids are our own */
+	memcpy(token, id.p, UUID_BYTES);
+	for (int i = 0; i < GENERATION_BYTES; i++)
+		token[UUID_BYTES + i] = (unsigned char)((uint64_t)generation >> (56 - 8 * i));
+	bytes_hmac_sha256(key, str_n((char *)token, SIGNED_BYTES), token + SIGNED_BYTES);
+	return base64url(arena, token, sizeof(token));
+}
+
+bool
+refresh_parse(struct arena *arena, struct str key, struct str token, struct str *ret_session_id, int64_t *ret_generation)
+{
+	unsigned char mac[SHA256_BYTES];
+	uint64_t generation = 0;
+	struct str bytes, id;
+
+	if (token.n > 2 * REFRESH_BYTES || !base64url_decode(arena, token, &bytes) || bytes.n != REFRESH_BYTES)
+		return false;
+	bytes_hmac_sha256(key, str_n(bytes.p, SIGNED_BYTES), mac);
+	if (!bytes_equal(mac, bytes.p + SIGNED_BYTES, sizeof(mac)))
+		return false;
+	for (int i = 0; i < GENERATION_BYTES; i++)
+		generation = generation << 8 | (unsigned char)bytes.p[UUID_BYTES + i];
+	id = uuid_text(arena, bytes.p);
+	if (!uuid_valid(id) || generation > INT64_MAX)
+		return false;
+	*ret_session_id = id;
+	*ret_generation = (int64_t)generation;
+	return true;
+}
+
+struct str
+refresh_hash(struct arena *arena, struct str token)
+{
+	unsigned char digest[SHA256_BYTES];
+
+	bytes_sha256(token, digest);
+	return arena_str(arena, str_n((char *)digest, sizeof(digest)));
+}
+
+static bool
+origin_listed(const struct conf *conf, struct str origin)
+{
+	struct str list = str_c(conf->origins);
+
+	if (!origin.n)
+		return false;
+	if (conf->public_url && str_eq(origin, str_c(conf->public_url)))
+		return true;
+	while (list.n)
+		if (str_eq(str_cut(&list, ' '), origin))
+			return true;
+	return false;
+}
+
+/*
+ * Browsers that send Sec-Fetch-Site say themselves that the page is ours; the others, and pages on other listed origins, are
+ * known by Origin. A request with neither comes from no browser that could be made to send a cookie, and has no business here.
+ */
+int
+auth_same_site(struct req *req)
+{
+	if (str_eq(req_param(req, "HTTP_SEC_FETCH_SITE"), STR("same-origin")))
+		return 0;
+	return origin_listed(req->conf, req_param(req, "HTTP_ORIGIN")) ? 0 : CROSS_SITE;
+}
+
+static struct str
+cookie_name(const struct req *req)
+{
+	return str_eq(req_param(req, "PEAL_HTTPS"), STR("on")) ? STR(COOKIE_TLS) : STR(COOKIE_PLAIN);
+}
+
+struct str
+auth_cookie(struct req *req)
+{
+	return cookie_get(req_param(req, "HTTP_COOKIE"), cookie_name(req));
+}
+
+void
+auth_set_cookie(struct req *req, struct str token, int64_t max_age_seconds)
+{
+	struct str name = cookie_name(req);
+	const char *secure = str_eq(name, STR(COOKIE_TLS)) ? "; Secure" : "";
+
+	reply_header(req, "Set-Cookie",
+	             arena_printf(req->arena, "%.*s=%.*s; Path=/api/v1/auth; Max-Age=%lld; HttpOnly; SameSite=Strict%s",
+	                          STR_ARG(name), STR_ARG(token), (long long)max_age_seconds, secure));
+}
+
+int
+auth_refresh_in(struct req *req, struct auth_refresh_in *ret)
+{
+	struct body {
+		struct str refresh_token;
+	} in = { 0 };
+	static const struct field fields[] = { STR_FIELD(struct body, refresh_token, .max = 2 * REFRESH_BYTES), { 0 } };
+	int r;
+
+	if (req->body.n) {
+		r = req_body(req, fields, &in);
+		if (r)
+			return trace(r);
+	}
+	*ret = (struct auth_refresh_in){ .token = in.refresh_token, .by_body = str_present(in.refresh_token) };
+	if (ret->by_body)
+		return 0;
+	r = auth_same_site(req);
+	if (r)
+		return trace(r);
+	ret->token = auth_cookie(req);
+	return ret->token.n ? 0 : BAD_REFRESH_TOKEN;
+}
+
+int
+auth_delivery(struct req *req, struct str token_delivery)
+{
+	int r = str_eq(token_delivery, STR("body")) ? 0 : auth_same_site(req);
+
+	return r ? trace(r) : 0;
+}
+
+/* Opens a session for the user; its first refresh token goes into a cookie unless by_body. */
+static int
+open_session(struct req *req, int64_t user_id, bool by_body, struct str *ret_refresh_token)
+{
+	int64_t seconds = req->conf->refresh_token_days * 86400;
+	struct str agent = req_param(req, "HTTP_USER_AGENT");
+	struct str id = uuid_new(req->arena);
+	struct str token = refresh_make(req->arena, req->service->refresh_key, id, 0);
+	int r;
+
+	agent = str_utf8_valid(agent) ? str_code_point_prefix(agent, USER_AGENT_MOST) : STR_NONE;
+	r = session_create(req->db, req->arena, id, user_id, refresh_hash(req->arena, token), agent,
+	                   req->now + seconds * SECOND_US);
+	if (r)
+		return trace(r);
+	req->me = user_id;
+	req->session = id;
+	if (!by_body)
+		auth_set_cookie(req, token, seconds);
+	*ret_refresh_token = by_body ? token : STR_NONE;
+	return 0;
+}
+
+int
+auth_write_tokens(struct req *req, struct json_out *w, int64_t user_id, struct str session_id, struct str refresh_token)
+{
+	int64_t now = req->now / SECOND_US;
+	struct token_claims claims = {
+		.user_id = user_id,
+		.session_id = session_id,
+		.issued_at = now,
+		.expires_at = now + req->conf->access_token_seconds,
+	};
+	struct str token;
+	int r;
+
+	r = token_issue(req->service->keys, req->arena, &claims, &token);
+	if (r)
+		return trace(r);
+	json_str(w, "access_token", token);
+	json_int(w, "expires_in", req->conf->access_token_seconds);
+	if (str_present(refresh_token))
+		json_str(w, "refresh_token", refresh_token);
+	return 0;
+}
+
+int
+auth_reply_signed_in(struct req *req, int status, const struct user *user, bool by_body)
+{
+	struct json_out *w;
+	struct str token;
+	int r;
+
+	r = open_session(req, user->id, by_body, &token);
+	if (r)
+		return trace(r);
+	w = reply_json(req, status);
+	json_open_object(w, NULL);
+	view_user(w, "user", user);
+	r = auth_write_tokens(req, w, user->id, req->session, token);
+	if (r)
+		return trace(r);
+	json_close(w);
+	return reply_end(req);
+}

@@ -1,0 +1,44 @@
+/*
+ * auth -- who is calling, and the refresh tokens and cookies by which browsers and apps stay signed in.
+ *
+ * A refresh token is base64url(session UUID, 16 bytes | generation, 8 bytes big-endian | HMAC-SHA256(refresh key, both)). It
+ * is computed, never stored, so that the retry of a lost answer can be given the same successor again; the database holds
+ * SHA-256 hashes only.
+ */
+#ifndef PEAL_FCGI_AUTH_H
+#define PEAL_FCGI_AUTH_H
+
+#include "req.h"
+#include "wire/model.h"
+
+#define REFRESH_BYTES 56
+
+/* Sets req->me and req->session. UNAUTHENTICATED, TOKEN_EXPIRED, UNAVAILABLE. */
+int auth_who(struct req *);
+
+struct str refresh_make(struct arena *, struct str key, struct str session_id, int64_t generation);
+/* False unless key made it. */
+bool refresh_parse(struct arena *, struct str key, struct str token, struct str *ret_session_id, int64_t *ret_generation);
+/* SHA-256 of the token's text, 32 bytes, as the session row keeps it. */
+struct str refresh_hash(struct arena *, struct str token);
+
+/* May this request use cookies? 0, or CROSS_SITE. */
+int auth_same_site(struct req *);
+struct str auth_cookie(struct req *);                        /* the refresh token that came by cookie, or absent */
+void auth_set_cookie(struct req *, struct str token, int64_t max_age_seconds); /* max_age 0: forget it */
+
+/* The refresh token of a request, from the cookie or from {refresh_token}. */
+struct auth_refresh_in {
+	struct str token;
+	bool by_body;
+};
+int auth_refresh_in(struct req *, struct auth_refresh_in *ret); /* BAD_REFRESH_TOKEN when there is none */
+
+/* May tokens be delivered in this way ("body", otherwise by cookie)? 0, or CROSS_SITE. */
+int auth_delivery(struct req *, struct str token_delivery);
+/* Opens a session and answers {user, access_token, expires_in, refresh_token?}. */
+int auth_reply_signed_in(struct req *, int status, const struct user *, bool by_body);
+/* Writes access_token, expires_in and, when present, refresh_token into the open object. */
+int auth_write_tokens(struct req *, struct json_out *, int64_t user_id, struct str session_id, struct str refresh_token);
+
+#endif

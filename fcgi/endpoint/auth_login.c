@@ -1,0 +1,63 @@
+/* fcgi/endpoint/auth_login.c -- sign in with name and password. */
+#include "base/password.h"
+#include "fcgi/auth.h"
+#include "store/account.h"
+
+struct body {
+	struct str username, password, token_delivery;
+};
+
+static const char *const deliveries[] = { "cookie", "body", NULL };
+
+static const struct field body_fields[] = { STR_FIELD(struct body, username, .min = 1, .required = 1),
+	                                    STR_FIELD(struct body, password, .min = 1, .required = 1),
+	                                    ENUM_FIELD(struct body, token_delivery, .words = deliveries),
+	                                    { 0 } };
+
+/* BAD_CREDENTIALS costs the same whether the person exists or not. */
+static int
+verify(struct req *req, const struct body *in, struct user *ret)
+{
+	struct str hash;
+	int r;
+
+	r = account_password(req->db, req->arena, in->username, ret, &hash);
+	if (r == NOT_FOUND) {
+		password_verify_nobody(req->arena, in->password, req->conf->argon2_memory_kib, req->conf->argon2_passes);
+		return BAD_CREDENTIALS;
+	}
+	if (r)
+		return trace(r);
+	return password_verify(req->arena, hash, in->password) ? 0 : BAD_CREDENTIALS;
+}
+
+static int
+auth_login(struct req *req)
+{
+	struct body in = { 0 };
+	struct user user;
+	int r;
+
+	r = req_body(req, body_fields, &in);
+	if (r)
+		return r;
+	r = auth_delivery(req, in.token_delivery);
+	if (r)
+		return r;
+	if ((int64_t)in.password.n > req->conf->password_max_bytes)
+		return BAD_CREDENTIALS; /* nobody has such a password: no need to hash it */
+	r = verify(req, &in, &user);
+	if (r)
+		return r;
+	return auth_reply_signed_in(req, 200, &user, str_eq(in.token_delivery, STR("body")));
+}
+
+const struct endpoint auth_login_endpoint = {
+	.method = "POST",
+	.path = "/auth/login",
+	.who = WHO_ANYONE,
+	.pool = POOL_AUTH,
+	.body = BODY_JSON,
+	.fn = auth_login,
+	.doc = "Sign in with name and password.",
+};

@@ -1,0 +1,92 @@
+/* fcgi/endpoint/auth_register.c -- make an account and sign it in. */
+#include "base/password.h"
+#include "fcgi/auth.h"
+#include "fcgi/reply.h"
+#include "fcgi/text.h"
+#include "store/account.h"
+
+#define DISPLAY_NAME_MAX 64
+
+struct body {
+	struct str username, password, display_name, token_delivery;
+};
+
+static const char *const deliveries[] = { "cookie", "body", NULL };
+
+static const struct field body_fields[] = { STR_FIELD(struct body, username, .required = 1),
+	                                    STR_FIELD(struct body, password, .required = 1),
+	                                    STR_FIELD(struct body, display_name, .min = 1, .max = DISPLAY_NAME_MAX,
+	                                              .nullable = 1),
+	                                    ENUM_FIELD(struct body, token_delivery, .words = deliveries),
+	                                    { 0 } };
+
+static int
+check_password(struct req *req, struct str password)
+{
+	if ((int64_t)str_code_points(password) < req->conf->password_min_code_points)
+		return req_invalid(req, "/password", "too_short", "The password has too few characters.");
+	if ((int64_t)password.n > req->conf->password_max_bytes)
+		return req_invalid(req, "/password", "too_long", "The password has too many bytes.");
+	return 0;
+}
+
+static int
+check(struct req *req, struct body *in)
+{
+	if (!text_username(in->username))
+		return req_invalid(req, "/username", "format",
+		                   "A user name has 3 to 32 letters, digits, dots, hyphens or underscores, and begins with "
+		                   "a letter or digit.");
+	if (!str_present(in->display_name))
+		in->display_name = in->username;
+	if (text_blank(in->display_name) || !text_one_line(in->display_name))
+		return req_invalid(req, "/display_name", "format", "A display name is one line with something in it.");
+	return check_password(req, in->password);
+}
+
+static int
+create(struct req *req, const struct body *in, struct user *ret)
+{
+	struct str hash;
+	int r;
+
+	r = password_hash(req->arena, in->password, req->conf->argon2_memory_kib, req->conf->argon2_passes, &hash);
+	if (r)
+		return trace(r);
+	r = account_create(req->db, req->arena, in->username, str_trim(in->display_name), hash, ret);
+	return r ? trace(r) : 0;
+}
+
+static int
+auth_register(struct req *req)
+{
+	struct body in = { 0 };
+	struct user user;
+	int r;
+
+	if (str_eq(str_c(req->conf->registration), STR("closed")))
+		return REGISTRATION_CLOSED;
+	r = req_body(req, body_fields, &in);
+	if (r)
+		return r;
+	r = check(req, &in);
+	if (r)
+		return r;
+	r = auth_delivery(req, in.token_delivery);
+	if (r)
+		return r;
+	r = create(req, &in, &user);
+	if (r)
+		return r;
+	return auth_reply_signed_in(req, 201, &user, str_eq(in.token_delivery, STR("body")));
+}
+
+const struct endpoint auth_register_endpoint = {
+	.method = "POST",
+	.path = "/auth/register",
+	.who = WHO_ANYONE,
+	.pool = POOL_AUTH,
+	.body = BODY_JSON,
+	.fn = auth_register,
+	.doc = "Make an account and sign it in.",
+};

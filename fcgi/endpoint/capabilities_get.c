@@ -1,0 +1,51 @@
+/* fcgi/endpoint/capabilities_get.c -- what this server can do, and how much of it. */
+#include "fcgi/reply.h"
+
+#define API_LEVEL 1
+
+static void
+write_limits(struct json_out *w, const struct conf *conf)
+{
+	json_open_object(w, "limits");
+	json_int(w, "max_body_bytes", conf->max_body_kib * 1024);
+	json_int(w, "max_message_body_bytes", conf->max_message_body_kib * 1024);
+	json_int(w, "max_content_code_points", conf->max_content_code_points);
+	json_int(w, "max_content_bytes", conf->max_content_kib * 1024);
+	json_int(w, "max_page", conf->max_page);
+	json_int(w, "max_frame_bytes", conf->push_max_frame_kib * 1024);
+	json_int(w, "max_devices", conf->push_devices_per_user);
+	json_int(w, "max_presence_watches", conf->push_watch_max);
+	json_int(w, "typing_max_members", conf->typing_max_members);
+	json_int(w, "password_min_code_points", conf->password_min_code_points);
+	json_int(w, "password_max_bytes", conf->password_max_bytes);
+	json_close(w);
+}
+
+static int
+capabilities_get(struct req *req)
+{
+	struct json_out *w = reply_json(req, 200);
+
+	json_open_object(w, NULL);
+	json_int(w, "api_level", API_LEVEL);
+	json_time(w, "server_time", req->now);
+	write_limits(w, req->conf);
+	json_open_object(w, "features");
+	json_cstr(w, "registration", req->conf->registration);
+	json_cstr(w, "message_types", "text");
+	json_bool(w, "direct_conversations", true);
+	json_bool(w, "typing", true);
+	json_bool(w, "presence", true);
+	json_bool(w, "socket", true);
+	json_close(w);
+	json_close(w);
+	return reply_end(req);
+}
+
+const struct endpoint capabilities_get_endpoint = {
+	.method = "GET",
+	.path = "/capabilities",
+	.who = WHO_ANYONE,
+	.fn = capabilities_get,
+	.doc = "Limits, features and the server's clock.",
+};

@@ -1,0 +1,40 @@
+/* fcgi/endpoint/conversation_start_post.c -- start, or find, the direct conversation with a person. */
+#include "fcgi/publish.h"
+#include "fcgi/reply.h"
+
+struct started {
+	struct conversation conversation;
+	struct advance advance;
+	bool created;
+};
+
+/* My other devices learn of it; the other person does not, before the first message. */
+static void
+announce(struct req *req, void *arg)
+{
+	const struct started *s = arg;
+
+	publish_conversation_created(req, &s->conversation, req->me, s->advance.seq, s->advance.rev, s->advance.at);
+}
+
+static int
+conversation_start_post(struct req *req)
+{
+	struct started *s = arena_new_of(req->arena, struct started);
+	int r;
+
+	r = conversation_start_direct(req->db, req->arena, req->me, req->user, &s->conversation, &s->created, &s->advance);
+	if (r)
+		return trace(r);
+	if (s->created)
+		req_after_commit(req, announce, s);
+	return reply_conversation(req, s->created ? 201 : 200, &s->conversation);
+}
+
+const struct endpoint conversation_start_post_endpoint = {
+	.method = "POST",
+	.path = "/conversations/{user}",
+	.who = WHO_USER,
+	.fn = conversation_start_post,
+	.doc = "Start, or find, the direct conversation with this person.",
+};

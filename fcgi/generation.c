@@ -1,0 +1,111 @@
+/* fcgi/generation.c -- configuration and keys, read together. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "generation.h"
+
+#define CONF_ARENA_MOST   ((size_t)16 << 20)
+#define ERRORS_MOST       ((size_t)1 << 20)
+#define REFRESH_KEY_LEAST 32
+#define REFRESH_KEY_MOST  4096
+
+static void
+log_lines(struct str text)
+{
+	while (text.n) {
+		struct str line = str_cut(&text, '\n');
+
+		if (line.n)
+			LOG(ERROR, "configuration", L_STR("error", line));
+	}
+}
+
+static int
+load_conf(struct generation *g, const char *path)
+{
+	struct buf errors;
+	int r;
+
+	buf_init(&errors, ERRORS_MOST);
+	r = conf_load(g->arena, path, &g->conf, &errors);
+	log_lines(buf_view(&errors));
+	buf_deinit(&errors);
+	return r ? trace(r) : 0;
+}
+
+static int
+load_refresh_key(struct generation *g)
+{
+	char *key = arena_alloc(g->arena, REFRESH_KEY_MOST);
+	int fd = open(g->conf.refresh_key_file, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, key, REFRESH_KEY_MOST);
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	if (n >= REFRESH_KEY_LEAST) {
+		g->refresh_key = str_n(key, (size_t)n);
+		return 0;
+	}
+	LOG(ERROR, "refresh_key", L_CSTR("file", g->conf.refresh_key_file),
+	    L_CSTR("error", n < 0 ? strerror(error) : "fewer than 32 bytes"));
+	return INVALID;
+}
+
+static int
+load(struct generation *g, const char *path)
+{
+	int r;
+
+	r = load_conf(g, path);
+	if (r)
+		return r;
+	r = token_keys_load(g->conf.token_private_key_file, g->conf.token_public_key_file, g->conf.token_issuer,
+	                    g->conf.token_audience, &g->keys);
+	if (r) {
+		log_fault("token_keys", r, (const struct log_field[]){ { 0 } });
+		return trace(r);
+	}
+	return load_refresh_key(g);
+}
+
+int
+generation_load(const char *conf_path, int number, struct generation **ret)
+{
+	struct generation *g = calloc(1, sizeof(*g));
+	int r;
+
+	if (!g)
+		return fault(-ENOMEM);
+	g->number = number;
+	g->arena = arena_new(CONF_ARENA_MOST);
+	r = load(g, conf_path);
+	if (r)
+		g = generation_free(g);
+	else
+		*ret = g;
+	return r;
+}
+
+struct generation *
+generation_free(struct generation *g)
+{
+	if (!g)
+		return NULL;
+	token_keys_free(g->keys);
+	arena_free(g->arena);
+	free(g);
+	return NULL;
+}
+
+int64_t
+generation_workers(const struct generation *g, enum pool pool)
+{
+	const int64_t n[POOL_N] = { g->conf.workers_fast, g->conf.workers_slow, g->conf.workers_auth, g->conf.workers_feed };
+
+	return n[pool];
+}

@@ -1,0 +1,259 @@
+/* fcgi/reply.c -- JSON documents, problem+json, and the headers that every reply has. */
+#include <inttypes.h>
+
+#include "base/bytes.h"
+#include "reply.h"
+
+#define RETRY_AFTER_MS    1000
+#define IGNORED_MAX_BYTES 256
+#define ETAG_BYTES        16
+
+static const struct {
+	int status;
+	const char *reason;
+} reasons[] = {
+	{ 200, "OK" },
+	{ 201, "Created" },
+	{ 204, "No Content" },
+	{ 304, "Not Modified" },
+	{ 400, "Bad Request" },
+	{ 401, "Unauthorized" },
+	{ 403, "Forbidden" },
+	{ 404, "Not Found" },
+	{ 405, "Method Not Allowed" },
+	{ 409, "Conflict" },
+	{ 413, "Content Too Large" },
+	{ 415, "Unsupported Media Type" },
+	{ 429, "Too Many Requests" },
+	{ 500, "Internal Server Error" },
+	{ 503, "Service Unavailable" },
+};
+
+const char *
+reply_reason(int status)
+{
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "Unknown";
+}
+
+struct json_out *
+reply_json(struct req *req, int status)
+{
+	req->status = status;
+	req->content_type = "application/json";
+	buf_clear(&req->out);
+	json_begin(&req->json, &req->out);
+	return &req->json;
+}
+
+int
+reply_end(struct req *req)
+{
+	json_end(&req->json);
+	return 0;
+}
+
+int
+reply_empty(struct req *req)
+{
+	req->status = 204;
+	req->content_type = NULL;
+	buf_clear(&req->out);
+	return 0;
+}
+
+int
+reply_end_line(struct req *req, struct str rest)
+{
+	json_end(&req->json);
+	req->content_type = "text/plain; charset=utf-8";
+	buf_char(&req->out, '\n');
+	buf_str(&req->out, rest);
+	return 0;
+}
+
+static bool
+header_value_ok(struct str value)
+{
+	for (size_t i = 0; i < value.n; i++)
+		if ((unsigned char)value.p[i] < 0x20 || value.p[i] == 0x7f)
+			return false;
+	return true;
+}
+
+void
+reply_header(struct req *req, const char *name, struct str value)
+{
+	if (!header_value_ok(value))
+		return;
+	buf_printf(&req->headers, "%s: ", name);
+	buf_str(&req->headers, value);
+	buf_str(&req->headers, STR("\r\n"));
+}
+
+int
+reply_user(struct req *req, int status, const struct user *user)
+{
+	view_user(reply_json(req, status), NULL, user);
+	return reply_end(req);
+}
+
+int
+reply_message(struct req *req, int status, const struct message *message)
+{
+	view_message(reply_json(req, status), NULL, message, req->me);
+	return reply_end(req);
+}
+
+int
+reply_conversation(struct req *req, int status, const struct conversation *conversation)
+{
+	view_conversation(reply_json(req, status), NULL, conversation, req->me);
+	return reply_end(req);
+}
+
+static void
+write_errors(struct json_out *w, const struct json_report *report)
+{
+	json_open_array(w, "errors");
+	json_open_object(w, NULL);
+	json_str(w, "path", report->path.p ? report->path : STR(""));
+	json_cstr(w, "code", report->code);
+	json_cstr(w, "message", report->message);
+	json_close(w);
+	json_close(w);
+}
+
+static void
+write_retry(struct req *req, struct json_out *w)
+{
+	json_int(w, "retry_after_ms", RETRY_AFTER_MS);
+	reply_header(req, "Retry-After", arena_printf(req->arena, "%d", (RETRY_AFTER_MS + 999) / 1000));
+}
+
+static void
+write_challenge(struct req *req, int r)
+{
+	if (r == UNAUTHENTICATED)
+		reply_header(req, "WWW-Authenticate", STR("Bearer"));
+	else if (r == TOKEN_EXPIRED)
+		reply_header(req, "WWW-Authenticate", STR("Bearer error=\"invalid_token\""));
+}
+
+void
+reply_problem(struct req *req, int r)
+{
+	const struct outcome_info *info = outcome_info(r);
+	struct json_out *w;
+
+	buf_clear(&req->headers);
+	w = reply_json(req, info->status);
+	req->content_type = "application/problem+json";
+	json_open_object(w, NULL);
+	json_str(w, "type", arena_printf(req->arena, "/docs/errors#%s", info->code));
+	json_cstr(w, "title", reply_reason(info->status));
+	json_int(w, "status", info->status);
+	json_cstr(w, "detail", req->detail ? req->detail : info->text);
+	json_cstr(w, "code", info->code);
+	json_str(w, "request_id", req->id);
+	json_bool(w, "retryable", info->retryable);
+	if (info->retryable)
+		write_retry(req, w);
+	if (r > 0 && req->report.code)
+		write_errors(w, &req->report);
+	json_close(w);
+	reply_end(req);
+	write_challenge(req, r);
+	if (r == METHOD_NOT_ALLOWED && req->allow)
+		reply_header(req, "Allow", str_c(req->allow));
+}
+
+static void
+percent_encode(struct buf *b, struct str name)
+{
+	for (size_t i = 0; i < name.n; i++) {
+		unsigned char c = (unsigned char)name.p[i];
+
+		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '-' ||
+		    c == '.')
+			buf_char(b, (char)c);
+		else
+			buf_printf(b, "%%%02X", c);
+	}
+}
+
+/* As many of the names as fit: a client that sends nonsense does not get a header full of it. */
+static void
+write_ignored(struct req *req)
+{
+	const struct json_report *report = &req->report;
+	struct buf b;
+
+	if (!report->ignored_n)
+		return;
+	buf_init(&b, 16 * IGNORED_MAX_BYTES);
+	for (size_t i = 0; i < report->ignored_n; i++) {
+		size_t before = b.n;
+
+		if (report->ignored[i].n > IGNORED_MAX_BYTES)
+			continue;
+		if (b.n)
+			buf_str(&b, STR(", "));
+		percent_encode(&b, report->ignored[i]);
+		if (b.n > IGNORED_MAX_BYTES)
+			b.n = before;
+	}
+	if (b.n)
+		reply_header(req, "Peal-Ignored", buf_view(&b));
+	buf_deinit(&b);
+}
+
+/* RFC 9110 section 13.1.2: a list of entity tags, compared weakly. */
+static bool
+etag_listed(struct str list, struct str etag)
+{
+	while (list.n) {
+		struct str one = str_trim(str_cut(&list, ','));
+
+		if (str_has_prefix(one, STR("W/")))
+			one = str_n(one.p + 2, one.n - 2);
+		if (str_eq(one, etag) || str_eq(one, STR("*")))
+			return true;
+	}
+	return false;
+}
+
+static void
+write_etag(struct req *req)
+{
+	unsigned char digest[SHA256_BYTES];
+	struct str etag;
+
+	bytes_sha256(buf_view(&req->out), digest);
+	etag = base64url(req->arena, digest, ETAG_BYTES);
+	etag = arena_printf(req->arena, "\"%.*s\"", STR_ARG(etag));
+	reply_header(req, "ETag", etag);
+	if (!etag_listed(req_param(req, "HTTP_IF_NONE_MATCH"), etag))
+		return;
+	req->status = 304;
+	req->content_type = NULL;
+	buf_clear(&req->out);
+}
+
+void
+reply_finish(struct req *req)
+{
+	bool conditional = req->endpoint && req->endpoint->etag && req->status == 200;
+
+	if (conditional)
+		write_etag(req);
+	write_ignored(req);
+	reply_header(req, "X-Request-Id", req->id);
+	reply_header(req, "Cache-Control", conditional ? STR("private, no-cache") : STR("no-store"));
+	if (req->content_type) {
+		reply_header(req, "Content-Type", str_c(req->content_type));
+		buf_printf(&req->headers, "Content-Length: %zu\r\n", req->out.n);
+	}
+}

@@ -1,0 +1,120 @@
+/*
+ * req -- one request, from the first byte to the reply, and the endpoint that serves it.
+ *
+ * A worker owns one struct req and uses it again for each request. Everything a handler allocates or is given lives in
+ * req->arena, until the reply is written. Handlers return `int r` (lib/base/err.h); dispatch turns outcomes and faults into
+ * problem+json, so a handler writes a reply only when it succeeds.
+ */
+#ifndef PEAL_FCGI_REQ_H
+#define PEAL_FCGI_REQ_H
+
+#include "base/conf.h"
+#include "base/err.h"
+#include "base/json_in.h"
+#include "base/json_out.h"
+#include "base/redis.h"
+#include "base/token.h"
+#include "store/db.h"
+#include "board.h"
+
+/* The socket a request came in by: it says what the request may be trusted with. */
+enum door { DOOR_FAST, DOOR_SLOW, DOOR_AUTH, DOOR_COMMAND, DOOR_FEED, DOOR_N };
+
+enum who {
+	WHO_ANYONE,
+	WHO_USER,                            /* an access token, or a socket whose session lives */
+	WHO_MEMBER,                          /* the same, and the statement answers NOT_FOUND to whoever is not a member */
+	WHO_DAEMON,                          /* peal-push, on the feed door only */
+};
+
+/* What a route does with a body. Sizes are configuration keys. */
+enum body_kind {
+	BODY_NONE,                           /* whatever comes is read and ignored */
+	BODY_JSON,                           /* application/json up to max_body_kib */
+	BODY_MESSAGE,                        /* application/json up to max_message_body_kib */
+	BODY_FEED,                           /* from the push daemon: a client's largest frame, and room around it */
+};
+
+struct req;
+
+struct endpoint {
+	const char *method, *path;           /* below /api/v1, or below / on the feed door; {conversation} {message} {user} are ids */
+	enum who who;
+	enum pool pool;                      /* nginx sends it there; POOL_AUTH routes exist nowhere else */
+	enum body_kind body;
+	bool etag;                           /* a conditional read: ETag, If-None-Match */
+	int (*fn)(struct req *);
+	const char *doc;
+};
+
+/* What a worker process has; the same for all its requests. */
+struct service {
+	const struct conf *conf;
+	struct token_keys *keys;
+	struct str refresh_key;
+	struct db *db;
+	struct redis *redis;
+	struct arena *arena;
+};
+
+struct effect {
+	void (*fn)(struct req *, void *arg);
+	void *arg;
+	struct effect *next;
+};
+
+struct req {
+	/* from the worker */
+	const struct service *service;
+	const struct conf *conf;
+	struct db *db;
+	struct redis *redis;
+	struct arena *arena;
+	enum door door;
+	char **params;                       /* FastCGI parameters; live until the reply is written */
+	struct str body;                     /* likewise */
+	bool body_cut;                       /* larger than any route accepts; not kept */
+	char id_text[REQUEST_ID_N + 1];
+	struct str id;                       /* 32 hex digits, ours when nginx sent none */
+
+	/* from dispatch */
+	struct str method, path, query;
+	bool head;                           /* HEAD: the GET route, without its body */
+	int64_t now;                         /* microseconds since 1970 */
+	const struct endpoint *endpoint;
+	const char *allow;                   /* 405: the methods that the path has */
+	int64_t me;
+	struct str session;
+	int64_t conversation, seq, user;     /* from the path */
+
+	/* from the handler */
+	struct json_report report;           /* INVALID and BAD_JSON: where and why; ignored members otherwise */
+	const char *detail;                  /* instead of the outcome's own sentence */
+	struct effect *effects, **effects_end;
+	int status;
+	const char *content_type;
+	struct buf headers, out;             /* kept between requests */
+	struct json_out json;
+};
+
+/* A FastCGI parameter; absent when not sent or empty. */
+struct str req_param(const struct req *, const char *name);
+
+/* Fills a struct from the JSON body, or from the query string (unknown names are ignored). INVALID or BAD_JSON with the place. */
+int req_body(struct req *, const struct field *, void *out);
+int req_query(struct req *, const struct field *, void *out);
+/* `limit` of a list: 1..max_page, 50 when absent. INVALID. */
+int req_limit(struct req *, struct opt_int, int64_t *ret);
+/* INVALID, with this place: a JSON Pointer into the body, or the name of a query parameter. code and message as in json_report. */
+int req_invalid(struct req *, const char *path, const char *code, const char *message);
+
+/* "<conversation>.<seq>", strictly. */
+bool message_id_parse(struct str, int64_t *ret_conversation, int64_t *ret_seq);
+
+/* An empty buffer of up to 16 MiB that ends with the request. */
+struct buf *req_scratch(struct req *);
+
+/* Call when something is committed: runs after the handler, in order, and before the reply. */
+void req_after_commit(struct req *, void (*fn)(struct req *, void *), void *arg);
+
+#endif

@@ -1,0 +1,151 @@
+/* fcgi/route.c -- the list of all routes, and the choice among them. */
+#include <stdio.h>
+
+#include "route.h"
+
+/* clang-format off */
+#define ROUTES(X) \
+	X(auth_register) \
+	X(auth_login) \
+	X(auth_refresh) \
+	X(auth_logout) \
+	X(me_get) \
+	X(me_patch) \
+	X(users_get) \
+	X(user_get) \
+	X(conversations_get) \
+	X(conversations_unread_get) \
+	X(conversation_get) \
+	X(conversation_start_post) \
+	X(conversation_read_patch) \
+	X(messages_get) \
+	X(message_post) \
+	X(message_post_flat) \
+	X(message_get) \
+	X(message_delete) \
+	X(message_read_post) \
+	X(typing_post) \
+	X(typing_start_post) \
+	X(typing_stop_post) \
+	X(health_get) \
+	X(ready_get) \
+	X(capabilities_get) \
+	X(feed_open) \
+	X(feed_replay) \
+	X(feed_poll) \
+	X(feed_acks) \
+	X(feed_watch) \
+	X(feed_seen)
+/* clang-format on */
+
+#define X(name) extern const struct endpoint name##_endpoint;
+ROUTES(X)
+#undef X
+
+#define X(name) &name##_endpoint,
+const struct endpoint *const routes[] = { ROUTES(X) NULL };
+#undef X
+
+/* What is reachable by a door: see enum door, who and pool in req.h. */
+static bool
+visible(enum door door, const struct endpoint *e)
+{
+	if (door == DOOR_FEED || e->who == WHO_DAEMON)
+		return door == DOOR_FEED && e->who == WHO_DAEMON;
+	if (door == DOOR_COMMAND && str_has_prefix(str_c(e->path), STR("/auth/")))
+		return false;
+	return e->pool != POOL_AUTH || door == DOOR_AUTH;
+}
+
+/*
+ * How well a path fits a pattern: 0 not at all, otherwise one bit per segment, the first segment highest, set where the
+ * pattern is literal. So of two patterns that fit, the one that is literal further to the left has the greater number.
+ */
+static unsigned
+fit(const char *pattern, struct str path, struct route_match *match)
+{
+	struct str rest = str_c(pattern);
+	unsigned bits = 1;
+
+	match->n = 0;
+	for (;;) {
+		struct str want = str_cut(&rest, '/'), have = str_cut(&path, '/');
+		bool literal = !want.n || want.p[0] != '{';
+
+		if (literal ? !str_eq(want, have) : !have.n)
+			return 0;
+		if (!literal) {
+			match->names[match->n] = want.p;
+			match->ids[match->n++] = have;
+		}
+		bits = bits << 1 | literal;
+		if (!rest.p || !path.p)
+			return rest.p || path.p ? 0 : bits;
+	}
+}
+
+static unsigned
+best_fit(enum door door, struct str path)
+{
+	struct route_match match;
+	unsigned best = 0;
+
+	for (size_t i = 0; routes[i]; i++) {
+		unsigned bits = visible(door, routes[i]) ? fit(routes[i]->path, path, &match) : 0;
+
+		if (bits > best)
+			best = bits;
+	}
+	return best;
+}
+
+int
+route_find(struct arena *arena, enum door door, struct str method, struct str path, struct route_match *ret,
+           const char **ret_allow)
+{
+	unsigned best = best_fit(door, path);
+	struct str allow = STR("");
+
+	if (!best)
+		return NOT_FOUND;
+	for (size_t i = 0; routes[i]; i++) {
+		struct route_match match = { .endpoint = routes[i] };
+
+		if (!visible(door, routes[i]) || fit(routes[i]->path, path, &match) != best)
+			continue;
+		if (str_eq(str_c(routes[i]->method), method)) {
+			*ret = match;
+			return 0;
+		}
+		allow = arena_printf(arena, "%.*s%s%s", STR_ARG(allow), allow.n ? ", " : "", routes[i]->method);
+	}
+	*ret_allow = arena_cstr(arena, allow);
+	return METHOD_NOT_ALLOWED;
+}
+
+bool
+route_overlaps(const struct endpoint *a, const struct endpoint *b)
+{
+	struct str one = str_c(a->path), other = str_c(b->path);
+
+	if (strcmp(a->method, b->method))
+		return false;
+	while (one.p && other.p) {
+		struct str x = str_cut(&one, '/'), y = str_cut(&other, '/');
+		bool both = x.n && y.n && x.p[0] == '{' && y.p[0] == '{';
+
+		if (!both && !str_eq(x, y))
+			return false;
+	}
+	return !one.p && !other.p;
+}
+
+void
+route_print(void)
+{
+	static const char *const who[] = { "anyone", "user", "member", "daemon" };
+
+	for (size_t i = 0; routes[i]; i++)
+		printf("%s %s%s %s %s\n", routes[i]->method, routes[i]->who == WHO_DAEMON ? "" : API_PREFIX, routes[i]->path,
+		       pool_names[routes[i]->pool], who[routes[i]->who]);
+}
