@@ -1,0 +1,22 @@
+/*
+ * calls -- what clients ask of the REST workers over the socket: `request`, `typing`, `read_receipt`.
+ *
+ * At most 8 of a connection are at the command door, at most 32 wait behind them. 10 s without an answer is `unavailable`.
+ */
+#ifndef PEAL_PUSH_CALLS_H
+#define PEAL_PUSH_CALLS_H
+
+#include <jansson.h>
+
+#include "conn.h"
+
+/* All: 0, INVALID, FORBIDDEN (auth and uploads do not go over the socket), OVERLOADED. */
+int calls_request(struct conn *, int64_t id, struct str method, struct str path, json_t *body);
+int calls_typing(struct conn *, int64_t conversation_id, bool is_typing, struct str kind);
+int calls_read(struct conn *, int64_t conversation_id, int64_t seq);
+void calls_free(struct conn *);                        /* open ones finish by themselves, unheard */
+
+/* Is this a path a client may ask for? 0, INVALID, FORBIDDEN. */
+int calls_path(struct str path);
+
+#endif

@@ -1,0 +1,852 @@
+/* conn.c -- the socket of one connection: reading, writing, waiting, ending. */
+#include "conn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/fail.h"
+#include "base/json_out.h"
+#include "base/log.h"
+#include "calls.h"
+#include "client.h"
+#include "delivery.h"
+#include "feed.h"
+#include "mem.h"
+#include "presence.h"
+#include "push.h"
+#include "replay.h"
+
+#define READ_BYTES     65536
+#define WRITE_PIECES   64
+#define NO_PROGRESS_MS 30000
+#define CLOSE_MS       3000
+#define EXPIRY_SOON    40 /* seconds before exp from which every tick looks */
+#define BUCKETS_MAX    600
+#define DRAIN_BACK_MS  2000 /* the closes are spread already: nobody need stay away for long */
+/* answers and marks are not dropped; a socket that lets this many times the limit pile up is closed */
+#define HARD_FACTOR 4
+
+/* Frames that wait for the socket: a ring. */
+struct out {
+	uint32_t first, n, size;
+	uint32_t bytes;  /* of all frames */
+	uint32_t begun;  /* bytes of the first one already written */
+	uint32_t events; /* durable events in frames not yet begun */
+	struct frame *ring[];
+};
+
+struct push push;
+static unsigned char received[READ_BYTES];
+static struct conn *buckets[BUCKETS_MAX], *busy, *turn;
+static size_t bucket_n, bucket_at, bucket_next;
+
+/* --- lists --- */
+
+static void
+link_bucket(struct conn *c)
+{
+	struct conn **head = &buckets[bucket_next++ % bucket_n];
+
+	c->next = *head;
+	c->at = head;
+	if (c->next)
+		c->next->at = &c->next;
+	*head = c;
+}
+
+static void
+unlink_bucket(struct conn *c)
+{
+	if (!c->at)
+		return;
+	*c->at = c->next;
+	if (c->next)
+		c->next->at = c->at;
+	c->at = NULL;
+}
+
+void
+conn_wake(struct conn *c)
+{
+	if (c->busy_at || c->state == CONN_GONE)
+		return;
+	c->busy_next = busy;
+	c->busy_at = &busy;
+	if (busy)
+		busy->busy_at = &c->busy_next;
+	busy = c;
+}
+
+static void
+rest(struct conn *c)
+{
+	if (!c->busy_at)
+		return;
+	*c->busy_at = c->busy_next;
+	if (c->busy_next)
+		c->busy_next->busy_at = c->busy_at;
+	c->busy_at = NULL;
+}
+
+static void
+end_of_turn(struct conn *c)
+{
+	if (c->in_turn)
+		return;
+	c->in_turn = true;
+	conn_ref(c);
+	c->turn_next = turn;
+	turn = c;
+}
+
+/* --- life and state --- */
+
+static const uint16_t moves[CONN_STATES] = {
+#define TO(state) (1u << CONN_##state)
+	[CONN_REQUEST] = TO(GREETING) | TO(CLOSING) | TO(GONE),
+	[CONN_GREETING] = TO(JOINING) | TO(CLOSING) | TO(GONE),
+	[CONN_JOINING] = TO(OPENING) | TO(CLOSING) | TO(GONE),
+	[CONN_OPENING] = TO(REPLAYING) | TO(CLOSING) | TO(GONE),
+	[CONN_REPLAYING] = TO(LIVE) | TO(CLOSING) | TO(GONE),
+	[CONN_LIVE] = TO(REPLAYING) | TO(CLOSING) | TO(GONE),
+	[CONN_CLOSING] = TO(GONE),
+#undef TO
+};
+
+void
+conn_move(struct conn *c, enum conn_state to)
+{
+	if (!(moves[c->state] & 1u << to))
+		abort();
+	c->state = (uint8_t)to;
+	conn_wake(c);
+}
+
+void
+conn_ref(struct conn *c)
+{
+	c->refs++;
+}
+
+static void
+reclaim(uv_handle_t *h)
+{
+	struct conn *c = h->data;
+
+	free(c->address);
+	free((char *)c->held.p);
+	free(c);
+}
+
+void
+conn_unref(struct conn *c)
+{
+	if (!--c->refs)
+		uv_close((uv_handle_t *)&c->poll, reclaim);
+}
+
+int64_t
+push_random(int64_t most)
+{
+	return most > 0 ? (int64_t)(((uint64_t)rand() << 31 | (uint64_t)rand()) % ((uint64_t)most + 1)) : 0;
+}
+
+struct str
+conn_session(const struct conn *c)
+{
+	return str_n(c->session_id, SESSION_CHARS);
+}
+
+static void on_ready(uv_poll_t *, int status, int events);
+
+static void
+poll_again(struct conn *c)
+{
+	int events = (c->reading_stopped ? 0 : UV_READABLE) | (c->wants_write ? UV_WRITABLE : 0);
+
+	if (c->state != CONN_GONE)
+		uv_poll_start(&c->poll, events | UV_DISCONNECT, on_ready);
+}
+
+/* --- the queue --- */
+
+static struct frame **
+slot(const struct out *o, uint32_t i)
+{
+	return (struct frame **)&o->ring[(o->first + i) % o->size];
+}
+
+static void
+out_grow(struct conn *c)
+{
+	struct out *old = c->out;
+	uint32_t size = old ? old->size * 2 : 4;
+	struct out *o = mem_zeroed(sizeof(*o) + size * sizeof(o->ring[0]));
+
+	o->size = size;
+	if (old) {
+		o->n = old->n;
+		o->bytes = old->bytes;
+		o->begun = old->begun;
+		o->events = old->events;
+		for (uint32_t i = 0; i < old->n; i++)
+			o->ring[i] = *slot(old, i);
+	}
+	free(old);
+	c->out = o;
+}
+
+static void
+out_free(struct conn *c)
+{
+	if (!c->out)
+		return;
+	for (uint32_t i = 0; i < c->out->n; i++)
+		frame_unref(*slot(c->out, i));
+	free(c->out);
+	c->out = NULL;
+}
+
+bool
+conn_queue_empty(const struct conn *c)
+{
+	return !c->out;
+}
+
+static size_t
+most_bytes(void)
+{
+	return (size_t)push.conf->push_queue_kib * 1024;
+}
+
+bool
+conn_has_room(const struct conn *c, size_t n)
+{
+	/* one frame always fits: a batch or a message may be larger than a small limit */
+	return !c->out || (c->out->n < push.conf->push_queue_events && c->out->bytes + n <= most_bytes());
+}
+
+static bool
+full(const struct conn *c, size_t factor_percent)
+{
+	return c->out && (c->out->n * 100 >= (size_t)push.conf->push_queue_events * factor_percent ||
+	                  (size_t)c->out->bytes * 100 >= most_bytes() * factor_percent);
+}
+
+/* Who does not read what it asked for is not asked what else it wants. */
+static void
+hold_reading(struct conn *c, bool stop)
+{
+	if (c->reading_stopped == stop || c->state == CONN_CLOSING)
+		return;
+	c->reading_stopped = stop;
+	poll_again(c);
+}
+
+static void
+enqueue(struct conn *c, struct frame *f)
+{
+	if (!c->out || c->out->n == c->out->size)
+		out_grow(c);
+	if (!c->out->n)
+		c->moved_ms = push_now();
+	*slot(c->out, c->out->n++) = f;
+	c->out->bytes += f->n;
+	c->out->events += f->events;
+	end_of_turn(c);
+}
+
+void
+conn_send(struct conn *c, struct frame *f)
+{
+	if (conn_ended(c) || (f->class == FRAME_EPHEMERAL && full(c, 25))) {
+		frame_unref(f);
+		return;
+	}
+	if (full(c, 100 * HARD_FACTOR)) {
+		frame_unref(f);
+		conn_close(c, WS_SLOW, "too slow");
+		return;
+	}
+	enqueue(c, f);
+	if (full(c, 200))
+		hold_reading(c, true);
+}
+
+size_t
+conn_unqueue(struct conn *c)
+{
+	struct out *o = c->out;
+	uint32_t kept = 0, events = 0;
+
+	for (uint32_t i = 0; o && i < o->n; i++) {
+		struct frame *f = *slot(o, i);
+
+		if ((i == 0 && o->begun) || f->class > FRAME_DURABLE) {
+			*slot(o, kept++) = f;
+			continue;
+		}
+		events += f->events;
+		o->bytes -= f->n;
+		frame_unref(f);
+	}
+	if (o) {
+		o->n = kept;
+		o->events -= events;
+	}
+	if (o && !kept)
+		out_free(c);
+	return events;
+}
+
+/* --- writing --- */
+
+static size_t
+gather(const struct out *o, struct iovec *v)
+{
+	size_t n = 0;
+
+	for (; n < o->n && n < WRITE_PIECES; n++) {
+		struct frame *f = *slot(o, (uint32_t)n);
+		size_t skip = n ? 0 : o->begun;
+
+		v[n] = (struct iovec){ f->bytes + skip, f->n - skip };
+	}
+	return n;
+}
+
+static void
+sent_bytes(struct conn *c, size_t n)
+{
+	struct out *o = c->out;
+
+	c->moved_ms = push_now();
+	n += o->begun;
+	o->begun = 0;
+	while (o->n && n >= (*slot(o, 0))->n) {
+		struct frame *f = *slot(o, 0);
+
+		n -= f->n;
+		o->bytes -= f->n;
+		o->events -= f->events;
+		o->first = (o->first + 1) % o->size;
+		o->n--;
+		frame_unref(f);
+	}
+	o->begun = (uint32_t)n;
+	if (!o->n)
+		out_free(c);
+}
+
+static void
+want_write(struct conn *c, bool want)
+{
+	if (c->wants_write == want)
+		return;
+	c->wants_write = want;
+	poll_again(c);
+}
+
+static void
+write_out(struct conn *c)
+{
+	struct iovec v[WRITE_PIECES];
+
+	while (c->out && c->state != CONN_GONE) {
+		bool durable = c->out->events;
+		struct msghdr m = { .msg_iov = v, .msg_iovlen = gather(c->out, v) };
+		ssize_t n;
+
+		if (durable)
+			FAILPOINT("push.before_write");
+		n = sendmsg(c->fd, &m, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n < 0) {
+			conn_drop(c, WS_ABNORMAL);
+			return;
+		}
+		if (durable)
+			FAILPOINT("push.after_write");
+		sent_bytes(c, (size_t)n);
+	}
+	want_write(c, c->out != NULL);
+	if (c->out)
+		conn_wake(c);
+	if (c->reading_stopped && !full(c, 100))
+		hold_reading(c, false);
+}
+
+/* --- ending --- */
+
+static void
+log_end(const struct conn *c)
+{
+	LOG(INFO, "socket", L_INT("code", c->code), L_INT("user", c->user_id),
+	    L_INT("seconds", (push_now() / 1000 - c->opened_s)), L_INT("frames", c->frames_in),
+	    L_INT("events", (int64_t)c->written), L_INT("acked", (int64_t)c->acked));
+}
+
+/* Lets go of everything but the fd and what is still to be written; at the end of the turn, so that lists stay walkable. */
+static void
+retire(struct conn *c)
+{
+	struct hub_channel *ch = hub_leave(&c->node);
+
+	c->retired = true;
+	if (ch)
+		feed_left(ch);
+	presence_free(c);
+	delivery_free(c);
+	replay_free(c);
+	calls_free(c);
+	ws_deinit(&c->ws);
+	unlink_bucket(c);
+	log_end(c);
+}
+
+static void
+finish_fd(struct conn *c)
+{
+	conn_move(c, CONN_GONE);
+	rest(c);
+	out_free(c);
+	uv_poll_stop(&c->poll);
+	close(c->fd);
+	push.connections--;
+	conn_unref(c);
+}
+
+void
+conn_drop(struct conn *c, int code)
+{
+	if (c->state == CONN_GONE)
+		return;
+	if (!c->code)
+		c->code = (uint16_t)code;
+	end_of_turn(c);
+	finish_fd(c);
+}
+
+void
+conn_close(struct conn *c, int code, const char *reason)
+{
+	if (conn_ended(c))
+		return;
+	c->code = (uint16_t)code;
+	conn_unqueue(c);
+	if (c->state != CONN_REQUEST)
+		enqueue(c, frame_close(code, reason));
+	else
+		end_of_turn(c);
+	conn_move(c, CONN_CLOSING);
+	c->due_ms = push_now() + CLOSE_MS;
+	if (c->reading_stopped) {
+		c->reading_stopped = false;
+		poll_again(c);
+	}
+}
+
+/* Everything is written: either the peer closed first and we end, or we wait for its answer. */
+static void
+after_flush(struct conn *c)
+{
+	if (c->state != CONN_CLOSING || c->out || c->flushed_close)
+		return;
+	c->flushed_close = true;
+	if (c->peer_closed)
+		conn_drop(c, c->code);
+	else
+		shutdown(c->fd, SHUT_WR);
+}
+
+void
+conn_end_turn(void)
+{
+	struct conn *c;
+
+	while ((c = turn)) {
+		turn = c->turn_next;
+		c->in_turn = false;
+		if (c->state != CONN_GONE) {
+			write_out(c);
+			after_flush(c);
+		}
+		if (conn_ended(c) && !c->retired)
+			retire(c);
+		conn_unref(c);
+	}
+}
+
+/* --- what every connection is told --- */
+
+void
+conn_send_text(struct conn *c, struct str json)
+{
+	conn_send(c, frame_text(FRAME_ANSWER, json));
+}
+
+void
+conn_error(struct conn *c, int outcome, int64_t id, const char *message, int64_t retry_after_ms)
+{
+	const struct outcome_info *info = outcome_info(outcome);
+	struct json_out w;
+
+	buf_clear(&push.text);
+	json_begin(&w, &push.text);
+	json_open_object(&w, NULL);
+	json_cstr(&w, "type", "error");
+	if (id >= 0)
+		json_int(&w, "id", id);
+	json_cstr(&w, "code", info->code);
+	json_cstr(&w, "message", message ? message : info->text);
+	if (retry_after_ms > 0)
+		json_int(&w, "retry_after_ms", retry_after_ms);
+	json_close(&w);
+	json_end(&w);
+	conn_send_text(c, buf_view(&push.text));
+}
+
+void
+conn_bye(struct conn *c, const char *reason, int64_t reconnect_in_ms)
+{
+	char text[96];
+	int n = snprintf(text, sizeof(text), "{\"type\":\"bye\",\"reason\":\"%s\",\"reconnect_in_ms\":%lld}", reason,
+	                 (long long)reconnect_in_ms);
+
+	conn_send_text(c, str_n(text, (size_t)n));
+}
+
+/* --- reading --- */
+
+static void
+answer_close(struct conn *c, int code)
+{
+	c->peer_closed = true;
+	conn_close(c, code == WS_NO_CODE ? WS_NO_CODE : code, "");
+}
+
+static void
+take_event(struct conn *c, enum ws_event event, struct str payload, int code)
+{
+	switch (event) {
+	case WS_TEXT:
+		c->frames_in++;
+		client_frame(c, payload);
+		break;
+	case WS_BINARY:
+		conn_close(c, WS_UNSUPPORTED, "text frames only");
+		break;
+	case WS_PING:
+		if (!full(c, 100))
+			conn_send(c, frame_new(FRAME_CONTROL, WS_OP_PONG, payload));
+		break;
+	case WS_CLOSE:
+		answer_close(c, code);
+		break;
+	case WS_ERROR:
+		conn_close(c, code,
+		           code == WS_TOO_BIG    ? "message too big"
+		           : code == WS_BAD_UTF8 ? "invalid UTF-8"
+		                                 : "protocol error");
+		break;
+	case WS_PONG:
+	case WS_MORE:
+		break;
+	}
+}
+
+static void
+take_frames(struct conn *c, unsigned char *p, size_t n)
+{
+	struct ws_input in = { p, n };
+	struct str payload;
+	enum ws_event event;
+	int code = 0;
+
+	while (!conn_ended(c) && (event = ws_next(&c->ws, &in, &payload, &code)) != WS_MORE)
+		take_event(c, event, payload, code);
+}
+
+/* In CLOSING only the peer's close frame matters, and it matters only as a sign to end. */
+static void
+take_last(struct conn *c, unsigned char *p, size_t n)
+{
+	struct ws_input in = { p, n };
+	struct str payload;
+	enum ws_event event;
+	int code;
+
+	if (c->retired)
+		return;
+	while ((event = ws_next(&c->ws, &in, &payload, &code)) != WS_MORE)
+		if (event == WS_CLOSE)
+			c->peer_closed = true;
+}
+
+static void
+refuse(struct conn *c, int status)
+{
+	char text[UPGRADE_ANSWER_MAX];
+	size_t n = upgrade_write(status, NULL, text, sizeof(text));
+	ssize_t sent = send(c->fd, text, n, MSG_NOSIGNAL);
+
+	(void)sent; /* 100 bytes into an empty socket: all, or the peer is gone */
+	c->code = (uint16_t)status;
+	conn_drop(c, status);
+}
+
+static int
+judge_upgrade(const struct upgrade *up, int status)
+{
+	if (status != 101)
+		return status;
+	if (!upgrade_origin_allowed(up, push.conf->origins, push.conf->public_url))
+		return 403;
+	if (push.connections > (size_t)push.conf->push_max_connections || push.draining)
+		return 503;
+	return 101;
+}
+
+static void
+accept_upgrade(struct conn *c, const struct upgrade *up)
+{
+	char text[UPGRADE_ANSWER_MAX];
+	size_t n = upgrade_write(101, up, text, sizeof(text));
+
+	if (send(c->fd, text, n, MSG_NOSIGNAL) != (ssize_t)n) {
+		conn_drop(c, WS_ABNORMAL);
+		return;
+	}
+	if (str_present(up->address) && up->address.n)
+		c->address = mem_cstr(up->address);
+	conn_move(c, CONN_GREETING);
+	link_bucket(c);
+	if (str_present(up->token))
+		client_authenticate(c, up->token);
+}
+
+/* The request arrives in one piece as a rule; otherwise its beginning is kept. */
+static void
+take_request(struct conn *c, unsigned char *p, size_t n)
+{
+	char *all = (char *)p;
+	struct upgrade up;
+	int status;
+
+	if (c->held.n) {
+		all = mem_array((char *)c->held.p, c->held.n + n, 1);
+		memcpy(all + c->held.n, p, n);
+		c->held = str_n(all, c->held.n + n);
+		n = c->held.n;
+	}
+	status = upgrade_parse(str_n(all, n), &up);
+	if (!status) {
+		if (!c->held.n)
+			c->held = str_n(memcpy(mem_array(NULL, n, 1), all, n), n);
+		return;
+	}
+	status = judge_upgrade(&up, status);
+	if (status == 101) {
+		accept_upgrade(c, &up);
+		if (!conn_ended(c))
+			take_frames(c, (unsigned char *)all + up.n, n - up.n);
+	} else {
+		refuse(c, status);
+	}
+	free((char *)c->held.p);
+	c->held = STR_NONE;
+}
+
+static void
+read_in(struct conn *c)
+{
+	ssize_t n = recv(c->fd, received, sizeof(received), 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		conn_drop(c, c->code ? c->code : WS_ABNORMAL);
+		return;
+	}
+	c->heard_ms = push_now();
+	if (c->state == CONN_REQUEST)
+		take_request(c, received, (size_t)n);
+	else if (c->state == CONN_CLOSING)
+		take_last(c, received, (size_t)n);
+	else
+		take_frames(c, received, (size_t)n);
+}
+
+static void
+on_ready(uv_poll_t *poll, int status, int events)
+{
+	struct conn *c = poll->data;
+
+	if (c->state == CONN_GONE)
+		return;
+	conn_ref(c);
+	if (status < 0)
+		conn_drop(c, WS_ABNORMAL);
+	else if (events & UV_READABLE)
+		read_in(c);
+	else if (events & UV_DISCONNECT)
+		conn_drop(c, c->code ? c->code : WS_ABNORMAL);
+	if (events & UV_WRITABLE)
+		end_of_turn(c);
+	conn_unref(c);
+}
+
+void
+conn_accept(int fd)
+{
+	struct conn *c = mem_zeroed(sizeof(*c));
+
+	c->fd = fd;
+	c->refs = 1;
+	c->ws.max_message = (uint32_t)(push.conf->push_max_frame_kib * 1024);
+	bytes_random(&c->id, sizeof(c->id));
+	c->heard_ms = c->moved_ms = push_now();
+	c->opened_s = (uint32_t)(push_now() / 1000);
+	c->due_ms = push_now() + push.conf->push_hello_seconds * 1000;
+	uv_poll_init(&push.loop, &c->poll, fd);
+	c->poll.data = c;
+	push.connections++;
+	conn_wake(c);
+	poll_again(c);
+}
+
+/* --- time --- */
+
+static void
+check_state(struct conn *c, int64_t now)
+{
+	bool due = now >= c->due_ms;
+
+	if (c->state == CONN_REQUEST && due)
+		conn_drop(c, WS_NO_HELLO);
+	else if (c->state == CONN_GREETING && due)
+		conn_close(c, WS_NO_HELLO, "no hello");
+	else if (c->state == CONN_CLOSING && (due || (c->peer_closed && c->flushed_close)))
+		conn_drop(c, c->code);
+}
+
+static bool
+expires_soon(const struct conn *c)
+{
+	return c->expires_at && clock_wall_us() / 1000000 + EXPIRY_SOON >= c->expires_at;
+}
+
+static void
+check_expiry(struct conn *c)
+{
+	if (!c->expires_at || clock_wall_us() / 1000000 < c->expires_at)
+		return;
+	conn_bye(c, "expired", 0);
+	conn_close(c, WS_BAD_TOKEN, "token expired");
+}
+
+static void
+check_drain(struct conn *c, int64_t now)
+{
+	if (!c->drain_ms || now < c->drain_ms)
+		return;
+	if (c->state != CONN_REQUEST)
+		conn_bye(c, "drain",
+		         push_random(push.conf->push_drain_seconds * 1000 < DRAIN_BACK_MS
+		                             ? push.conf->push_drain_seconds * 1000
+		                             : DRAIN_BACK_MS));
+	conn_close(c, WS_RESTART, "restart");
+}
+
+/* True while there is something to look at. */
+static bool
+tick_one(struct conn *c, int64_t now)
+{
+	bool more = c->state != CONN_LIVE || c->out || c->drain_ms;
+
+	check_state(c, now);
+	if (conn_ended(c))
+		return c->state == CONN_CLOSING;
+	if (c->out && now - c->moved_ms > NO_PROGRESS_MS)
+		conn_close(c, WS_SLOW, "too slow");
+	more |= delivery_tick(c, now);
+	more |= replay_tick(c, now);
+	if (expires_soon(c)) {
+		more = true;
+		check_expiry(c);
+	}
+	check_drain(c, now);
+	return more;
+}
+
+void
+conn_tick(void)
+{
+	int64_t now = push_now();
+	struct conn *next;
+
+	for (struct conn *c = busy; c; c = next) {
+		next = c->busy_next;
+		if (!tick_one(c, now))
+			rest(c);
+	}
+}
+
+static void
+sweep_one(struct conn *c, int64_t now)
+{
+	int64_t silent = now - c->heard_ms, beat = push.conf->push_heartbeat_seconds * 1000;
+
+	if (expires_soon(c))
+		conn_wake(c);
+	if (c->node.channel)
+		presence_sweep(c->node.channel);
+	if (silent > push.conf->push_dead_seconds * 1000)
+		conn_close(c, WS_DEAD, "no pong");
+	else if (silent * 6 > beat * 5 && !full(c, 100))
+		conn_send(c, frame_new(FRAME_CONTROL, WS_OP_PING, STR("")));
+}
+
+void
+conn_sweep(void)
+{
+	struct conn *next;
+
+	for (struct conn *c = buckets[bucket_at++ % bucket_n]; c; c = next) {
+		next = c->next;
+		if (!conn_ended(c))
+			sweep_one(c, push_now());
+	}
+}
+
+void
+conn_each(void (*fn)(struct conn *))
+{
+	struct conn *next;
+
+	for (size_t i = 0; i < bucket_n; i++) {
+		for (struct conn *c = buckets[i]; c; c = next) {
+			next = c->next;
+			if (!conn_ended(c))
+				fn(c);
+		}
+	}
+}
+
+void
+conn_init(void)
+{
+	bucket_n = (size_t)push.conf->push_heartbeat_seconds;
+	if (bucket_n > BUCKETS_MAX)
+		bucket_n = BUCKETS_MAX;
+	if (bucket_n < 1)
+		bucket_n = 1;
+}

@@ -1,0 +1,365 @@
+/* door.c -- the FastCGI client on libuv pipes. */
+#include "door.h"
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "mem.h"
+
+#define ANSWER_MAX     (4u << 20)
+#define RETRY_MS       20
+#define RETRY_MOST_MS  200
+#define READ_BYTES     65536
+#define REQUEST_ID_HEX 32
+#define PARAM_START    "PEAL_START"
+#define START_CHARS    14
+
+struct exchange {
+	struct door *door;
+	struct exchange *next; /* in line, or among the open ones */
+	struct exchange **at;  /* the link that points here, among the open ones */
+	uv_pipe_t pipe;
+	uv_timer_t timer;
+	uv_connect_t connect;
+	uv_write_t write;
+	struct buf request;
+	struct fastcgi_reader reader;
+	uint64_t deadline_ms;
+	int64_t retry_ms;
+	bool piped, retrying, answered;
+	int handles; /* libuv handles not yet closed */
+	door_fn fn;
+	void *arg;
+};
+
+struct door {
+	uv_loop_t *loop;
+	char *path;
+	size_t open, most_open, waiting, most_waiting;
+	struct exchange *first, **last; /* the line */
+	struct exchange *opened;
+	uv_idle_t idle; /* starts what waits from the loop, never from within door_ask() */
+	bool closing;
+};
+
+static char received[READ_BYTES];
+
+static void connect_now(struct exchange *);
+static void start_waiting(uv_idle_t *);
+
+/* --- the end of an exchange --- */
+
+static void
+exchange_free(struct exchange *x)
+{
+	buf_deinit(&x->request);
+	buf_deinit(&x->reader.out);
+	free(x);
+}
+
+static void
+door_reclaim(uv_handle_t *h)
+{
+	struct door *d = h->data;
+
+	free(d->path);
+	free(d);
+}
+
+static void
+handle_closed(uv_handle_t *h)
+{
+	struct exchange *x = h->data;
+	struct door *d = x->door;
+
+	if (--x->handles)
+		return;
+	exchange_free(x);
+	d->open--;
+	if (d->closing && !d->open)
+		uv_close((uv_handle_t *)&d->idle, door_reclaim);
+	else if (d->first)
+		uv_idle_start(&d->idle, start_waiting);
+}
+
+static void
+finish(struct exchange *x, const struct cgi_answer *answer)
+{
+	if (x->answered)
+		return;
+	x->answered = true;
+	*x->at = x->next;
+	if (x->next)
+		x->next->at = x->at;
+	x->fn(x->arg, answer);
+	uv_close((uv_handle_t *)&x->timer, handle_closed);
+	if (x->piped)
+		uv_close((uv_handle_t *)&x->pipe, handle_closed);
+}
+
+/* --- one connection --- */
+
+static void
+complete(struct exchange *x)
+{
+	struct cgi_answer answer;
+
+	finish(x, cgi_split(buf_view(&x->reader.out), &answer) ? &answer : NULL);
+}
+
+static void
+on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
+{
+	(void)h;
+	(void)suggested;
+	*ret = uv_buf_init(received, sizeof(received));
+}
+
+static void
+on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
+{
+	struct exchange *x = s->data;
+	int r;
+
+	if (n == 0 || x->answered)
+		return;
+	r = n < 0 ? -EPIPE : fastcgi_read(&x->reader, b->base, (size_t)n);
+	if (r < 0) {
+		err_clear();
+		finish(x, NULL);
+	} else if (r == 1) {
+		complete(x);
+	}
+}
+
+/* A failed write says nothing yet: the worker may have answered before it read everything. The reader will tell. */
+static void
+on_written(uv_write_t *w, int status)
+{
+	(void)w;
+	(void)status;
+}
+
+static void
+on_time(uv_timer_t *t)
+{
+	struct exchange *x = t->data;
+
+	if (x->retrying && uv_now(x->door->loop) < x->deadline_ms) {
+		x->retrying = false;
+		connect_now(x);
+	} else {
+		finish(x, NULL);
+	}
+}
+
+static void
+arm(struct exchange *x, uint64_t ms)
+{
+	uint64_t now = uv_now(x->door->loop), left = x->deadline_ms > now ? x->deadline_ms - now : 0;
+
+	uv_timer_start(&x->timer, on_time, ms && ms < left ? ms : left, 0);
+}
+
+static void
+pipe_closed_for_retry(uv_handle_t *h)
+{
+	struct exchange *x = h->data;
+
+	x->handles--;
+	if (x->answered) {
+		x->handles++;
+		handle_closed(h);
+		return;
+	}
+	x->retrying = true;
+	arm(x, (uint64_t)(x->retry_ms / 2 + rand() % x->retry_ms));
+	x->retry_ms = x->retry_ms * 2 < RETRY_MOST_MS ? x->retry_ms * 2 : RETRY_MOST_MS;
+}
+
+static void
+on_connected(uv_connect_t *c, int status)
+{
+	struct exchange *x = c->data;
+	uv_buf_t b;
+
+	if (x->answered)
+		return;
+	if (status < 0) {
+		x->piped = false;
+		uv_close((uv_handle_t *)&x->pipe, pipe_closed_for_retry);
+		return;
+	}
+	b = uv_buf_init(x->request.p, (unsigned)x->request.n);
+	x->write.data = x;
+	if (uv_write(&x->write, (uv_stream_t *)&x->pipe, &b, 1, on_written) < 0 ||
+	    uv_read_start((uv_stream_t *)&x->pipe, on_alloc, on_read) < 0)
+		finish(x, NULL);
+}
+
+static void
+connect_now(struct exchange *x)
+{
+	uv_pipe_init(x->door->loop, &x->pipe, 0);
+	x->pipe.data = x->connect.data = x;
+	x->piped = true;
+	x->handles++;
+	uv_pipe_connect(&x->connect, &x->pipe, x->door->path, on_connected);
+}
+
+/* Workers shed what is old by this value. Time in our own line is bounded by us, so it counts from here. */
+static void
+stamp(struct exchange *x)
+{
+	char text[32];
+	int64_t ms = clock_wall_us() / 1000;
+	char *name = memmem(x->request.p, x->request.n, PARAM_START, sizeof(PARAM_START) - 1);
+
+	if (name &&
+	    snprintf(text, sizeof(text), "%010lld.%03lld", (long long)(ms / 1000), (long long)(ms % 1000)) == START_CHARS)
+		memcpy(name + sizeof(PARAM_START) - 1, text, START_CHARS);
+}
+
+static void
+start(struct exchange *x)
+{
+	struct door *d = x->door;
+
+	stamp(x);
+	d->open++;
+	x->next = d->opened;
+	x->at = &d->opened;
+	if (x->next)
+		x->next->at = &x->next;
+	d->opened = x;
+	uv_timer_init(d->loop, &x->timer);
+	x->timer.data = x;
+	x->handles = 1;
+	arm(x, 0);
+	connect_now(x);
+}
+
+static void
+start_waiting(uv_idle_t *idle)
+{
+	struct door *d = idle->data;
+	struct exchange *x;
+
+	while (d->first && d->open < d->most_open) {
+		x = d->first;
+		d->first = x->next;
+		if (!d->first)
+			d->last = &d->first;
+		d->waiting--;
+		start(x);
+	}
+	uv_idle_stop(idle);
+}
+
+/* --- asking --- */
+
+static struct str
+number(int64_t v, char out[24])
+{
+	return str_n(out, (size_t)snprintf(out, 24, "%lld", (long long)v));
+}
+
+static struct str
+request_id(char out[REQUEST_ID_HEX + 1])
+{
+	unsigned char random[REQUEST_ID_HEX / 2];
+
+	bytes_random(random, sizeof(random));
+	for (size_t i = 0; i < sizeof(random); i++)
+		snprintf(out + 2 * i, 3, "%02x", random[i]);
+	return str_n(out, REQUEST_ID_HEX);
+}
+
+static void
+write_request(struct buf *b, const struct door_question *q)
+{
+	char id[REQUEST_ID_HEX + 1], length[24], user[24];
+	const struct str params[] = {
+		/* first, so that stamp() cannot be led to a look-alike in what a client chose */
+		STR(PARAM_START),         STR("0000000000.000"),
+		STR("GATEWAY_INTERFACE"), STR("CGI/1.1"),
+		STR("SERVER_PROTOCOL"),   STR("HTTP/1.1"),
+		STR("REQUEST_METHOD"),    str_c(q->method),
+		STR("REQUEST_URI"),       q->uri,
+		STR("CONTENT_LENGTH"),    number((int64_t)q->body.n, length),
+		STR("CONTENT_TYPE"),      q->body.p ? STR("application/json") : STR(""),
+		STR("PEAL_REQUEST_ID"),   request_id(id),
+		STR("PEAL_ADDRESS"),      q->address.p ? q->address : STR(""),
+		STR("PEAL_HTTPS"),        STR(""),
+		STR("PEAL_USER"),         number(q->user_id, user),
+		STR("PEAL_SESSION"),      q->session_id,
+	};
+	size_t pairs = sizeof(params) / sizeof(params[0]) / 2;
+
+	fastcgi_begin(b);
+	fastcgi_params(b, params, q->user_id ? pairs : pairs - 2);
+	fastcgi_stdin(b, q->body.p ? q->body : STR(""));
+}
+
+int
+door_ask(struct door *d, const struct door_question *q, door_fn fn, void *arg)
+{
+	struct exchange *x;
+
+	if (d->closing || d->waiting >= d->most_waiting)
+		return OVERLOADED;
+	x = mem_zeroed(sizeof(*x));
+	x->door = d;
+	x->fn = fn;
+	x->arg = arg;
+	x->retry_ms = RETRY_MS;
+	x->deadline_ms = uv_now(d->loop) + (uint64_t)q->timeout_ms;
+	buf_init(&x->request, ANSWER_MAX);
+	buf_init(&x->reader.out, ANSWER_MAX);
+	write_request(&x->request, q);
+	if (buf_failed(&x->request)) {
+		exchange_free(x);
+		return OVERLOADED;
+	}
+	*d->last = x;
+	d->last = &x->next;
+	d->waiting++;
+	if (d->open < d->most_open)
+		uv_idle_start(&d->idle, start_waiting);
+	return 0;
+}
+
+struct door *
+door_new(uv_loop_t *loop, const char *socket_path, size_t most_open, size_t most_waiting)
+{
+	struct door *d = mem_zeroed(sizeof(*d));
+
+	d->loop = loop;
+	d->path = mem_cstr(str_c(socket_path));
+	d->most_open = most_open;
+	d->most_waiting = most_waiting;
+	d->last = &d->first;
+	uv_idle_init(loop, &d->idle);
+	d->idle.data = d;
+	return d;
+}
+
+void
+door_free(struct door *d)
+{
+	struct exchange *x;
+
+	if (!d)
+		return;
+	d->closing = true;
+	uv_idle_stop(&d->idle);
+	while ((x = d->first)) {
+		d->first = x->next;
+		x->fn(x->arg, NULL);
+		exchange_free(x);
+	}
+	while (d->opened)
+		finish(d->opened, NULL);
+	if (!d->open)
+		uv_close((uv_handle_t *)&d->idle, door_reclaim);
+}

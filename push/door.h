@@ -1,0 +1,35 @@
+/*
+ * door -- asks the REST workers, over one of their Unix sockets, without waiting.
+ *
+ * One request per connection; at most `most_open` at a time, the others wait in line (at most `most_waiting`). What could
+ * not even be connected (socket missing, backlog full) is tried again with jitter until its time is over, because nothing
+ * was sent; what was sent is never sent twice. Every accepted question is answered exactly once, in the loop, never from
+ * within door_ask(); after door_free() the open ones are answered with NULL.
+ */
+#ifndef PEAL_PUSH_DOOR_H
+#define PEAL_PUSH_DOOR_H
+
+#include <uv.h>
+
+#include "fastcgi.h"
+
+struct door;
+
+struct door_question {
+	const char *method;
+	struct str uri;                  /* raw, with query */
+	struct str body;                 /* JSON; absent: none */
+	int64_t user_id;                 /* command door: who the socket belongs to; 0: nobody */
+	struct str session_id, address;
+	int64_t timeout_ms;              /* from now, waiting included */
+};
+
+/* NULL: no answer (away, timed out, malformed). The answer lives during the call. */
+typedef void (*door_fn)(void *arg, const struct cgi_answer *);
+
+struct door *door_new(uv_loop_t *, const char *socket_path, size_t most_open, size_t most_waiting);
+void door_free(struct door *);
+/* 0: fn will be called; OVERLOADED: the line is full, fn is not called. Copies what it needs. */
+int door_ask(struct door *, const struct door_question *, door_fn, void *arg);
+
+#endif

@@ -1,0 +1,211 @@
+/* server.c -- accepting, ticking, draining. */
+#include "server.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/daemon.h"
+#include "base/log.h"
+#include "conn.h"
+#include "feed.h"
+#include "notes.h"
+#include "push.h"
+
+#define ACCEPTS_PER_TURN 256
+#define SEND_BUFFER      65536
+
+static struct {
+	uv_poll_t listener, signals;
+	uv_timer_t clock;
+	uv_prepare_t turn;
+	const char *path;
+	int listen_fd, signal_fd;
+	int64_t swept_ms, drain_from_ms;
+	bool listening;
+} server;
+
+/* --- accepting --- */
+
+/* A small buffer makes slowness visible to us instead of hiding it in the kernel. */
+static void
+take(int fd)
+{
+	int n = SEND_BUFFER;
+
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof(n));
+	conn_accept(fd);
+}
+
+static void
+on_connection(uv_poll_t *p, int status, int events)
+{
+	int fd;
+
+	(void)p;
+	(void)events;
+	for (int i = 0; status == 0 && i < ACCEPTS_PER_TURN; i++) {
+		fd = accept4(server.listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0) {
+			take(fd);
+			continue;
+		}
+		/* out of descriptors: rest until the next second instead of spinning */
+		if (errno == EMFILE || errno == ENFILE) {
+			LOG(ERROR, "accept", L_CSTR("error", strerror(errno)), L_INT("sockets", (int64_t)push.connections));
+			uv_poll_stop(&server.listener);
+			server.listening = false;
+		}
+		return;
+	}
+}
+
+static void
+listen_again(void)
+{
+	if (server.listening || push.draining)
+		return;
+	uv_poll_start(&server.listener, UV_READABLE, on_connection);
+	server.listening = true;
+}
+
+/* --- draining --- */
+
+static void
+schedule_end(struct conn *c)
+{
+	c->drain_ms = push_now() + 1 + push_random(push.conf->push_drain_seconds * 1000);
+	conn_wake(c);
+}
+
+static void
+drain(void)
+{
+	if (push.draining)
+		return;
+	push.draining = true;
+	server.drain_from_ms = push_now();
+	LOG(NOTICE, "drain", L_INT("sockets", (int64_t)push.connections));
+	daemon_stopping();
+	uv_poll_stop(&server.listener);
+	close(server.listen_fd);
+	if (server.path)
+		unlink(server.path);
+	conn_each(schedule_end);
+}
+
+static void
+drop(struct conn *c)
+{
+	conn_drop(c, WS_RESTART);
+}
+
+/* Everybody has gone and everything is noted, or twice the time is over. */
+static void
+check_drained(int64_t now)
+{
+	int64_t gone = now - server.drain_from_ms, most = push.conf->push_drain_seconds * 2000 + 1000;
+
+	if (!push.draining || ((push.connections || !notes_empty()) && gone < most))
+		return;
+	conn_each(drop);
+	uv_stop(&push.loop);
+}
+
+static void
+on_signal(uv_poll_t *p, int status, int events)
+{
+	struct signalfd_siginfo si;
+
+	(void)p;
+	(void)status;
+	(void)events;
+	while (read(server.signal_fd, &si, sizeof(si)) == sizeof(si))
+		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
+			drain();
+}
+
+/* --- time --- */
+
+static void
+on_tick(uv_timer_t *t)
+{
+	int64_t now = push_now();
+
+	(void)t;
+	feed_tick(now);
+	conn_tick();
+	if (now - server.swept_ms >= 1000) {
+		server.swept_ms = now;
+		conn_sweep();
+		notes_flush();
+		listen_again();
+		daemon_watchdog();
+	}
+	check_drained(now);
+}
+
+static void
+on_turn(uv_prepare_t *p)
+{
+	(void)p;
+	conn_end_turn();
+}
+
+static void
+close_handle(uv_handle_t *h, void *arg)
+{
+	(void)arg;
+	if (!uv_is_closing(h))
+		uv_close(h, NULL);
+}
+
+/* Every owner lets go; what is then still open are the handles of this file. */
+static void
+finish(void)
+{
+	feed_stop();
+	door_free(push.command);
+	door_free(push.feed);
+	conn_end_turn();
+	uv_close((uv_handle_t *)&server.listener, NULL);
+	uv_close((uv_handle_t *)&server.signals, NULL);
+	uv_close((uv_handle_t *)&server.clock, NULL);
+	uv_close((uv_handle_t *)&server.turn, NULL);
+	uv_run(&push.loop, UV_RUN_DEFAULT);
+	uv_walk(&push.loop, close_handle, NULL);
+	uv_run(&push.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&push.loop);
+	hub_deinit(&push.hub);
+	notes_deinit();
+}
+
+static void
+on_settled(void)
+{
+	daemon_ready();
+}
+
+int
+server_run(int listen_fd, int signal_fd, const char *path)
+{
+	server.listen_fd = listen_fd;
+	server.signal_fd = signal_fd;
+	server.path = path;
+	conn_init();
+	uv_poll_init(&push.loop, &server.listener, listen_fd);
+	uv_poll_init(&push.loop, &server.signals, signal_fd);
+	uv_poll_start(&server.signals, UV_READABLE, on_signal);
+	uv_timer_init(&push.loop, &server.clock);
+	uv_timer_start(&server.clock, on_tick, CONN_TICK_MS, CONN_TICK_MS);
+	uv_prepare_init(&push.loop, &server.turn);
+	uv_prepare_start(&server.turn, on_turn);
+	listen_again();
+	feed_start(on_settled);
+	uv_run(&push.loop, UV_RUN_DEFAULT);
+	LOG(NOTICE, "stopped");
+	finish();
+	return 0;
+}
