@@ -71,13 +71,12 @@ CREATE FUNCTION message_send(p_me bigint, p_conversation bigint, p_client_id tex
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_floor  bigint;
-	v_read   bigint;
 	v_hash   bytea;
 	v_hidden boolean;
 BEGIN
 	SELECT first_visible(c.history_all, c.first_seq, m.joined_seq) INTO v_floor
 	FROM member m JOIN conversation c ON c.id = m.conversation_id
-	WHERE m.user_id = p_me AND m.conversation_id = p_conversation;
+	WHERE m.user_id = p_me AND m.conversation_id = p_conversation AND NOT m.hidden;
 	IF NOT FOUND THEN
 		RAISE SQLSTATE 'PE404' USING MESSAGE = 'not a member';
 	END IF;
@@ -148,7 +147,7 @@ DECLARE
 BEGIN
 	SELECT g.sender_id, g.deleted_at, m.role INTO v_sender, v_gone, v_role
 	FROM member m JOIN conversation c ON c.id = m.conversation_id JOIN message g ON g.conversation_id = c.id AND g.seq = p_seq
-	WHERE m.user_id = p_me AND m.conversation_id = p_conversation
+	WHERE m.user_id = p_me AND m.conversation_id = p_conversation AND NOT m.hidden
 	  AND g.seq >= first_visible(c.history_all, c.first_seq, m.joined_seq);
 	IF NOT FOUND THEN
 		RAISE SQLSTATE 'PE404' USING MESSAGE = 'no such message';
@@ -195,7 +194,7 @@ BEGIN
 	       m.read_seq, m.receipt_seq, m.delivered_seq, m.unread_from
 	INTO v_last, v_count, v_floor, v_read, v_receipt, o_delivered_seq, v_from
 	FROM member m JOIN conversation c ON c.id = m.conversation_id
-	WHERE m.user_id = p_me AND m.conversation_id = p_conversation FOR NO KEY UPDATE OF m;
+	WHERE m.user_id = p_me AND m.conversation_id = p_conversation AND NOT m.hidden FOR NO KEY UPDATE OF m;
 	IF NOT FOUND THEN
 		RAISE SQLSTATE 'PE404' USING MESSAGE = 'not a member';
 	END IF;

@@ -1,0 +1,195 @@
+/*
+ * account -- people and their sessions.
+ */
+#include "account.h"
+#include "read.h"
+
+static const struct stmt create = {
+	.name = "account_create", .params = "ssNs", .results = USER_RESULTS, .writes = true,
+	.text = "INSERT INTO users AS u (username, display_name, password_hash) VALUES ($1, $2, $3) RETURNING " USER_COLUMNS("u"),
+};
+static const struct stmt password = {
+	.name = "account_password", .params = "s", .results = "Ns" USER_RESULTS,
+	.text = "SELECT u.password_hash, " USER_COLUMNS("u") " FROM users u WHERE u.username_key = lower($1) AND u.disabled_at IS NULL",
+};
+static const struct stmt get = {
+	.name = "account_get", .params = "i", .results = USER_RESULTS,
+	.text = "SELECT " USER_COLUMNS("u") " FROM users u WHERE u.id = $1",
+};
+/* A display name that is cleared falls back to the user name. */
+static const struct stmt update = {
+	.name = "account_update", .params = "ibNsbNs", .results = USER_RESULTS, .writes = true,
+	.text = "UPDATE users u SET display_name = CASE WHEN $2 THEN coalesce($3, u.username) ELSE u.display_name END, "
+	        " status_text = CASE WHEN $4 THEN $5 ELSE u.status_text END WHERE u.id = $1 RETURNING " USER_COLUMNS("u"),
+};
+/* Byte ranges instead of LIKE, so that a generic plan can use both indexes; both columns are COLLATE "C" there. */
+static const struct stmt search = {
+	.name = "account_search", .params = "ssi", .results = USER_RESULTS,
+	.text = "SELECT " USER_COLUMNS("u") " FROM users u WHERE u.disabled_at IS NULL AND u.username_key > lower($2) AND "
+	        " ((u.username_key >= lower($1) AND u.username_key < lower($1) || chr(1114111)) OR "
+	        "  (lower(u.display_name) COLLATE \"C\" >= lower($1) AND lower(u.display_name) COLLATE \"C\" < lower($1) || chr(1114111))) "
+	        "ORDER BY u.username_key LIMIT $3",
+};
+static const struct stmt start = {
+	.name = "session_create", .params = "uiyNst", .results = "", .writes = true,
+	.text = "INSERT INTO session (id, user_id, current_hash, user_agent, expires_at) VALUES ($1, $2, $3, $4, $5)",
+};
+static const struct stmt find = {
+	.name = "session_get", .params = "u", .results = "uiittyNy",
+	.text = "SELECT s.id, s.user_id, s.generation, s.rotated_at, s.expires_at, s.current_hash, s.previous_hash "
+	        "FROM session s JOIN users u ON u.id = s.user_id "
+	        "WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL",
+};
+static const struct stmt rotate = {
+	.name = "session_rotate", .params = "uiy", .results = "i", .writes = true,
+	.text = "UPDATE session SET generation = generation + 1, previous_hash = current_hash, current_hash = $3, rotated_at = now(), "
+	        " last_used_at = now() WHERE id = $1 AND generation = $2 AND ended_at IS NULL AND expires_at > now() RETURNING generation",
+};
+static const struct stmt end = {
+	.name = "session_end", .params = "u", .results = "", .writes = true,
+	.text = "UPDATE session SET ended_at = now() WHERE id = $1 AND ended_at IS NULL",
+};
+static const struct stmt check = {
+	.name = "session_check", .params = "ui", .results = "n",
+	.text = "SELECT 1 FROM session s JOIN users u ON u.id = s.user_id "
+	        "WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL",
+};
+
+const struct stmt *const account_statements[] = { &create, &password, &get, &update, &search, &start, &find, &rotate, &end, &check, NULL };
+
+/* Runs a statement that gives one user or nobody. */
+static int
+one_user(struct db *db, struct arena *arena, const struct stmt *stmt, const struct arg *args, struct user *ret)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, stmt, args, &rows);
+
+	if (r)
+		return trace(r);
+	if (!rows_n(rows))
+		return NOT_FOUND;
+	read_user(rows, 0, 0, ret);
+	return 0;
+}
+
+int
+account_create(struct db *db, struct arena *arena, struct str username, struct str display_name, struct str password_hash,
+               struct user *ret)
+{
+	struct str shown = str_present(display_name) ? display_name : username;
+	int r = one_user(db, arena, &create, ARGS(A_STR(username), A_STR(shown), A_STR(password_hash)), ret);
+
+	return r == CONFLICT ? USERNAME_TAKEN : r;
+}
+
+int
+account_password(struct db *db, struct arena *arena, struct str username, struct user *ret, struct str *ret_hash)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &password, ARGS(A_STR(username)), &rows);
+
+	if (r)
+		return trace(r);
+	if (!rows_n(rows))
+		return NOT_FOUND;
+	*ret_hash = rows_str(rows, 0, 0);
+	read_user(rows, 0, 1, ret);
+	return 0;
+}
+
+int
+account_get(struct db *db, struct arena *arena, int64_t user_id, struct user *ret)
+{
+	return one_user(db, arena, &get, ARGS(A_INT(user_id)), ret);
+}
+
+int
+account_update(struct db *db, struct arena *arena, int64_t user_id, struct str display_name, struct str status_text, struct user *ret)
+{
+	return one_user(db, arena, &update,
+	                ARGS(A_INT(user_id), A_INT(display_name.p != NULL), A_STR(display_name), A_INT(status_text.p != NULL),
+	                     A_STR(status_text)),
+	                ret);
+}
+
+int
+account_search(struct db *db, struct arena *arena, struct str prefix, struct str after_username, int64_t limit, struct user **ret,
+               size_t *ret_n)
+{
+	struct str after = str_present(after_username) ? after_username : STR("");
+	struct str start_of = str_present(prefix) ? prefix : STR("");
+	struct rows *rows;
+	struct user *users;
+	int r = db_run(db, arena, &search, ARGS(A_STR(start_of), A_STR(after), A_INT(limit)), &rows);
+
+	if (r)
+		return trace(r);
+	users = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*users));
+	for (size_t i = 0; i < rows_n(rows); i++)
+		read_user(rows, i, 0, &users[i]);
+	*ret = users;
+	*ret_n = rows_n(rows);
+	return 0;
+}
+
+int
+session_create(struct db *db, struct arena *arena, struct str session_id, int64_t user_id, struct str refresh_hash,
+               struct str user_agent, int64_t expires_at)
+{
+	struct rows *rows;
+
+	return db_run(db, arena, &start,
+	              ARGS(A_STR(session_id), A_INT(user_id), A_STR(refresh_hash), A_STR(user_agent), A_INT(expires_at)), &rows);
+}
+
+int
+session_get(struct db *db, struct arena *arena, struct str session_id, struct session *ret)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &find, ARGS(A_STR(session_id)), &rows);
+
+	if (r)
+		return trace(r);
+	if (!rows_n(rows))
+		return NOT_FOUND;
+	*ret = (struct session){
+		.id = rows_str(rows, 0, 0),
+		.user_id = rows_int(rows, 0, 1),
+		.generation = rows_int(rows, 0, 2),
+		.rotated_at = rows_int(rows, 0, 3),
+		.expires_at = rows_int(rows, 0, 4),
+		.current_hash = rows_str(rows, 0, 5),
+		.previous_hash = rows_str(rows, 0, 6),
+	};
+	return 0;
+}
+
+int
+session_rotate(struct db *db, struct arena *arena, struct str session_id, int64_t generation, struct str next_hash)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &rotate, ARGS(A_STR(session_id), A_INT(generation), A_STR(next_hash)), &rows);
+
+	if (r)
+		return trace(r);
+	return rows_n(rows) ? 0 : CONFLICT;
+}
+
+int
+session_end(struct db *db, struct arena *arena, struct str session_id)
+{
+	struct rows *rows;
+
+	return db_run(db, arena, &end, ARGS(A_STR(session_id)), &rows);
+}
+
+int
+session_check(struct db *db, struct arena *arena, struct str session_id, int64_t user_id)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &check, ARGS(A_STR(session_id), A_INT(user_id)), &rows);
+
+	if (r)
+		return trace(r);
+	return rows_n(rows) ? 0 : UNAUTHENTICATED;
+}

@@ -1,0 +1,208 @@
+/*
+ * conversation -- conversations as their members see them.
+ */
+#include "conversation.h"
+#include "read.h"
+
+#define PARTICIPANTS_MAX 32
+
+static const struct stmt start_direct = {
+	.name = "conversation_start_direct", .params = "ii", .results = "ibiiNt", .writes = true,
+	.text = "SELECT o_conversation_id, o_created, o_seq, o_rev, o_at FROM conversation_start_direct($1, $2)",
+};
+/* $3: also when it is hidden from me */
+static const struct stmt get = {
+	.name = "conversation_get", .params = "iib", .results = CONVERSATION_RESULTS,
+	.text = "SELECT " CONVERSATION_COLUMNS " FROM " MINE("AND m.conversation_id = $2 AND (NOT m.hidden OR $3)") CONVERSATION_JOINS,
+};
+static const struct stmt participants = {
+	.name = "conversation_participants", .params = "ii", .results = "hii" USER_RESULTS,
+	.text = "SELECT m.role, m.receipt_seq, m.delivered_seq, " USER_COLUMNS("u") " FROM member m JOIN users u ON u.id = m.user_id "
+	        "WHERE m.conversation_id = $1 ORDER BY m.joined_at, m.user_id LIMIT $2",
+};
+/* The page is cut before anything is joined to it: the joins cost one probe per conversation shown. */
+static const struct stmt list = {
+	.name = "conversation_list", .params = "ibbbtii", .results = CONVERSATION_RESULTS,
+	.text = "SELECT " CONVERSATION_COLUMNS " FROM "
+	        MINE("AND NOT m.hidden AND m.archived = $2 AND (NOT $3 OR (m.pinned, v.updated_at, v.id) < ($4, $5, $6)) "
+	             "ORDER BY m.pinned DESC, v.updated_at DESC, v.id DESC LIMIT $7")
+	        CONVERSATION_JOINS "ORDER BY c.pinned DESC, c.updated_at DESC, c.id DESC",
+};
+static const struct stmt read = {
+	.name = "conversation_read", .params = "iiibi", .results = "biiiiiNitNI", .writes = true,
+	.text = "SELECT o_moved, o_read_seq, o_receipt_seq, o_delivered_seq, o_unread, o_mentions, o_user_rev, o_at, o_hearers "
+	        "FROM conversation_read($1, $2, $3, $4, $5)",
+};
+static const struct stmt typing_hearers = {
+	.name = "conversation_typing_hearers", .params = "iii", .results = "NI",
+	.text = "SELECT CASE WHEN v.participant_count <= $3 THEN (SELECT array_agg(o.user_id ORDER BY o.user_id) FROM member o "
+	        " WHERE o.conversation_id = v.id AND o.user_id <> $1 AND NOT o.hidden) END "
+	        "FROM member m JOIN conversation v ON v.id = m.conversation_id "
+	        "WHERE m.user_id = $1 AND m.conversation_id = $2 AND NOT m.hidden",
+};
+static const struct stmt unread = {
+	.name = "conversation_unread", .params = "i", .results = "iii",
+	.text = "SELECT c.id, un.unread, un.mentions FROM " MINE("AND NOT m.hidden AND (m.unread_from IS NOT NULL OR m.read_seq < v.last_seq)")
+	        UNREAD "WHERE un.unread > 0 ORDER BY c.updated_at DESC, c.id DESC",
+};
+
+const struct stmt *const conversation_statements[] = { &start_direct, &get, &participants, &list, &read, &typing_hearers, &unread, NULL };
+
+static int
+get_one(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, bool hidden, struct conversation *ret)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &get, ARGS(A_INT(me), A_INT(conversation_id), A_INT(hidden)), &rows);
+
+	if (r)
+		return trace(r);
+	if (!rows_n(rows))
+		return NOT_FOUND;
+	read_conversation(rows, 0, 0, ret);
+	return 0;
+}
+
+int
+conversation_start_direct(struct db *db, struct arena *arena, int64_t me, int64_t peer, struct conversation *ret, bool *ret_created,
+                          struct advance *ret_advance)
+{
+	struct rows *rows;
+	int64_t *hearer;
+	int r = db_run(db, arena, &start_direct, ARGS(A_INT(me), A_INT(peer)), &rows);
+
+	if (r)
+		return trace(r);
+	r = conversation_get(db, arena, me, rows_int(rows, 0, 0), ret);
+	if (r)
+		return trace(r);
+	*ret_created = rows_int(rows, 0, 1);
+	if (*ret_created) {
+		hearer = arena_new_of(arena, int64_t);
+		*hearer = me;
+		*ret_advance = (struct advance){
+			.seq = rows_int(rows, 0, 2),
+			.rev = rows_int(rows, 0, 3),
+			.at = rows_int(rows, 0, 4),
+			.hearers = { hearer, 1 },
+		};
+	}
+	return 0;
+}
+
+int
+conversation_get(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, struct conversation *ret)
+{
+	struct rows *rows;
+	struct member *members;
+	int r = get_one(db, arena, me, conversation_id, false, ret);
+
+	if (r)
+		return trace(r);
+	r = db_run(db, arena, &participants, ARGS(A_INT(conversation_id), A_INT(PARTICIPANTS_MAX)), &rows);
+	if (r)
+		return trace(r);
+	members = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*members));
+	for (size_t i = 0; i < rows_n(rows); i++) {
+		members[i].role = (enum member_role)rows_int(rows, i, 0);
+		members[i].receipt_seq = rows_int(rows, i, 1);
+		members[i].delivered_seq = rows_int(rows, i, 2);
+		read_user(rows, i, 3, &members[i].user);
+	}
+	ret->participants = members;
+	ret->participants_n = rows_n(rows);
+	return 0;
+}
+
+int
+conversation_get_for_event(struct db *db, struct arena *arena, int64_t viewer, int64_t conversation_id, struct conversation *ret)
+{
+	return get_one(db, arena, viewer, conversation_id, true, ret);
+}
+
+static struct conversation_cursor
+place_of(const struct conversation *c)
+{
+	return (struct conversation_cursor){ .given = true, .pinned = c->my.pinned, .updated_at = c->updated_at, .id = c->id };
+}
+
+int
+conversation_list(struct db *db, struct arena *arena, int64_t me, const struct conversation_cursor *cursor, int64_t limit, bool archived,
+                  struct conversation **ret, size_t *ret_n, struct conversation_cursor *ret_next)
+{
+	/* one more than asked for tells whether there is a next page; without a cursor any time but 0 (NULL) will do */
+	const struct arg args[] = { A_INT(me), A_INT(archived), A_INT(cursor->given), A_INT(cursor->pinned),
+		                    A_INT(cursor->given ? cursor->updated_at : 1), A_INT(cursor->id), A_INT(limit + 1) };
+	struct conversation *items;
+	struct rows *rows;
+	size_t n;
+	int r = db_run(db, arena, &list, args, &rows);
+
+	if (r)
+		return trace(r);
+	n = rows_n(rows) > (size_t)limit ? (size_t)limit : rows_n(rows);
+	items = arena_alloc_array(arena, n + 1, sizeof(*items));
+	for (size_t i = 0; i < n; i++)
+		read_conversation(rows, i, 0, &items[i]);
+	*ret_next = rows_n(rows) > n ? place_of(&items[n - 1]) : (struct conversation_cursor){ 0 };
+	*ret = items;
+	*ret_n = n;
+	return 0;
+}
+
+int
+conversation_read(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, int64_t seq, bool private_reading,
+                  int64_t marks_max_members, struct read_mark *ret)
+{
+	const struct arg args[] = { A_INT(me), A_INT(conversation_id), A_INT(seq), A_INT(private_reading), A_INT(marks_max_members) };
+	struct rows *rows;
+	int r = db_run(db, arena, &read, args, &rows);
+
+	if (r)
+		return trace(r);
+	*ret = (struct read_mark){ .moved = rows_int(rows, 0, 0), .seq = rows_int(rows, 0, 2), .user_rev = rows_int(rows, 0, 6),
+		                   .at = rows_int(rows, 0, 7) };
+	ret->hearers.ids = rows_ids(rows, arena, 0, 8, &ret->hearers.n);
+	ret->conversation.id = conversation_id;
+	ret->conversation.my.read_seq = rows_int(rows, 0, 1);
+	ret->conversation.my.receipt_seq = rows_int(rows, 0, 2);
+	ret->conversation.my.delivered_seq = rows_int(rows, 0, 3);
+	ret->conversation.unread_count = rows_int(rows, 0, 4);
+	ret->conversation.mention_count = rows_int(rows, 0, 5);
+	return 0;
+}
+
+int
+conversation_typing_hearers(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, int64_t max, struct hearers *ret)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &typing_hearers, ARGS(A_INT(me), A_INT(conversation_id), A_INT(max)), &rows);
+
+	if (r)
+		return trace(r);
+	if (!rows_n(rows))
+		return NOT_FOUND;
+	ret->ids = rows_ids(rows, arena, 0, 0, &ret->n);
+	return 0;
+}
+
+int
+conversation_unread(struct db *db, struct arena *arena, int64_t me, struct unread_total *ret)
+{
+	struct unread_total total = { 0 };
+	struct rows *rows;
+	int r = db_run(db, arena, &unread, ARGS(A_INT(me)), &rows);
+
+	if (r)
+		return trace(r);
+	total.n = rows_n(rows);
+	total.items = arena_alloc_array(arena, total.n + 1, sizeof(*total.items));
+	for (size_t i = 0; i < total.n; i++) {
+		total.items[i].id = rows_int(rows, i, 0);
+		total.items[i].unread = rows_int(rows, i, 1);
+		total.items[i].mentions = rows_int(rows, i, 2);
+		total.total += total.items[i].unread;
+		total.mentions += total.items[i].mentions;
+	}
+	*ret = total;
+	return 0;
+}

@@ -1,0 +1,366 @@
+/*
+ * event -- what a socket needs when it comes: where it was, the heads, the plan of its replay; and marks, in batches.
+ */
+#include <stdlib.h>
+
+#include "../base/bytes.h"
+#include "../base/json_out.h"
+#include "event.h"
+#include "log_place.h"
+#include "read.h"
+
+/*
+ * $3: the client's horizon. The last column is the number of my own stream that it proves: everything up to the last event whose
+ * transaction is below the horizon (docs/architecture.md), or, when that is no longer kept, up to the first one kept.
+ */
+static const struct stmt state = {
+	.name = "event_state", .params = "uii", .results = "siiiNi",
+	.text = "SELECT log_epoch(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint, t.event_floor::text::bigint, u.last_user_rev, "
+	        " coalesce((SELECT e.user_rev FROM user_event e WHERE e.user_id = $2 AND e.xid < $3::text::xid8 ORDER BY e.user_rev DESC LIMIT 1), "
+	        " (SELECT e.user_rev - 1 FROM user_event e WHERE e.user_id = $2 ORDER BY e.user_rev LIMIT 1), u.last_user_rev) "
+	        "FROM session s JOIN users u ON u.id = s.user_id, peal_meta t "
+	        "WHERE s.id = $1 AND u.id = $2 AND s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL",
+};
+/*
+ * $2: horizon, $3: fresh, $4..$6: cursors, $7: who gets marks. Per conversation: `start`, the position up to which the client has
+ * everything, from its cursor, or proven by the horizon; `seen`, the seq that goes with it; `gap`: the log no longer reaches back to it.
+ * A conversation is left out when neither an event nor a mark in it can be younger than the horizon.
+ */
+static const struct stmt heads = {
+	.name = "event_heads", .params = "iibIIIi", .results = "iiiiiiNiNiNibNININI",
+	.text = "SELECT c.id, c.last_seq, c.last_rev, c.floor, c.read_seq, c.delivered_seq, un.unread, "
+	        " coalesce(f.start, w.first - 1), f.seen, NOT $3 AND f.start IS NOT NULL AND f.start < c.last_seq + c.last_rev AND "
+	        " coalesce(w.first > f.start + 1, true), k.users, k.receipts, k.delivereds "
+	        "FROM (SELECT c.*, q.id AS cursor, q.seq AS cursor_seq, q.seq + q.rev AS cursor_position, c.last_xid >= $2::text::xid8 AS moved "
+	        " FROM " MINE("AND NOT m.hidden") " LEFT JOIN unnest($4, $5, $6) AS q (id, seq, rev) ON q.id = c.id OFFSET 0) c "
+	        "LEFT JOIN LATERAL (SELECT e.position, e.seq FROM event e WHERE NOT $3 AND c.cursor IS NULL AND c.moved "
+	        " AND e.conversation_id = c.id AND e.xid < $2::text::xid8 ORDER BY e.position DESC LIMIT 1) b ON true "
+	        "CROSS JOIN LATERAL (SELECT CASE WHEN $3 THEN NULL WHEN c.cursor IS NOT NULL THEN c.cursor_position WHEN c.moved THEN b.position "
+	        " ELSE c.last_seq + c.last_rev END AS start, CASE WHEN $3 THEN NULL WHEN c.cursor IS NOT NULL THEN c.cursor_seq "
+	        " WHEN c.moved THEN b.seq ELSE c.last_seq END AS seen) f "
+	        "LEFT JOIN LATERAL (SELECT e.position AS first FROM event e WHERE NOT $3 AND e.conversation_id = c.id "
+	        " AND (f.start IS NULL OR f.start < c.last_seq + c.last_rev) ORDER BY e.position LIMIT 1) w ON true "
+	        "LEFT JOIN LATERAL (SELECT array_agg(o.user_id ORDER BY o.user_id) AS users, array_agg(o.receipt_seq ORDER BY o.user_id) AS receipts, "
+	        " array_agg(o.delivered_seq ORDER BY o.user_id) AS delivereds FROM member o "
+	        " WHERE o.conversation_id = c.id AND o.user_id <> $1 AND c.participant_count <= $7) k ON true " UNREAD
+	        "WHERE $3 OR c.moved OR c.mark_xid >= $2::text::xid8 OR f.start <> c.last_seq + c.last_rev OR f.seen > c.delivered_seq OR "
+	        " (c.participant_count <= $7 AND EXISTS (SELECT FROM member o WHERE o.conversation_id = c.id AND o.mark_xid >= $2::text::xid8)) "
+	        "ORDER BY c.updated_at DESC, c.id DESC",
+};
+static const struct stmt removed = {
+	.name = "event_removed", .params = "iI", .results = "i",
+	.text = "SELECT q.id FROM unnest($2) AS q (id) WHERE NOT EXISTS (SELECT FROM member m "
+	        "WHERE m.user_id = $1 AND m.conversation_id = q.id AND NOT m.hidden) ORDER BY q.id",
+};
+static const struct stmt acks = {
+	.name = "event_acks", .params = "IIIi", .results = "iiitNI", .writes = true,
+	.text = "SELECT o_user_id, o_conversation_id, o_seq, o_at, o_hearers FROM event_acks($1, $2, $3, $4)",
+};
+/* Both must see the conversation: starting one with a stranger opens nothing of theirs to me. */
+static const struct stmt watchable = {
+	.name = "event_watchable", .params = "iI", .results = USER_RESULTS,
+	.text = "SELECT " USER_COLUMNS("u") " FROM users u WHERE u.id = ANY ($2) AND u.disabled_at IS NULL AND EXISTS "
+	        "(SELECT FROM member o JOIN member m ON m.conversation_id = o.conversation_id "
+	        " WHERE o.user_id = u.id AND NOT o.hidden AND m.user_id = $1 AND NOT m.hidden) ORDER BY u.id",
+};
+static const struct stmt seen = {
+	.name = "event_seen", .params = "II", .results = "n", .writes = true,
+	.text = "SELECT 1 FROM event_seen($1, $2)",
+};
+
+const struct stmt *const event_statements[] = { &state, &heads, &removed, &acks, &watchable, &seen, &event_replay_statement,
+	                                        &event_user_replay_statement, &event_poll_statement, &event_again_statement,
+	                                        &event_user_again_statement, &event_horizon_statement, NULL };
+
+struct opening {
+	struct db *db;
+	struct arena *arena;
+	int64_t user_id, marks_max;
+	int64_t xid;                         /* the client's horizon; 0 when fresh */
+	int64_t horizon, last_user_rev, user_start;
+	struct str epoch;
+	const int64_t *cursor_ids, *cursor_seqs, *cursor_revs;
+	size_t cursors;
+	bool fresh;
+	struct rows *heads;
+};
+
+enum { H_ID, H_LAST_SEQ, H_LAST_REV, H_FIRST, H_READ, H_DELIVERED, H_UNREAD, H_START, H_SEEN, H_GAP, H_USERS, H_RECEIPTS, H_DELIVEREDS };
+
+static int
+read_state(struct opening *o, struct str session_id, struct str since)
+{
+	struct log_place place = { 0 };
+	bool given = str_present(since) && log_place_read(o->arena, since, &place) && !place.within;
+	struct rows *rows;
+	int r = db_run(o->db, o->arena, &state, ARGS(A_STR(session_id), A_INT(o->user_id), A_INT(place.xid)), &rows);
+
+	if (r)
+		return r == INVALID ? UNAUTHENTICATED : trace(r);
+	if (!rows_n(rows))
+		return UNAUTHENTICATED;
+	o->epoch = rows_str(rows, 0, 0);
+	o->horizon = rows_int(rows, 0, 1);
+	o->last_user_rev = rows_int(rows, 0, 3);
+	o->user_start = rows_int(rows, 0, 4);
+	o->fresh = !given || !str_eq(place.epoch, o->epoch) || place.xid < rows_int(rows, 0, 2) || place.xid > o->horizon;
+	o->xid = o->fresh ? 0 : place.xid;
+	return 0;
+}
+
+static int
+read_heads(struct opening *o)
+{
+	size_t n = o->fresh ? 0 : o->cursors;
+	const struct arg args[] = { A_INT(o->user_id),           A_INT(o->xid),
+		                    A_INT(o->fresh),             A_IDS(o->cursor_ids, n),
+		                    A_IDS(o->cursor_seqs, n),    A_IDS(o->cursor_revs, n),
+		                    A_INT(o->marks_max) };
+
+	return db_run(o->db, o->arena, &heads, args, &o->heads);
+}
+
+/* Numbers that we never gave, or that the log no longer reaches: the client must load its pages again. */
+static bool
+unprovable(const struct opening *o)
+{
+	for (size_t i = 0; i < rows_n(o->heads); i++) {
+		int64_t last = rows_int(o->heads, i, H_LAST_SEQ) + rows_int(o->heads, i, H_LAST_REV);
+
+		if (rows_int(o->heads, i, H_GAP) || rows_int(o->heads, i, H_START) > last ||
+		    rows_int(o->heads, i, H_SEEN) > rows_int(o->heads, i, H_LAST_SEQ))
+			return true;
+	}
+	return false;
+}
+
+static void
+free_buf(void *buf)
+{
+	buf_deinit(buf);
+}
+
+static struct buf *
+arena_buf(struct arena *arena)
+{
+	struct buf *buf = arena_new_of(arena, struct buf);
+
+	buf_init(buf, SIZE_MAX);
+	arena_defer(arena, free_buf, buf);
+	return buf;
+}
+
+/* Everything after `start` is to be replayed, newest conversation first, then my own stream. */
+static struct str
+plan_of(struct opening *o)
+{
+	struct buf *plan = arena_buf(o->arena);
+
+	for (size_t i = 0; i < rows_n(o->heads) && !o->fresh; i++) {
+		int64_t last = rows_int(o->heads, i, H_LAST_SEQ) + rows_int(o->heads, i, H_LAST_REV);
+
+		if (rows_int(o->heads, i, H_START) < last)
+			buf_printf(plan, "%s%lld:%lld", plan->n ? "," : "", (long long)rows_int(o->heads, i, H_ID),
+			           (long long)rows_int(o->heads, i, H_START));
+	}
+	if (!o->fresh && o->user_start < o->last_user_rev)
+		buf_printf(plan, "%su:%lld", plan->n ? "," : "", (long long)o->user_start);
+	return buf_view(plan);
+}
+
+static void
+write_marks(const struct opening *o, struct json_out *w, size_t row)
+{
+	size_t n, receipts_n, delivereds_n;
+	const int64_t *users = rows_ids(o->heads, o->arena, row, H_USERS, &n);
+	const int64_t *receipts = rows_ids(o->heads, o->arena, row, H_RECEIPTS, &receipts_n);
+	const int64_t *delivereds = rows_ids(o->heads, o->arena, row, H_DELIVEREDS, &delivereds_n);
+
+	json_open_array(w, "marks");
+	for (size_t i = 0; i < n; i++) {
+		json_open_object(w, NULL);
+		json_id(w, "user_id", users[i]);
+		json_int(w, "receipt_seq", receipts[i]);
+		json_int(w, "delivered_seq", delivereds[i]);
+		json_close(w);
+	}
+	json_close(w);
+}
+
+static void
+write_head(const struct opening *o, struct json_out *w, size_t row)
+{
+	int64_t delivered = rows_int(o->heads, row, H_DELIVERED), proven = rows_int(o->heads, row, H_SEEN);
+
+	json_open_object(w, NULL);
+	json_id(w, "id", rows_int(o->heads, row, H_ID));
+	json_int(w, "last_seq", rows_int(o->heads, row, H_LAST_SEQ));
+	json_int(w, "last_rev", rows_int(o->heads, row, H_LAST_REV));
+	json_int(w, "first_seq", rows_int(o->heads, row, H_FIRST));
+	json_int(w, "read_seq", rows_int(o->heads, row, H_READ));
+	json_int(w, "delivered_seq", proven > delivered ? proven : delivered);
+	json_int(w, "unread_count", rows_int(o->heads, row, H_UNREAD));
+	write_marks(o, w, row);
+	json_close(w);
+}
+
+static int
+write_removed(const struct opening *o, struct json_out *w)
+{
+	struct rows *rows;
+	int r;
+
+	json_open_array(w, "removed");
+	if (!o->fresh && o->cursors) {
+		r = db_run(o->db, o->arena, &removed, ARGS(A_INT(o->user_id), A_IDS(o->cursor_ids, o->cursors)), &rows);
+		if (r)
+			return trace(r);
+		for (size_t i = 0; i < rows_n(rows); i++)
+			json_id(w, NULL, rows_int(rows, i, 0));
+	}
+	json_close(w);
+	return 0;
+}
+
+static int
+write_heads(const struct opening *o, struct buf *out)
+{
+	struct json_out w;
+	int r;
+
+	json_begin(&w, out);
+	json_open_object(&w, NULL);
+	json_cstr(&w, "type", "heads");
+	json_open_array(&w, "conversations");
+	for (size_t i = 0; i < rows_n(o->heads); i++)
+		write_head(o, &w, i);
+	json_close(&w);
+	r = write_removed(o, &w);
+	if (r)
+		return trace(r);
+	json_open_object(&w, "user");
+	json_int(&w, "last_rev", o->last_user_rev);
+	json_close(&w);
+	json_close(&w);
+	json_end(&w);
+	return 0;
+}
+
+static int
+move_delivered(struct opening *o, struct event_open *ret)
+{
+	struct ack_in *in = arena_alloc_array(o->arena, rows_n(o->heads) + 1, sizeof(*in));
+	size_t n = 0;
+
+	for (size_t i = 0; i < rows_n(o->heads); i++) {
+		if (rows_int(o->heads, i, H_SEEN) > rows_int(o->heads, i, H_DELIVERED))
+			in[n++] = (struct ack_in){ o->user_id, rows_int(o->heads, i, H_ID), rows_int(o->heads, i, H_SEEN) };
+	}
+	return n ? event_acks(o->db, o->arena, in, n, o->marks_max, &ret->moved, &ret->moved_n) : 0;
+}
+
+static void
+take_cursors(struct opening *o, const struct cursor_in *cursors, size_t n)
+{
+	int64_t *columns = arena_alloc_array(o->arena, n * 3 + 1, sizeof(*columns));
+
+	for (size_t i = 0; i < n; i++) {
+		columns[i] = cursors[i].conversation_id;
+		columns[n + i] = cursors[i].seq;
+		columns[2 * n + i] = cursors[i].rev;
+	}
+	o->cursors = n;
+	o->cursor_ids = columns;
+	o->cursor_seqs = columns + n;
+	o->cursor_revs = columns + 2 * n;
+}
+
+int
+event_open(struct db *db, struct arena *arena, const struct conf *conf, int64_t user_id, struct str session_id, struct str since,
+           const struct cursor_in *cursors, size_t n, struct event_open *ret)
+{
+	struct opening o = { .db = db, .arena = arena, .user_id = user_id, .marks_max = conf->marks_max_members };
+	struct event_open result = { 0 };
+	struct buf *out = arena_buf(arena);
+	int r;
+
+	take_cursors(&o, cursors, n);
+	r = read_state(&o, session_id, since);
+	if (!r)
+		r = read_heads(&o);
+	if (!r && unprovable(&o)) {
+		o.fresh = true;
+		o.xid = 0;
+		r = read_heads(&o);
+	}
+	if (!r)
+		r = move_delivered(&o, &result);
+	if (r)
+		return trace(r);
+
+	r = write_heads(&o, out);
+	if (r)
+		return trace(r);
+	result.fresh = o.fresh;
+	result.since = log_place_write(arena, &(struct log_place){ .epoch = o.epoch, .xid = o.horizon });
+	result.plan = plan_of(&o);
+	result.heads = buf_view(out);
+	*ret = result;
+	return 0;
+}
+
+int
+event_acks(struct db *db, struct arena *arena, const struct ack_in *in, size_t n, int64_t marks_max_members, struct mark_moved **ret,
+           size_t *ret_n)
+{
+	int64_t *columns = arena_alloc_array(arena, n * 3 + 1, sizeof(*columns));
+	struct mark_moved *moved;
+	struct rows *rows;
+	int r;
+
+	for (size_t i = 0; i < n; i++) {
+		columns[i] = in[i].user_id;
+		columns[n + i] = in[i].conversation_id;
+		columns[2 * n + i] = in[i].seq;
+	}
+	r = db_run(db, arena, &acks,
+	           ARGS(A_IDS(columns, n), A_IDS(columns + n, n), A_IDS(columns + 2 * n, n), A_INT(marks_max_members)), &rows);
+	if (r)
+		return trace(r);
+	moved = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*moved));
+	for (size_t i = 0; i < rows_n(rows); i++) {
+		moved[i].user_id = rows_int(rows, i, 0);
+		moved[i].conversation_id = rows_int(rows, i, 1);
+		moved[i].seq = rows_int(rows, i, 2);
+		moved[i].at = rows_int(rows, i, 3);
+		moved[i].hearers.ids = rows_ids(rows, arena, i, 4, &moved[i].hearers.n);
+	}
+	*ret = moved;
+	*ret_n = rows_n(rows);
+	return 0;
+}
+
+int
+event_watchable(struct db *db, struct arena *arena, int64_t user_id, const int64_t *ids, size_t n, struct user **ret, size_t *ret_n)
+{
+	struct user *users;
+	struct rows *rows;
+	int r = db_run(db, arena, &watchable, ARGS(A_INT(user_id), A_IDS(ids, n)), &rows);
+
+	if (r)
+		return trace(r);
+	users = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*users));
+	for (size_t i = 0; i < rows_n(rows); i++)
+		read_user(rows, i, 0, &users[i]);
+	*ret = users;
+	*ret_n = rows_n(rows);
+	return 0;
+}
+
+int
+event_seen(struct db *db, struct arena *arena, const int64_t *user_ids, const int64_t *at, size_t n)
+{
+	struct rows *rows;
+
+	return db_run(db, arena, &seen, ARGS(A_IDS(user_ids, n), A_IDS(at, n)), &rows);
+}

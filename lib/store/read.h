@@ -1,0 +1,62 @@
+/*
+ * read -- columns that several statements share, and the functions that read them into the structs of lib/wire/model.h.
+ *
+ * Private to lib/store. Each *_COLUMNS goes with its *_RESULTS signature and *_N; a reader takes the first of its columns.
+ * Strings borrow from the result, which lives as the arena.
+ */
+#ifndef PEAL_STORE_READ_H
+#define PEAL_STORE_READ_H
+
+#include "../wire/model.h"
+#include "db.h"
+
+/* of users `a` */
+#define USER_COLUMNS(a) \
+	a ".id, " a ".username, " a ".display_name, " a ".avatar_id, " a ".status_text, " a ".created_at, " a ".last_seen_at"
+#define USER_RESULTS "NiNsNsNsNsNtNt"
+#define USER_N 7
+
+/* of message g with its parent r as far as the viewer may see it, and k: the marks of the others */
+#define MESSAGE_COLUMNS                                                                                       \
+	"g.conversation_id, g.seq, g.rev, g.version, g.sender_id, g.client_id, g.kind, g.content, r.seq, r.sender_id, " \
+	"left(r.content, 120), g.mentions, g.created_at, g.edited_at, g.deleted_at, k.read, k.delivered, k.others"
+#define MESSAGE_RESULTS "NiNiNiNnNiNsNhNsNiNiNsNjNtNtNtNiNiNi"
+#define MESSAGE_N 18
+#define MESSAGE_MARKS                                                                                         \
+	" LEFT JOIN LATERAL (SELECT count(*) AS others, count(*) FILTER (WHERE o.receipt_seq >= g.seq) AS read, " \
+	" count(*) FILTER (WHERE o.delivered_seq >= g.seq) AS delivered FROM member o "                         \
+	" WHERE o.conversation_id = g.conversation_id AND o.user_id <> g.sender_id) k ON true "
+#define MESSAGE_PARENT(floor) \
+	" LEFT JOIN message r ON r.conversation_id = g.conversation_id AND r.seq = g.reply_seq AND r.seq >= " floor " "
+
+/* My conversations: c has all columns of member and conversation, and the first seq that I may see. */
+#define MINE(where)                                                                                           \
+	" (SELECT m.*, v.*, first_visible(v.history_all, v.first_seq, m.joined_seq) AS floor "                   \
+	" FROM member m JOIN conversation v ON v.id = m.conversation_id WHERE m.user_id = $1 " where ") c "
+
+/* Messages are dense, so the last one visible to me is the last one, or none. */
+#define CONVERSATION_JOINS                                                                                    \
+	" LEFT JOIN users p ON p.id = CASE WHEN c.kind = 1 THEN c.direct_low + c.direct_high - c.user_id END "   \
+	" LEFT JOIN message g ON g.conversation_id = c.id AND g.seq = c.last_seq AND g.seq >= c.floor "         \
+	MESSAGE_PARENT("c.floor") MESSAGE_MARKS UNREAD
+#define UNREAD                                                                                                \
+	" LEFT JOIN LATERAL (SELECT x.unread, x.mentions "                                                       \
+	" FROM unread_of(c.user_id, c.id, greatest(c.floor, coalesce(c.unread_from, c.read_seq + 1))) x "       \
+	" WHERE c.unread_from IS NOT NULL OR c.read_seq < c.last_seq) un ON true "
+#define CONVERSATION_COLUMNS                                                                                  \
+	"c.id, c.kind, CASE WHEN c.kind = 1 THEN p.display_name ELSE c.name END, "                               \
+	"CASE WHEN c.kind = 1 THEN p.avatar_id ELSE c.avatar_id END, c.created_at, c.updated_at, c.floor, c.last_seq, c.last_rev, " \
+	"c.participant_count, c.read_seq, c.receipt_seq, c.delivered_seq, c.unread_from, c.role, c.notify, c.muted_until, c.archived, " \
+	"c.pinned, un.unread, un.mentions, " USER_COLUMNS("p") ", " MESSAGE_COLUMNS
+#define CONVERSATION_RESULTS "ihNsNsttiiiniiiNihhNtbbNiNi" USER_RESULTS MESSAGE_RESULTS
+#define CONVERSATION_N (21 + USER_N + MESSAGE_N)
+
+void read_user(const struct rows *, size_t row, size_t column, struct user *ret);
+void read_message(const struct rows *, size_t row, size_t column, struct message *ret);
+void read_conversation(const struct rows *, size_t row, size_t column, struct conversation *ret);
+
+/* The statements of each file. */
+extern const struct stmt *const account_statements[], *const conversation_statements[], *const message_statements[],
+	*const event_statements[], *const upkeep_statements[];
+
+#endif

@@ -1,0 +1,109 @@
+/*
+ * upkeep -- what peal-jobs needs besides the log.
+ */
+#include "read.h"
+#include "upkeep.h"
+
+static const struct stmt lead = {
+	.name = "upkeep_lead", .params = "", .results = "b",
+	.text = "SELECT pg_try_advisory_lock(hashtextextended('peal-jobs leader', 0))",
+};
+static const struct stmt begin = {
+	.name = "upkeep_begin", .params = "", .results = "i",
+	.text = "SELECT least(pg_snapshot_xmin(pg_current_snapshot()), "
+	        " (SELECT min(xid) FROM (SELECT xid FROM event ORDER BY xid DESC LIMIT 1000) c), "
+	        " (SELECT min(xid) FROM (SELECT xid FROM user_event ORDER BY xid DESC LIMIT 1000) u))::text::bigint",
+};
+/* $1 from, $2 age in ms. Run before `streams`: what is below the answer is committed and old enough for it. */
+static const struct stmt next = {
+	.name = "upkeep_next", .params = "ii", .results = "i",
+	.text = "SELECT least(pg_snapshot_xmin(pg_current_snapshot()), "
+	        " (SELECT min(xid) FROM event WHERE xid >= $1::text::xid8 AND at > now() - $2 * interval '1 millisecond'), "
+	        " (SELECT min(xid) FROM user_event WHERE xid >= $1::text::xid8 AND at > now() - $2 * interval '1 millisecond'))::text::bigint",
+};
+static const struct stmt streams = {
+	.name = "upkeep_streams", .params = "ii", .results = "sii",
+	.text = "SELECT 'c', conversation_id, max(position) FROM event WHERE xid >= $1::text::xid8 AND at <= now() - $2 * interval '1 millisecond' "
+	        "GROUP BY conversation_id UNION ALL "
+	        "SELECT 'u', user_id, max(user_rev) FROM user_event WHERE xid >= $1::text::xid8 AND at <= now() - $2 * interval '1 millisecond' "
+	        "GROUP BY user_id",
+};
+static const struct stmt make_partitions = {
+	.name = "upkeep_make_partitions", .params = "", .results = "n", .writes = true,
+	.text = "SELECT event_partitions((now() AT TIME ZONE 'UTC')::date, 8)",
+};
+static const struct stmt drop_partitions = {
+	.name = "upkeep_drop_partitions", .params = "i", .results = "n", .writes = true,
+	.text = "SELECT event_drop_before((now() AT TIME ZONE 'UTC')::date - $1::integer)",
+};
+static const struct stmt sessions = {
+	.name = "upkeep_sessions", .params = "", .results = "i", .writes = true,
+	.text = "WITH old AS (SELECT id FROM session WHERE least(ended_at, expires_at) < now() - interval '30 days' LIMIT 1000), "
+	        "gone AS (DELETE FROM session s USING old o WHERE s.id = o.id RETURNING 1) SELECT count(*) FROM gone",
+};
+
+const struct stmt *const upkeep_statements[] = { &lead, &begin, &next, &streams, &make_partitions, &drop_partitions, &sessions, NULL };
+
+static int
+one_number(struct db *db, struct arena *arena, const struct stmt *stmt, const struct arg *args, int64_t *ret)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, stmt, args, &rows);
+
+	if (r)
+		return trace(r);
+	*ret = rows_int(rows, 0, 0);
+	return 0;
+}
+
+int
+upkeep_lead(struct db *db, struct arena *arena, bool *ret)
+{
+	int64_t held;
+	int r = one_number(db, arena, &lead, ARGS({ 0 }), &held);
+
+	if (!r)
+		*ret = held;
+	return r;
+}
+
+int
+upkeep_begin(struct db *db, struct arena *arena, int64_t *ret_xid)
+{
+	return one_number(db, arena, &begin, ARGS({ 0 }), ret_xid);
+}
+
+int
+upkeep_streams(struct db *db, struct arena *arena, int64_t xid, int64_t age_ms, struct stream_head **ret, size_t *ret_n, int64_t *ret_xid)
+{
+	struct stream_head *heads;
+	struct rows *rows;
+	int64_t until;
+	int r = one_number(db, arena, &next, ARGS(A_INT(xid), A_INT(age_ms)), &until);
+
+	if (!r)
+		r = db_run(db, arena, &streams, ARGS(A_INT(xid), A_INT(age_ms)), &rows);
+	if (r)
+		return trace(r);
+	heads = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*heads));
+	for (size_t i = 0; i < rows_n(rows); i++)
+		heads[i] = (struct stream_head){ rows_str(rows, i, 0).p[0], rows_int(rows, i, 1), rows_int(rows, i, 2) };
+	*ret = heads;
+	*ret_n = rows_n(rows);
+	*ret_xid = until;
+	return 0;
+}
+
+int
+upkeep_partitions(struct db *db, struct arena *arena, int64_t retention_days, int64_t *ret_made, int64_t *ret_dropped)
+{
+	int r = one_number(db, arena, &make_partitions, ARGS({ 0 }), ret_made);
+
+	return r ? trace(r) : one_number(db, arena, &drop_partitions, ARGS(A_INT(retention_days)), ret_dropped);
+}
+
+int
+upkeep_sessions(struct db *db, struct arena *arena, int64_t *ret_removed)
+{
+	return one_number(db, arena, &sessions, ARGS({ 0 }), ret_removed);
+}
