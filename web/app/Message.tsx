@@ -22,7 +22,7 @@ export function MessageRow({ bubble, room }: { bubble: Bubble; room: Room }) {
 			<div class="bubble-line">
 				<div class={gone ? 'bubble is-gone' : isJumbo(bubble.text) ? 'bubble is-jumbo' : 'bubble'}>
 					<span class="unseen">{mine ? 'You' : authorName(room, bubble.author)}: </span>
-					{gone ? <p class="text"><NoneIcon /> This message was deleted<Spacer mine={mine} /></p> : <Text text={bubble.text} mine={mine} />}
+					{gone ? <p class="text"><NoneIcon /> This message was deleted<Spacer at={bubble.at} ticks={false} /></p> : <Text text={bubble.text} at={bubble.at} mine={mine} />}
 					<Meta bubble={bubble} room={room} gone={gone} />
 				</div>
 				{message && !gone && (
@@ -49,15 +49,15 @@ function authorName(room: Room, id: string): string {
 	return userName(room.info.peer?.id === id ? room.info.peer : room.info.participants?.find((p) => p.user.id === id)?.user);
 }
 
-/** Keeps room for the time at the end of the last line. */
-const Spacer = ({ mine }: { mine: boolean }) => <span class={mine ? 'spacer wide' : 'spacer'} />;
+/** Keeps room at the end of the last line for the time and the ticks, which stand below it to the right. */
+const Spacer = ({ at, ticks }: { at: number; ticks: boolean }) => <span class={ticks ? 'spacer wide' : 'spacer'} data-time={timeOfDay(at)} aria-hidden="true" />;
 
-function Text({ text, mine }: { text: string; mine: boolean }) {
+function Text({ text, at, mine }: { text: string; at: number; mine: boolean }) {
 	return (
 		<p class="text" dir="auto">
 			{pieces(text).map((piece, i) => (piece.href
 				? <a key={i} href={piece.href} target="_blank" rel="noopener noreferrer nofollow">{piece.text}</a> : piece.text))}
-			<Spacer mine={mine} />
+			<Spacer at={at} ticks={mine} />
 		</p>
 	);
 }
