@@ -173,7 +173,7 @@ migrate_connected(struct ctl *ctl, struct db *db, struct migrations *all, bool s
 	/* Somebody else's migration may take its time: this wait has no limit, the migrations' own locks do. */
 	r = db_exec_text(db, "SET lock_timeout = 0; SELECT pg_advisory_lock(hashtextextended('peal migrate', 0)); SET lock_timeout = '2s'",
 	                 &error);
-	if (!r && !status_only)
+	if (!r)
 		r = db_exec_text(db, table_sql, &error);
 	status = r ? ctl_fail("%.*s", STR_ARG(buf_view(&error))) : compare(ctl, db, all);
 	buf_deinit(&error);
