@@ -6,11 +6,10 @@ import { displayName, lastSeen } from './format.ts';
 import { BackIcon } from './icons.tsx';
 import { Log } from './Log.tsx';
 import { Avatar, Spinner } from './parts.tsx';
-import { goHome, peal, watch } from './state.ts';
+import { goHome, peal, watch, watchRoom } from './state.ts';
 
 export function Chat({ id }: { id: Id }) {
-	watch(`c:${id}`);
-	watch('list');
+	watchRoom(id);
 	const room = peal.store.rooms.get(id);
 	const failed = peal.roomFailed(id);
 	useEffect(() => {
@@ -28,6 +27,8 @@ export function Chat({ id }: { id: Id }) {
 }
 
 function Header({ room }: { room: Room }) {
+	watchRoom(room.id);
+	watch('connection');
 	watch('presence');
 	const name = displayName(room.info);
 	const peer = room.info.peer;
@@ -54,6 +55,7 @@ function lastSeenText(room: Room): string {
 }
 
 function Below({ room, presence }: { room: Room; presence: string }) {
+	watchRoom(room.id);
 	if (room.typing.size > 0) return <p class="chat-below is-typing" data-testid="typing">typing…</p>;
 	if (room.info.type === 'group') return <p class="chat-below">{room.info.participant_count} people</p>;
 	return <p class={presence === 'online' ? 'chat-below is-online' : 'chat-below'} data-testid="presence">{presence}</p>;

@@ -4,7 +4,7 @@ import type { Room, User } from '../sdk/index.ts';
 import { displayName, excerpt, exactTime, listTime, userName } from './format.ts';
 import { Bell, ClearIcon, LeaveIcon, SearchIcon, Ticks } from './icons.tsx';
 import { Avatar, Spinner } from './parts.tsx';
-import { complain, current, draftOf, goTo, peal, roomHref, signOut, watch } from './state.ts';
+import { complain, current, draftOf, goTo, peal, roomHref, signOut, watch, watchRoom } from './state.ts';
 import { Confirm } from './Confirm.tsx';
 
 export function List() {
@@ -89,6 +89,7 @@ function More() {
 }
 
 function RoomRow({ room }: { room: Room }) {
+	watchRoom(room.id);
 	watch('presence');
 	const name = displayName(room.info);
 	const last = room.info.last_message;
@@ -112,6 +113,8 @@ function Badge({ n }: { n: number }) {
 }
 
 function Preview({ room }: { room: Room }) {
+	watchRoom(room.id);
+	watch('list');
 	if (room.typing.size > 0) return <span class="row-text is-typing">typing…</span>;
 	const draft = current.value === room.id ? '' : draftOf(room.id);
 	if (draft) return <span class="row-text"><em>Draft:</em> {draft}</span>;

@@ -10,7 +10,7 @@ import { DownIcon } from './icons.tsx';
 import { MessageRow } from './Message.tsx';
 import { Spinner } from './parts.tsx';
 import { rowsOf, type Row } from './rows.ts';
-import { attentive, peal } from './state.ts';
+import { attentive, peal, watchRoom } from './state.ts';
 
 const NEAR_END = 60;
 
@@ -21,6 +21,7 @@ function firstUnread(room: Room): number | null {
 }
 
 export function Log({ room, pending }: { room: Room; pending: Pending[] }) {
+	watchRoom(room.id);
 	const scroller = useRef<HTMLDivElement>(null);
 	const [unreadFrom] = useState(() => firstUnread(room));
 	const rows = rowsOf(room, pending, peal.store.me, unreadFrom);
@@ -59,6 +60,7 @@ function Beginning({ room }: { room: Room }) {
 
 /** Loads the 50 messages before, well before the reader gets there. */
 function Older({ room, scroller }: { room: Room; scroller: RefObject<HTMLDivElement | null> }) {
+	watchRoom(room.id);
 	const mark = useRef<HTMLDivElement>(null);
 	const first = room.messages[0]?.seq;
 	const failed = peal.roomFailed(room.id);

@@ -11,12 +11,17 @@ function topic(name: string): Signal<number> {
 	return found;
 }
 
-/** A component that calls this is rendered again whenever the topic changes. */
+/**
+ * A component that calls this is rendered again whenever the topic changes. Rooms change in place, and a component whose props are
+ * the same as before is not rendered with its parent: whoever shows something of a room watches it.
+ */
 export function watch(name: string): void {
 	void topic(name).value;
 }
 
 const dirty = new Set<string>();
+
+export const watchRoom = (id: Id) => watch(`c:${id}`);
 
 /** Many changes in one go, such as a batch of events, are one rendering. */
 function changed(name: string): void {
