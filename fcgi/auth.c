@@ -10,6 +10,7 @@
 #define UUID_BYTES       16
 #define GENERATION_BYTES 8
 #define SIGNED_BYTES     (UUID_BYTES + GENERATION_BYTES)
+#define FIRST_GENERATION 1 /* of a new row in `session` */
 #define COOKIE_TLS       "__Secure-peal_refresh"
 #define COOKIE_PLAIN     "peal_refresh"
 #define SECOND_US        INT64_C(1000000)
@@ -219,7 +220,7 @@ open_session(struct req *req, int64_t user_id, bool by_body, struct str *ret_ref
 	int64_t seconds = req->conf->refresh_token_days * 86400;
 	struct str agent = req_param(req, "HTTP_USER_AGENT");
 	struct str id = uuid_new(req->arena);
-	struct str token = refresh_make(req->arena, req->service->refresh_key, id, 0);
+	struct str token = refresh_make(req->arena, req->service->refresh_key, id, FIRST_GENERATION);
 	int r;
 
 	agent = str_utf8_valid(agent) ? str_code_point_prefix(agent, USER_AGENT_MOST) : STR_NONE;

@@ -170,14 +170,14 @@ reply_problem(struct req *req, int r)
 		reply_header(req, "Allow", str_c(req->allow));
 }
 
+/* A JSON Pointer without its first slash: of a member of the body itself that is its name. */
 static void
 percent_encode(struct buf *b, struct str name)
 {
 	for (size_t i = 0; i < name.n; i++) {
 		unsigned char c = (unsigned char)name.p[i];
 
-		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_' || c == '-' ||
-		    c == '.')
+		if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || strchr("_-./", c))
 			buf_char(b, (char)c);
 		else
 			buf_printf(b, "%%%02X", c);
@@ -197,11 +197,11 @@ write_ignored(struct req *req)
 	for (size_t i = 0; i < report->ignored_n; i++) {
 		size_t before = b.n;
 
-		if (report->ignored[i].n > IGNORED_MAX_BYTES)
+		if (report->ignored[i].n < 2 || report->ignored[i].n > IGNORED_MAX_BYTES)
 			continue;
 		if (b.n)
 			buf_str(&b, STR(", "));
-		percent_encode(&b, report->ignored[i]);
+		percent_encode(&b, str_n(report->ignored[i].p + 1, report->ignored[i].n - 1));
 		if (b.n > IGNORED_MAX_BYTES)
 			b.n = before;
 	}

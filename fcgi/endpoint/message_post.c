@@ -92,10 +92,10 @@ check_mention(struct req *req, json_t *json, size_t i, size_t code_points, struc
 		return r;
 	if ((size_t)m.offset.v + (size_t)m.length.v > code_points)
 		return req_invalid(req, at, "range", "The mention reaches beyond the end of the content.");
-	json_open_object(w, NULL);
-	json_id(w, "user_id", m.user_id);
-	json_int(w, "offset", m.offset.v);
+	json_open_object(w, NULL); /* in the order that jsonb gives back */
 	json_int(w, "length", m.length.v);
+	json_int(w, "offset", m.offset.v);
+	json_id(w, "user_id", m.user_id);
 	json_close(w);
 	return 0;
 }
