@@ -43,7 +43,11 @@ LIB_STORE := $(B)/libstore.a
 DAEMONS := $(B)/peal-fcgi $(B)/peal-push $(B)/peal-jobs $(B)/pealctl
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(SRC_unit))
 
-.PHONY: help setup build unit-build web run stop status test check-sql fuzz format lint clean docs install
+# Tests and tools use Debian's interpreter, for which the modules of dev/packages-test.txt are packaged.
+PYTHON := /usr/bin/python3
+export PORT DETACH SAN TIER ONLY SEED KEEP
+
+.PHONY: help setup build unit-build fuzz-build web run stop status test check-sql format lint docs clean
 help: ## this list
 	@echo "make <target>   [KIND=release|test|san] [SAN=1] [TIER=1|2|3] [PORT=8080] [DETACH=1] [SEED=n]"; echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -83,6 +87,46 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LI
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -largon2 -lm
 $(B)/libmodules.a: $(call obj,$(UNIT_MODULES))
+
+# a fuzz target: seeds are replayed by plain gcc (tests/fuzz/replay.c), libFuzzer takes the same function with clang
+FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(SRC_fuzz))
+fuzz-build: $(FUZZ)
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -largon2 -lm
+
+setup: ## install what is missing (Debian 12), for `make run` and `make test`
+	@dev/setup.sh test
+
+web: ## build the web client into web/dist
+	@cd dev && $(PYTHON) -c 'import prepare; prepare.web()'
+
+run: ## build and run everything privately, with demo people; PORT=8080 DETACH=1
+	@dev/setup.sh
+	@exec $(PYTHON) dev/run.py run
+stop: ## end what `make run` started
+	@$(PYTHON) dev/run.py stop
+status: ## what runs
+	@$(PYTHON) dev/run.py status
+
+test: ## run all tests; ONLY=unit,sql,api,push,chaos,browser SAN=1 TIER=1|2|3 SEED=n
+	@dev/setup.sh test
+	@exec $(PYTHON) dev/test.py
+check-sql: ## migrate an empty database and prepare every statement against it
+	@dev/setup.sh test
+	@ONLY=check-sql $(PYTHON) dev/test.py
+
+SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] ctl/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
+format: ## clang-format all C sources
+	@clang-format -i $(SOURCES_C)
+lint: ## formatting, and that includes point one way
+	@clang-format --dry-run -Werror $(SOURCES_C)
+	@$(PYTHON) tests/tools/includes.py
+
+docs: build ## write docs/errors.md and docs/configuration.md from the tables in the code
+	@$(B)/pealctl docs errors > docs/errors.md
+	@$(B)/pealctl config reference > docs/configuration.md
 
 clean: ## remove what was built (not ./run)
 	rm -rf build web/dist
