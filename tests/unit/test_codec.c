@@ -765,7 +765,7 @@ main(void)
 	for (size_t i = 0; i < SAMPLES; i++)
 		tests[n++] = (struct CMUnitTest){ samples[i].name, test_sample, NULL, NULL, (void *)&samples[i] };
 	for (size_t i = 0; i < 2 * SEQUENCES; i++)
-		tests[n++] = (struct CMUnitTest){ made[i].name, test_sample, NULL, NULL, &cut[i] };
+		tests[n++] = (struct CMUnitTest){ cut[i].name, test_sample, NULL, NULL, &cut[i] };
 	return _cmocka_run_group_tests("codec", tests, n, NULL, NULL) +
 	       cmocka_run_group_tests_name("upgrade", others, NULL, NULL);
 }
