@@ -27,7 +27,7 @@ from stack import ROOT, Stack, StackError, port_is_free
 PEOPLE = [(name, name.capitalize(), f"{name}-likes-long-passwords") for name in ("alice", "bob", "carol")]
 TALK = {
     ("alice", "bob"): [("alice", "Hi Bob! This server is ours."), ("bob", "Nice. And it is quick."), ("alice", "Lunch at noon?")],
-    ("alice", "carol"): [("carol", "Alice, have you seen the new place by the river?"), ("alice", "Not yet. Tomorrow?")],
+    ("carol", "alice"): [("carol", "Alice, have you seen the new place by the river?"), ("alice", "Not yet. Tomorrow?")],
     ("bob", "carol"): [("bob", "Carol, the tickets are in the drawer.")],
 }
 RESTARTS_AT_MOST = 5
@@ -225,7 +225,9 @@ def make_demo(url):
     """Accounts and a few words between them, unless they are there from an earlier start."""
     who = {username: sign_in(url, username, name, password) for username, name, password in PEOPLE}
     for (a, b), lines in TALK.items():
-        conversation = must(call(url, "POST", f"/conversations/{who[b]['user']['id']}", token=who[a]["access_token"]), "conversation", 200, 201)
+        # the one who speaks first starts: until then the other cannot see the conversation
+        other = who[b]["user"]["id"]
+        conversation = must(call(url, "POST", f"/conversations/{other}", token=who[a]["access_token"]), "conversation", 200, 201)
         if conversation["last_seq"] not in (0, "0"):
             continue
         for number, (speaker, text) in enumerate(lines):
