@@ -89,12 +89,13 @@ conversation_start_direct(struct db *db, struct arena *arena, int64_t me, int64_
 	return 0;
 }
 
-int
-conversation_get(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, struct conversation *ret)
+/* The conversation with the first of its participants, all of them in a direct one. */
+static int
+get_whole(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, bool hidden, struct conversation *ret)
 {
 	struct rows *rows;
 	struct member *members;
-	int r = get_one(db, arena, me, conversation_id, false, ret);
+	int r = get_one(db, arena, me, conversation_id, hidden, ret);
 
 	if (r)
 		return trace(r);
@@ -114,9 +115,15 @@ conversation_get(struct db *db, struct arena *arena, int64_t me, int64_t convers
 }
 
 int
+conversation_get(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, struct conversation *ret)
+{
+	return get_whole(db, arena, me, conversation_id, false, ret);
+}
+
+int
 conversation_get_for_event(struct db *db, struct arena *arena, int64_t viewer, int64_t conversation_id, struct conversation *ret)
 {
-	return get_one(db, arena, viewer, conversation_id, true, ret);
+	return get_whole(db, arena, viewer, conversation_id, true, ret);
 }
 
 static struct conversation_cursor

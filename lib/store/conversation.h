@@ -23,7 +23,7 @@ struct advance {
  * which; when created, `advance` is its conversation_created event, heard by `me` only (it is hidden from the peer until the first message). */
 int conversation_start_direct(struct db *, struct arena *, int64_t me, int64_t peer, struct conversation *ret, bool *ret_created, struct advance *ret_advance);
 int conversation_get(struct db *, struct arena *, int64_t me, int64_t conversation_id, struct conversation *ret); /* with participants */
-/* The conversation as `viewer` sees it, for conversation_created events; also of a hidden one. */
+/* The same as `viewer` sees it, for conversation_created events; also of a hidden one. */
 int conversation_get_for_event(struct db *, struct arena *, int64_t viewer, int64_t conversation_id, struct conversation *ret);
 
 /* A place in the list: pinned first, then newest activity, then id. Zeroed: the beginning. */

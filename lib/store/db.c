@@ -291,9 +291,27 @@ ignore_notice(void *arg, const PGresult *result)
 	(void)result;
 }
 
+/* An idle connection that the server has closed is readable: notice it before a statement is sent, not after. */
+static void
+notice_closed(struct db *db)
+{
+	struct pollfd p = { .fd = db->conn ? PQsocket(db->conn) : -1, .events = POLLIN };
+
+	if (p.fd < 0 || poll(&p, 1, 0) <= 0)
+		return;
+	if (PQconsumeInput(db->conn) && PQstatus(db->conn) == CONNECTION_OK) {
+		PQisBusy(db->conn); /* parses: an asynchronous FATAL shows here */
+		if (PQstatus(db->conn) == CONNECTION_OK && poll(&p, 1, 0) <= 0)
+			return;
+	}
+	keep_error(db, PQerrorMessage(db->conn));
+	drop(db);
+}
+
 int
 db_connect(struct db *db)
 {
+	notice_closed(db);
 	if (db->conn && PQstatus(db->conn) == CONNECTION_OK)
 		return 0;
 	drop(db);
@@ -526,23 +544,6 @@ collect(struct db *db, const struct stmt *stmt, PGresult **ret)
 	return 0;
 }
 
-/* An idle connection that the server has closed is readable: notice it before a statement is sent, not after. */
-static void
-notice_closed(struct db *db)
-{
-	struct pollfd p = { .fd = db->conn ? PQsocket(db->conn) : -1, .events = POLLIN };
-
-	if (p.fd < 0 || poll(&p, 1, 0) <= 0)
-		return;
-	if (PQconsumeInput(db->conn) && PQstatus(db->conn) == CONNECTION_OK) {
-		PQisBusy(db->conn); /* parses: an asynchronous FATAL shows here */
-		if (PQstatus(db->conn) == CONNECTION_OK && poll(&p, 1, 0) <= 0)
-			return;
-	}
-	keep_error(db, PQerrorMessage(db->conn));
-	drop(db);
-}
-
 static int
 send_statement(struct db *db, const struct stmt *stmt, const struct params *p)
 {
@@ -557,7 +558,6 @@ run_once(struct db *db, const struct stmt *stmt, const struct params *p, PGresul
 	PGresult *result;
 	int r;
 
-	notice_closed(db);
 	r = db_connect(db);
 	if (r)
 		return trace(r);
