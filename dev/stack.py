@@ -572,7 +572,7 @@ class Stack:
         self.port = self.port or free_port()
         self._write_conf()
         self.progress("applying migrations")
-        self.pealctl("migrate")
+        self.pealctl("migrate", "--dir", self.dir / "sql")
         binary, sanitizer = self.dir / "bin", _sanitizer_env()
         self.services["redis"] = Service(self, "redis", [
             REDIS, "--port", "0", "--unixsocket", self.redis_socket, "--unixsocketperm", "700", "--save", "", "--appendonly", "no",
