@@ -173,7 +173,7 @@ def long(stack):
     a, b = Person(stack), Person(stack)
     conversation = a.start(b)
     for i in range(1, 26):
-        (a, b)[i % 2].say(conversation, f"m{i}")
+        (b, a)[i % 2].say(conversation, f"m{i}")
     return a, b, conversation
 
 
