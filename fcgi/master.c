@@ -187,17 +187,37 @@ vacate(struct master *m, struct seat *seat, int status, int64_t now)
 	seat->respawn_us = now + seat->delay_ms * MS_US;
 }
 
+/* A connection wakes one worker. If it woke the one that has died, another must look at the doors. */
+static void
+nudge(const struct master *m, enum pool pool)
+{
+	for (size_t i = 0; i < BOARD_SLOTS; i++) {
+		const struct seat *seat = &m->seats[i];
+
+		if (seat->generation && seat->pool == pool && seat->pid &&
+		    atomic_load(&m->board->slots[i].state) == WORKER_IDLE) {
+			kill(seat->pid, SIGTERM); /* without slot->stop it only wakes */
+			return;
+		}
+	}
+}
+
 static void
 reap(struct master *m, int64_t now)
 {
 	struct seat *seat;
+	enum pool pool;
 	int status;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		seat = seat_of(m, pid);
-		if (seat)
-			vacate(m, seat, status, now);
+		if (!seat)
+			continue;
+		pool = seat->pool;
+		vacate(m, seat, status, now);
+		if (WIFSIGNALED(status))
+			nudge(m, pool);
 	}
 }
 

@@ -234,18 +234,19 @@ told_to_stop(const struct worker *w)
 	return atomic_load(&w->job->slot->stop);
 }
 
+/*
+ * Who is told to stop looks at the doors once more: a connection may have woken this worker and no other. When the service
+ * ends nobody else will come, so it stays until nothing is queued.
+ */
 static int
 loop(struct worker *w)
 {
 	for (;;) {
-		bool served;
+		bool stop = told_to_stop(w), served = serve_waiting(w);
 
-		if (told_to_stop(w) && !atomic_load(&w->job->board->stopping))
-			return WORKER_DONE; /* others take what is queued */
-		served = serve_waiting(w);
 		if (getppid() != w->job->master)
 			return WORKER_ORPHANED;
-		if (w->share <= 0 || (told_to_stop(w) && !served))
+		if (w->share <= 0 || (stop && !(served && atomic_load(&w->job->board->stopping))))
 			return WORKER_DONE;
 		if (!served)
 			nap(w);
