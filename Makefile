@@ -35,12 +35,14 @@ SRC_push := $(wildcard push/*.c)
 SRC_jobs := $(wildcard jobs/*.c)
 SRC_ctl := $(wildcard ctl/*.c)
 SRC_unit := $(wildcard tests/unit/test_*.c)
+SRC_store_tests := $(wildcard tests/store/test_*.c)
 SRC_fuzz := $(wildcard tests/fuzz/fuzz_*.c)
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 LIB_BASE := $(B)/libbase.a
 LIB_WIRE := $(B)/libwire.a
 LIB_STORE := $(B)/libstore.a
 DAEMONS := $(B)/peal-fcgi $(B)/peal-push $(B)/peal-jobs $(B)/pealctl
+STORE_TESTS := $(patsubst tests/store/%.c,$(B)/store/%,$(SRC_store_tests))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(SRC_unit))
 
 # Tests and tools use Debian's interpreter, for which the modules of dev/packages-test.txt are packaged.
@@ -53,7 +55,7 @@ help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
 
 build: $(DAEMONS) ## compile the daemons and pealctl into build/<KIND>/
-unit-build: $(UNIT)
+unit-build: $(UNIT) $(STORE_TESTS)
 
 $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -86,6 +88,11 @@ $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LI
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -largon2 -lm
+# needs a database: tests/sql runs it
+$(B)/store/%: $(B)/tests/store/%.o $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_STORE) $(LIBS_BASE) -lm
 $(B)/libmodules.a: $(call obj,$(UNIT_MODULES))
 
 # a fuzz target: seeds are replayed by plain gcc (tests/fuzz/replay.c), libFuzzer takes the same function with clang
