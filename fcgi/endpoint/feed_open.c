@@ -1,4 +1,5 @@
 /* fcgi/endpoint/feed_open.c -- a socket says hello: the heads, and the plan of its replay. */
+#include "fcgi/publish.h"
 #include "fcgi/reply.h"
 #include "store/event.h"
 
@@ -67,6 +68,15 @@ reply_opened(struct req *req, const struct event_open *opened)
 	return reply_end_line(req, opened->heads);
 }
 
+/* What since and cursors prove may be news to senders. */
+static void
+announce(struct req *req, void *arg)
+{
+	const struct mark_moved *m = arg;
+
+	publish_mark(req, MARK_DELIVERED, m->conversation_id, m->user_id, m->seq, m->at, m->hearers);
+}
+
 static int
 feed_open(struct req *req)
 {
@@ -87,6 +97,8 @@ feed_open(struct req *req)
 	if (r)
 		return trace(r);
 	req->me = in.user_id;
+	for (size_t i = 0; i < opened.moved_n; i++)
+		req_after_commit(req, announce, &opened.moved[i]);
 	return reply_opened(req, &opened);
 }
 
