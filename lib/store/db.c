@@ -512,6 +512,7 @@ lost(struct db *db, const struct stmt *stmt)
 	if (!db->error[0])
 		keep_error(db, "connection lost");
 	away(db);
+	db->next_attempt = 0; /* it worked a moment ago: only failing to come back begins the waiting */
 	return stmt->writes ? UNCERTAIN : UNAVAILABLE;
 }
 
