@@ -10,9 +10,9 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/fail.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "dispatch.h"
-#include "io.h"
 #include "reply.h"
 #include "worker.h"
 

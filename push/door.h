@@ -11,7 +11,7 @@
 
 #include <uv.h>
 
-#include "fastcgi.h"
+#include "base/fastcgi.h"
 
 struct door;
 

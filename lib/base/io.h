@@ -5,12 +5,12 @@
  * to 2 s for the peer to close, and write in pieces of 8 KiB). Connections are never kept: an idle kept connection would hold
  * its worker.
  */
-#ifndef PEAL_FCGI_IO_H
-#define PEAL_FCGI_IO_H
+#ifndef PEAL_BASE_IO_H
+#define PEAL_BASE_IO_H
 
 #include <fcgiapp.h>
 
-#include "base/buf.h"
+#include "buf.h"
 
 #define IO_TIMEOUT_SECONDS 2
 

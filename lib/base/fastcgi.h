@@ -3,10 +3,10 @@
  *
  * One request per connection (no FCGI_KEEP_CONN), request id 1, no multiplexing: what libfcgi serves best.
  */
-#ifndef PEAL_PUSH_FASTCGI_H
-#define PEAL_PUSH_FASTCGI_H
+#ifndef PEAL_BASE_FASTCGI_H
+#define PEAL_BASE_FASTCGI_H
 
-#include "base/buf.h"
+#include "buf.h"
 
 void fastcgi_begin(struct buf *);                                   /* BEGIN_REQUEST, role responder */
 void fastcgi_params(struct buf *, const struct str *pairs, size_t n); /* name, value, name, value ...; n pairs; ends the stream */

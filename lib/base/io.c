@@ -1,4 +1,4 @@
-/* fcgi/io.c -- FastCGI on the wire: libfcgi reads, one writev(2) answers. */
+/* io -- FastCGI on the wire, the server's side: libfcgi reads, one writev(2) answers. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -9,8 +9,8 @@
 
 #include <fastcgi.h>
 
-#include "base/err.h"
-#include "base/log.h"
+#include "err.h"
+#include "log.h"
 #include "io.h"
 
 #define RECORD_MOST 65528 /* of content in one record: the most that is a multiple of 8 */

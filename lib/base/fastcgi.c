@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "base/err.h"
+#include "err.h"
 
 enum { FCGI_BEGIN = 1, FCGI_END = 3, FCGI_PARAMS = 4, FCGI_STDIN = 5, FCGI_STDOUT = 6, FCGI_STDERR = 7 };
 
