@@ -37,6 +37,8 @@ static void
 forget(struct req *req)
 {
 	arena_reset(req->arena);
+	req->method = req_param(req, "REQUEST_METHOD");
+	req->path = req->query = STR_NONE;
 	req->endpoint = NULL;
 	req->allow = req->detail = req->content_type = NULL;
 	req->me = req->conversation = req->seq = req->user = 0;
@@ -58,7 +60,6 @@ find_route(struct req *req, struct route_match *match)
 
 	req->path = str_cut(&uri, '?');
 	req->query = uri;
-	req->method = req_param(req, "REQUEST_METHOD");
 	req->head = str_eq(req->method, STR("HEAD"));
 	if (req->head)
 		req->method = STR("GET");
