@@ -131,8 +131,7 @@ limit_devices(struct hub_channel *ch)
 	struct conn *oldest = NULL;
 	int64_t n = 0;
 
-	HUB_EACH(ch, node)
-	{
+	HUB_EACH (ch, node) {
 		if (conn_ended(node->listener))
 			continue;
 		oldest = node->listener;

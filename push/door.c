@@ -45,6 +45,7 @@ struct door {
 static char received[READ_BYTES];
 
 static void connect_now(struct exchange *);
+static void arm(struct exchange *, uint64_t ms);
 static void start_waiting(uv_idle_t *);
 
 /* --- the end of an exchange --- */
@@ -147,6 +148,7 @@ on_time(uv_timer_t *t)
 
 	if (x->retrying && uv_now(x->door->loop) < x->deadline_ms) {
 		x->retrying = false;
+		arm(x, 0);
 		connect_now(x);
 	} else {
 		finish(x, NULL);

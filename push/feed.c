@@ -86,19 +86,20 @@ frame_of(const struct feed_header *h)
 	return feed.last;
 }
 
+/* The same event comes again by the poll, or because peal-jobs rang twice. */
 static void
-to_user(const struct feed_header *h, int64_t user_id, bool polled)
+to_user(const struct feed_header *h, int64_t user_id)
 {
 	struct hub_channel *ch = hub_find(&push.hub, HUB_EVENTS, user_id);
 	struct frame *f;
 
 	if (!ch || !ch->n)
 		return;
-	if (h->kind == FEED_DURABLE && !recent_add(&feed.recent, h->id, h->stream, h->position, user_id) && polled)
+	if (h->kind == FEED_DURABLE && !recent_add(&feed.recent, h->id, h->stream, h->position, user_id))
 		return;
 	f = frame_of(h);
-	HUB_EACH(ch, node)
-	delivery_event(node->listener, f);
+	HUB_EACH (ch, node)
+		delivery_event(node->listener, f);
 }
 
 static void
@@ -110,8 +111,7 @@ to_watchers(const struct feed_header *h, int64_t user_id)
 	if (!ch || !ch->n)
 		return;
 	f = frame_text(FRAME_EPHEMERAL, h->frame);
-	HUB_EACH(ch, node)
-	{
+	HUB_EACH (ch, node) {
 		struct conn *c = node->listener;
 
 		if (c->state == CONN_REPLAYING || c->state == CONN_LIVE)
@@ -143,7 +143,7 @@ on_message(const redisReply *channel, const redisReply *record)
 		return;
 	}
 	if (kind == HUB_EVENTS)
-		to_user(&h, user_id, false);
+		to_user(&h, user_id);
 	else
 		to_watchers(&h, user_id);
 }
@@ -249,8 +249,7 @@ end_lingering(int64_t now)
 static void
 wake_joining(struct hub_channel *ch)
 {
-	HUB_EACH(ch, node)
-	{
+	HUB_EACH (ch, node) {
 		struct conn *c = node->listener;
 
 		if (ch->kind == HUB_EVENTS && c->state == CONN_JOINING)
@@ -340,7 +339,7 @@ take_polled_record(const struct feed_header *h)
 
 	while (str_present(ids))
 		if (str_id(str_cut(&ids, ','), &user_id))
-			to_user(h, user_id, true);
+			to_user(h, user_id);
 }
 
 static void

@@ -203,8 +203,8 @@ tell_one(const struct look *l, int64_t user_id)
 		conn_send(l->conn, frame_ref(f));
 	ch = l->conn ? NULL : hub_find(&push.hub, HUB_PRESENCE, user_id);
 	if (ch)
-		HUB_EACH(ch, node)
-	conn_send(node->listener, frame_ref(f));
+		HUB_EACH (ch, node)
+			conn_send(node->listener, frame_ref(f));
 	frame_unref(f);
 }
 

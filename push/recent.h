@@ -1,5 +1,6 @@
 /*
- * recent -- which event reached which user lately, so that the poll does not repeat what Redis has brought.
+ * recent -- which event reached which user lately, so that nothing is brought twice: the poll reads again
+ * what Redis has told, and peal-jobs rings again when it cannot know.
  *
  * Two generations of a set: what is older than one to two periods is forgotten. A repeated event is harmless (clients drop it), and
  * so is a collision of the 64 bits that stand for stream and user (they see the hole and fill it).
