@@ -1,12 +1,13 @@
 # Peal. `make help` lists everything; rules are non-recursive and objects live under build/<kind>/.
 #
-# kinds of build:  release (what ships), test (failpoints compiled in), san (test + AddressSanitizer and UBSan)
+# kinds of build:  release (what ships), test (failpoints compiled in), san (test + AddressSanitizer and UBSan),
+#                  fuzz (san with clang and libFuzzer; `make fuzz`)
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 KIND ?= release
 B := build/$(KIND)
-CC := gcc
+CC := $(if $(filter fuzz,$(KIND)),clang,gcc)
 PREFIX ?= /usr
 DESTDIR ?=
 
@@ -19,8 +20,14 @@ CFLAGS_COMMON := -std=gnu17 -g -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wformat=2 -
 CFLAGS_release := -O2 -D_FORTIFY_SOURCE=3
 CFLAGS_test := -O2 -D_FORTIFY_SOURCE=3 -DPEAL_FAILPOINTS
 CFLAGS_san := -O1 -DPEAL_FAILPOINTS -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# clang 14 has no -ftrivial-auto-var-init=zero without a threat in its name
+ifeq ($(KIND),fuzz)
+CFLAGS_COMMON := $(filter-out -ftrivial-auto-var-init=zero,$(CFLAGS_COMMON))
+endif
+CFLAGS_fuzz := -O1 -DPEAL_FAILPOINTS -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS_COMMON := -pie -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed
 LDFLAGS_san := -fsanitize=address,undefined
+LDFLAGS_fuzz := -fsanitize=fuzzer,address,undefined
 CFLAGS := $(CFLAGS_COMMON) $(CFLAGS_$(KIND)) $(shell pkg-config --cflags $(PKGS_BASE) $(PKGS_STORE) libuv 2>/dev/null)
 LDFLAGS := $(LDFLAGS_COMMON) $(LDFLAGS_$(KIND))
 LIBS_BASE := $(shell pkg-config --libs $(PKGS_BASE) 2>/dev/null) -largon2
@@ -49,7 +56,7 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(SRC_unit))
 PYTHON := /usr/bin/python3
 export PORT DETACH SAN TIER ONLY SEED KEEP
 
-.PHONY: help setup build unit-build fuzz-build web run stop status test check-sql format lint docs clean
+.PHONY: help setup build unit-build fuzz-build fuzz web run stop status test check-sql format lint docs clean
 help: ## this list
 	@echo "make <target>   [KIND=release|test|san] [SAN=1] [TIER=1|2|3] [PORT=8080] [DETACH=1] [SEED=n]"; echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -96,12 +103,21 @@ $(B)/store/%: $(B)/tests/store/%.o $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 $(B)/libmodules.a: $(call obj,$(UNIT_MODULES))
 
 # a fuzz target: seeds are replayed by plain gcc (tests/fuzz/replay.c), libFuzzer takes the same function with clang
-FUZZ := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(SRC_fuzz))
-fuzz-build: $(FUZZ)
-$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
+FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(SRC_fuzz))
+FUZZ_MAIN := $(if $(filter fuzz,$(KIND)),,$(B)/tests/fuzz/replay.o)
+fuzz-build: $(FUZZERS)
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -largon2 -lm
+# what it finds interesting stays under build/; a crash is kept in tests/fuzz/crash, which `make test` replays
+FUZZ ?= json_in
+SECONDS := 60
+fuzz: ## look for crashes with libFuzzer (needs clang); FUZZ=json_in|token|... SECONDS=60
+	@$(MAKE) --no-print-directory KIND=fuzz build/fuzz/fuzz/fuzz_$(FUZZ)
+	@mkdir -p build/fuzz/corpus/$(FUZZ) tests/fuzz/crash/$(FUZZ)
+	@build/fuzz/fuzz/fuzz_$(FUZZ) -max_total_time=$(SECONDS) -timeout=10 -max_len=16384 -print_final_stats=1 \
+		-artifact_prefix=tests/fuzz/crash/$(FUZZ)/ build/fuzz/corpus/$(FUZZ) tests/fuzz/seed/$(FUZZ)
 
 setup: ## install what is missing (Debian 12), for `make run` and `make test`
 	@dev/setup.sh test
