@@ -59,9 +59,9 @@ static const struct stmt acks = {
 /* Both must see the conversation: starting one with a stranger opens nothing of theirs to me. */
 static const struct stmt watchable = {
 	.name = "event_watchable", .params = "iI", .results = USER_RESULTS,
-	.text = "SELECT " USER_COLUMNS("u") " FROM users u WHERE u.id = ANY ($2) AND u.disabled_at IS NULL AND EXISTS "
-	        "(SELECT FROM member o JOIN member m ON m.conversation_id = o.conversation_id "
-	        " WHERE o.user_id = u.id AND NOT o.hidden AND m.user_id = $1 AND NOT m.hidden) ORDER BY u.id",
+	.text = "SELECT " USER_COLUMNS("u") " FROM users u CROSS JOIN LATERAL (SELECT 1 FROM member o "
+	        " JOIN member m ON m.conversation_id = o.conversation_id AND m.user_id = $1 AND NOT m.hidden "
+	        " WHERE o.user_id = u.id AND NOT o.hidden LIMIT 1) shared WHERE u.id = ANY ($2) AND u.disabled_at IS NULL ORDER BY u.id",
 };
 static const struct stmt seen = {
 	.name = "event_seen", .params = "II", .results = "n", .writes = true,

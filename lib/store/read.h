@@ -39,10 +39,10 @@
 	" LEFT JOIN users p ON p.id = CASE WHEN c.kind = 1 THEN c.direct_low + c.direct_high - c.user_id END "   \
 	" LEFT JOIN message g ON g.conversation_id = c.id AND g.seq = c.last_seq AND g.seq >= c.floor "         \
 	MESSAGE_PARENT("c.floor") MESSAGE_MARKS UNREAD
+/* From NULL on there is nothing: the messages are not looked at when the marks say that all is read. */
 #define UNREAD                                                                                                \
-	" LEFT JOIN LATERAL (SELECT x.unread, x.mentions "                                                       \
-	" FROM unread_of(c.user_id, c.id, greatest(c.floor, coalesce(c.unread_from, c.read_seq + 1))) x "       \
-	" WHERE c.unread_from IS NOT NULL OR c.read_seq < c.last_seq) un ON true "
+	" LEFT JOIN LATERAL unread_of(c.user_id, c.id, CASE WHEN c.unread_from IS NOT NULL OR c.read_seq < c.last_seq " \
+	" THEN greatest(c.floor, coalesce(c.unread_from, c.read_seq + 1)) END) un ON true "
 #define CONVERSATION_COLUMNS                                                                                  \
 	"c.id, c.kind, CASE WHEN c.kind = 1 THEN p.display_name ELSE c.name END, "                               \
 	"CASE WHEN c.kind = 1 THEN p.avatar_id ELSE c.avatar_id END, c.created_at, c.updated_at, c.floor, c.last_seq, c.last_rev, " \
