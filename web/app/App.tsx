@@ -32,9 +32,10 @@ function Starting({ trouble }: { trouble: boolean }) {
 }
 
 function Main() {
+	watch('connection');
 	const open = current.value;
 	return (
-		<div class={open ? 'panes has-room' : 'panes'}>
+		<div class={open ? 'panes has-room' : 'panes'} data-live={peal.connection.state}>
 			<Title />
 			<div class="side">
 				<Connection />

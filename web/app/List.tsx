@@ -97,7 +97,7 @@ function RoomRow({ room }: { room: Room }) {
 	const at = last?.created_at ?? room.info.updated_at;
 	return (
 		<li>
-			<a class="row" href={roomHref(room.id)} aria-current={current.value === room.id ? 'page' : undefined} data-room={room.id}>
+			<a class="row" href={roomHref(room.id)} aria-current={current.value === room.id ? 'page' : undefined} data-room={room.id} data-user={peer?.username}>
 				<Avatar id={peer?.id ?? room.id} name={name} presence={peer ? peal.store.presence.get(peer.id) : undefined} />
 				<span class="row-body">
 					<span class="row-top"><b class="row-name">{name}</b><time class="row-time" dateTime={at} title={exactTime(at)}>{listTime(at)}</time></span>

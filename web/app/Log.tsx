@@ -87,7 +87,7 @@ function useScroll(scroller: RefObject<HTMLDivElement | null>, room: Room, rows:
 
 	const toEnd = (smooth: boolean) => {
 		const calm = matchMedia('(prefers-reduced-motion: reduce)').matches;
-		scroller.current!.scrollTo({ top: scroller.current!.scrollHeight, behavior: smooth && !calm ? 'smooth' : 'instant' });
+		scroller.current?.scrollTo({ top: scroller.current.scrollHeight, behavior: smooth && !calm ? 'smooth' : 'instant' });
 	};
 
 	useLayoutEffect(() => {
