@@ -3,40 +3,10 @@
 
 #include "base/bytes.h"
 #include "reply.h"
+#include "wire/problem.h"
 
-#define RETRY_AFTER_MS    1000
 #define IGNORED_MAX_BYTES 256
 #define ETAG_BYTES        16
-
-static const struct {
-	int status;
-	const char *reason;
-} reasons[] = {
-	{ 200, "OK" },
-	{ 201, "Created" },
-	{ 204, "No Content" },
-	{ 304, "Not Modified" },
-	{ 400, "Bad Request" },
-	{ 401, "Unauthorized" },
-	{ 403, "Forbidden" },
-	{ 404, "Not Found" },
-	{ 405, "Method Not Allowed" },
-	{ 409, "Conflict" },
-	{ 413, "Content Too Large" },
-	{ 415, "Unsupported Media Type" },
-	{ 429, "Too Many Requests" },
-	{ 500, "Internal Server Error" },
-	{ 503, "Service Unavailable" },
-};
-
-const char *
-reply_reason(int status)
-{
-	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
-		if (reasons[i].status == status)
-			return reasons[i].reason;
-	return "Unknown";
-}
 
 struct json_out *
 reply_json(struct req *req, int status)
@@ -115,25 +85,6 @@ reply_conversation(struct req *req, int status, const struct conversation *conve
 }
 
 static void
-write_errors(struct json_out *w, const struct json_report *report)
-{
-	json_open_array(w, "errors");
-	json_open_object(w, NULL);
-	json_str(w, "path", report->path.p ? report->path : STR(""));
-	json_cstr(w, "code", report->code);
-	json_cstr(w, "message", report->message);
-	json_close(w);
-	json_close(w);
-}
-
-static void
-write_retry(struct req *req, struct json_out *w)
-{
-	json_int(w, "retry_after_ms", RETRY_AFTER_MS);
-	reply_header(req, "Retry-After", arena_printf(req->arena, "%d", (RETRY_AFTER_MS + 999) / 1000));
-}
-
-static void
 write_challenge(struct req *req, int r)
 {
 	if (r == UNAUTHENTICATED)
@@ -151,20 +102,10 @@ reply_problem(struct req *req, int r)
 	buf_clear(&req->headers);
 	w = reply_json(req, info->status);
 	req->content_type = "application/problem+json";
-	json_open_object(w, NULL);
-	json_str(w, "type", arena_printf(req->arena, "/docs/errors#%s", info->code));
-	json_cstr(w, "title", reply_reason(info->status));
-	json_int(w, "status", info->status);
-	json_cstr(w, "detail", req->detail ? req->detail : info->text);
-	json_cstr(w, "code", info->code);
-	json_str(w, "request_id", req->id);
-	json_bool(w, "retryable", info->retryable);
-	if (info->retryable)
-		write_retry(req, w);
-	if (r > 0 && req->report.code)
-		write_errors(w, &req->report);
-	json_close(w);
+	problem_write(w, r, req->id, req->detail, &req->report);
 	reply_end(req);
+	if (info->retryable)
+		reply_header(req, "Retry-After", arena_printf(req->arena, "%d", (PROBLEM_RETRY_AFTER_MS + 999) / 1000));
 	write_challenge(req, r);
 	if (r == METHOD_NOT_ALLOWED && req->allow)
 		reply_header(req, "Allow", str_c(req->allow));

@@ -13,7 +13,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "dispatch.h"
-#include "reply.h"
+#include "wire/problem.h"
 #include "worker.h"
 
 #define KIB(n)          ((size_t)(n)*1024)
@@ -179,7 +179,7 @@ answer(struct worker *w, int64_t began)
 		return;
 	}
 	r = age > w->conf->shed_after_ms ? dispatch_refuse(req, OVERLOADED) : dispatch(req);
-	written = io_write(&w->io, req->status, reply_reason(req->status), buf_view(&req->headers), buf_view(&req->out));
+	written = io_write(&w->io, req->status, problem_title(req->status), buf_view(&req->headers), buf_view(&req->out));
 	dispatch_log(req, r, clock_mono_us() - began, db_statements(w->service.db) - statements, written);
 }
 

@@ -67,6 +67,21 @@ struct conf {
 	int64_t push_offline_seconds;        /* 20 */
 	int64_t push_poll_ms;                /* 250 */
 	int64_t push_drain_seconds;          /* 30 */
+	/* uploads */
+	const char *media_dir;               /* bodies and renditions, on one file system */
+	const char *media_link_secret_file;  /* what nginx and the workers sign links with */
+	int64_t media_workers, media_decoders; /* 8 2 */
+	int64_t media_image_mib;             /* 25 */
+	int64_t media_image_megapixels;      /* 64 */
+	int64_t media_image_frames;          /* 150 */
+	int64_t media_cpu_seconds;           /* 10 */
+	int64_t media_wall_seconds;          /* 30 */
+	int64_t media_memory_mib;            /* 1024 */
+	int64_t media_wait_seconds;          /* 10 */
+	int64_t media_min_free_mib;          /* 512 */
+	int64_t media_user_mib;              /* 4096 */
+	int64_t media_user_daily_mib;        /* 1024 */
+	int64_t media_unattached_hours;      /* 24 */
 	/* background work */
 	int64_t sweep_ms;                    /* 1000 */
 	int64_t event_retention_days;        /* 30 */

@@ -1,0 +1,17 @@
+/*
+ * problem -- refusals as application/problem+json (RFC 9457), the same from every process.
+ */
+#ifndef PEAL_WIRE_PROBLEM_H
+#define PEAL_WIRE_PROBLEM_H
+
+#include "../base/err.h"
+#include "../base/json_in.h"
+#include "../base/json_out.h"
+
+#define PROBLEM_RETRY_AFTER_MS 1000 /* of outcomes that may be tried again; Retry-After says the same in seconds */
+
+/* The whole document. detail NULL: the outcome's own sentence; the report may be NULL. */
+void problem_write(struct json_out *, int r, struct str request_id, const char *detail, const struct json_report *);
+const char *problem_title(int status); /* HTTP's reason phrase, "Unknown" for statuses that we never answer */
+
+#endif

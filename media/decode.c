@@ -1,0 +1,207 @@
+/* media/decode.c -- the asking side of job.h. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "decode.h"
+
+#define SIDE_MAX        16383 /* WebP's */
+#define SOURCE_SIDE_MAX (1 << 20)
+#define KILL_SECONDS    1 /* from a child's deadline to its verdict */
+
+static void
+close_fd(void *arg)
+{
+	close((int)(intptr_t)arg);
+}
+
+static void
+close_later(struct arena *a, int fd)
+{
+	arena_defer(a, close_fd, (void *)(intptr_t)fd);
+}
+
+static void
+unmap(void *p)
+{
+	munmap(p, JOB_OUTPUT_BYTES);
+}
+
+/* Sealed: the child can neither cut it, which would end us by SIGBUS, nor let it grow. */
+static int
+new_output(struct arena *a, int *ret)
+{
+	int fd = memfd_create("picture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return fault(-errno);
+	close_later(a, fd);
+	if (ftruncate(fd, JOB_OUTPUT_BYTES) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return fault(-errno);
+	*ret = fd;
+	return 0;
+}
+
+static int
+send_job(int decoders, const struct job *job, const int fds[JOB_FDS])
+{
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(JOB_FDS * sizeof(int))] = { 0 };
+	struct iovec v = { (void *)(uintptr_t)job, sizeof(*job) };
+	struct msghdr message = {
+		.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
+	};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(JOB_FDS * sizeof(int));
+	memcpy(CMSG_DATA(c), fds, JOB_FDS * sizeof(int));
+	if (sendmsg(decoders, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+		return 0;
+	return errno == EAGAIN ? BUSY : errno == EPIPE ? UNAVAILABLE : fault(-errno);
+}
+
+static int
+wait_verdict(int fd, int64_t seconds, struct job_verdict *ret)
+{
+	int64_t until = clock_mono_us() + seconds * 1000000, left;
+	ssize_t n;
+
+	while ((left = until - clock_mono_us()) > 0) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		if (poll(&p, 1, (int)(left / 1000) + 1) <= 0)
+			continue;
+		n = recv(fd, ret, sizeof(*ret), MSG_DONTWAIT);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		return n == sizeof(*ret) && ret->magic == JOB_MAGIC ? 0 : UNAVAILABLE;
+	}
+	return BUSY;
+}
+
+/* Our end of the reply's socket in *ret; the decoder's end is closed here, so that its death is an end of file. */
+static int
+ask(struct arena *a, int decoders, const struct job *job, int input, int output, int *ret)
+{
+	int pair[2], r;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return fault(-errno);
+	close_later(a, pair[0]);
+	r = send_job(decoders, job, (const int[JOB_FDS]){ input, output, pair[1] });
+	close(pair[1]);
+	*ret = pair[0];
+	return r;
+}
+
+static bool
+take_rendition(const uint8_t *output, const struct job_rendition *in, struct rendition *ret)
+{
+	struct job_rendition r = *in;
+
+	if (!r.size || r.offset < JOB_RESULT_BYTES || r.offset > JOB_OUTPUT_BYTES || r.size > JOB_OUTPUT_BYTES - r.offset ||
+	    !r.width || !r.height || r.width > SIDE_MAX || r.height > SIDE_MAX)
+		return false;
+	*ret = (struct rendition){ str_n((const char *)output + r.offset, r.size), r.width, r.height };
+	return str_has_prefix(ret->bytes, STR("RIFF"));
+}
+
+static bool
+side_ok(uint32_t side)
+{
+	return side && side <= SOURCE_SIDE_MAX;
+}
+
+static bool
+take_result(const struct job *job, const uint8_t *output, struct picture *ret)
+{
+	const struct job_result *r = (const struct job_result *)output;
+
+	if (!side_ok(r->source_width) || !side_ok(r->source_height) || !r->source_frames ||
+	    r->source_frames > job->max_frames || r->animated > 1 || r->transparent > 1 || r->thumbhash_n < 5 ||
+	    r->thumbhash_n > sizeof(r->thumbhash))
+		return false;
+	*ret = (struct picture){ .animated = r->animated,
+		                 .transparent = r->transparent,
+		                 .source_width = r->source_width,
+		                 .source_height = r->source_height,
+		                 .source_frames = r->source_frames,
+		                 .thumbhash = str_n((const char *)r->thumbhash, r->thumbhash_n) };
+	memcpy(ret->color, r->color, sizeof(ret->color));
+	return take_rendition(output, &r->renditions[JOB_MAIN], &ret->main) &&
+	       take_rendition(output, &r->renditions[JOB_THUMB], &ret->thumb);
+}
+
+static int
+outcome_of(uint32_t found)
+{
+	switch (found) {
+	case JOB_DONE:
+		return 0;
+	case JOB_TOO_MANY_PIXELS:
+		return TOO_MANY_PIXELS;
+	case JOB_TOO_MANY_FRAMES:
+		return TOO_MANY_FRAMES;
+	case JOB_TOO_COMPLEX:
+		return TOO_COMPLEX;
+	default:
+		return CORRUPT;
+	}
+}
+
+/* The child is gone and the decoder has closed its descriptors: what lies in the output now does not change any more. */
+static int
+read_output(struct arena *a, const struct job *job, int output, struct picture *ret)
+{
+	const struct job_result *result;
+	void *p = mmap(NULL, JOB_OUTPUT_BYTES, PROT_READ, MAP_SHARED, output, 0);
+	int r;
+
+	if (p == MAP_FAILED)
+		return fault(-errno);
+	arena_defer(a, unmap, p);
+	result = p;
+	if (result->magic != JOB_MAGIC)
+		return CORRUPT;
+	r = outcome_of(result->found);
+	if (!r && !take_result(job, p, ret)) {
+		LOG(ERROR, "decoder_result_malformed");
+		r = CORRUPT;
+	}
+	return r;
+}
+
+int
+decode_picture(struct arena *a, int decoders, const struct job *job, int input, int64_t wait_seconds, struct picture *ret)
+{
+	struct job_verdict verdict;
+	int output = -1, reply = -1, r;
+
+	r = new_output(a, &output);
+	if (r)
+		return trace(r);
+	r = ask(a, decoders, job, input, output, &reply);
+	if (r)
+		return trace(r);
+	r = wait_verdict(reply, wait_seconds + job->wall_seconds + KILL_SECONDS, &verdict);
+	if (r)
+		return r;
+	switch (verdict.end) {
+	case JOB_EXITED:
+		return read_output(a, job, output, ret);
+	case JOB_TOO_LONG:
+		return TOO_COMPLEX;
+	case JOB_BUSY:
+		return BUSY;
+	default:
+		return CORRUPT;
+	}
+}

@@ -1,0 +1,30 @@
+/*
+ * decode -- asks the decoder (job.h) for one picture, waits, and believes nothing of what its child left behind.
+ */
+#ifndef PEAL_MEDIA_DECODE_H
+#define PEAL_MEDIA_DECODE_H
+
+#include "base/arena.h"
+#include "job.h"
+
+struct rendition {
+	struct str bytes;
+	uint32_t width, height;
+};
+
+struct picture {
+	bool animated, transparent;
+	uint32_t source_width, source_height, source_frames;
+	struct str thumbhash; /* raw bytes */
+	uint8_t color[3];
+	struct rendition main, thumb;
+};
+
+/*
+ * `decoders` is peal-media's end of the jobs' socket. The picture lives as the arena. CORRUPT, TOO_MANY_PIXELS,
+ * TOO_MANY_FRAMES, TOO_COMPLEX; BUSY when no decoder was free for wait_seconds beyond the job's own; UNAVAILABLE when the
+ * decoder died; or a fault.
+ */
+int decode_picture(struct arena *, int decoders, const struct job *, int input, int64_t wait_seconds, struct picture *ret);
+
+#endif

@@ -1,0 +1,61 @@
+/*
+ * job -- what peal-media and its decoder say to each other: one picture, one child process.
+ *
+ * peal-media sends a struct job over a SEQPACKET socket together with three descriptors: the input (read only), the output (a
+ * memfd of JOB_OUTPUT_BYTES, sealed against changing its size) and a socket. The decoder forks a child, which maps both,
+ * closes everything, and leaves a struct job_result and the encoded bytes in the output. When the child has ended the
+ * decoder sends one struct job_verdict over that socket. Nothing in the output may be trusted: the child has parsed
+ * what somebody uploaded. peal-media checks every number before it uses it.
+ */
+#ifndef PEAL_MEDIA_JOB_H
+#define PEAL_MEDIA_JOB_H
+
+#include <stdint.h>
+
+#define JOB_MAGIC        0x4a4c4150
+#define JOB_OUTPUT_BYTES (24u << 20)
+#define JOB_RESULT_BYTES 4096u /* the encoded bytes begin here */
+
+enum job_fd { JOB_FD_INPUT, JOB_FD_OUTPUT, JOB_FD_REPLY, JOB_FDS };
+
+struct job {
+	uint32_t magic;
+	uint32_t sniffed;      /* enum sniffed */
+	uint64_t offset, size; /* of the picture within the input */
+	uint64_t max_pixels;   /* of all frames together */
+	uint32_t max_frames;
+	uint32_t hd;
+	uint32_t cpu_seconds, wall_seconds;
+	uint64_t memory_bytes; /* of address space */
+};
+
+/* What became of a child; the decoder says this, so it can be believed. */
+enum job_end { JOB_EXITED, JOB_CRASHED, JOB_TOO_LONG, JOB_BUSY };
+
+struct job_verdict {
+	uint32_t magic;
+	uint32_t end;  /* enum job_end */
+	uint32_t code; /* exit status or signal */
+};
+
+/* What the child found; zero means that it has not written a result. */
+enum job_found { JOB_NOTHING, JOB_DONE, JOB_CORRUPT, JOB_TOO_MANY_PIXELS, JOB_TOO_MANY_FRAMES, JOB_TOO_COMPLEX };
+
+enum { JOB_MAIN, JOB_THUMB, JOB_RENDITIONS };
+
+struct job_rendition {
+	uint32_t offset, size, width, height;
+};
+
+struct job_result {
+	uint32_t magic;
+	uint32_t found; /* enum job_found */
+	uint32_t source_width, source_height, source_frames;
+	uint32_t animated, transparent;
+	uint32_t thumbhash_n;
+	uint8_t thumbhash[32];
+	uint8_t color[4];
+	struct job_rendition renditions[JOB_RENDITIONS];
+};
+
+#endif

@@ -1,0 +1,17 @@
+/*
+ * sniff -- what a file is, by its first bytes and nothing else: neither its name nor what the client says counts.
+ *
+ * A table of ours and not a library's: only what is in it reaches a decoder at all.
+ */
+#ifndef PEAL_MEDIA_SNIFF_H
+#define PEAL_MEDIA_SNIFF_H
+
+#include "base/str.h"
+
+#define SNIFF_BYTES 64 /* looked at, at most */
+
+enum sniffed { SNIFF_UNKNOWN, SNIFF_JPEG, SNIFF_PNG, SNIFF_GIF, SNIFF_WEBP, SNIFF_N };
+
+enum sniffed sniff(struct str head);
+
+#endif

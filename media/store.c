@@ -1,0 +1,211 @@
+/* media/store.c -- folders by descriptor, every name below them relative. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "store.h"
+
+#define AA_N         2
+#define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+static int
+open_folder(int at, const char *name, int *ret)
+{
+	if (mkdirat(at, name, 0750) && errno != EEXIST)
+		return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
+	*ret = openat(at, name, FOLDER_FLAGS);
+	return *ret < 0 ? fault(-errno) : 0;
+}
+
+int
+store_open(struct arena *a, const char *media_dir, int64_t min_free_bytes, struct media_store *ret)
+{
+	struct media_store s = { .incoming = -1, .renditions = -1, .min_free_bytes = min_free_bytes };
+	int dir = open(media_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+
+	if (dir < 0)
+		return fault(-errno);
+	s.incoming_path = arena_printf(a, "%s/incoming/", media_dir).p;
+	r = open_folder(dir, "incoming", &s.incoming);
+	if (!r)
+		r = open_folder(dir, "ren", &s.renditions);
+	close(dir);
+	*ret = s;
+	return r ? trace(r) : 0;
+}
+
+void
+store_close(struct media_store *s)
+{
+	close(s->incoming);
+	close(s->renditions);
+}
+
+struct str
+store_new_id(struct arena *a)
+{
+	unsigned char random[ATTACHMENT_ID_N / 2];
+
+	bytes_random(random, sizeof(random));
+	return hex(a, random, sizeof(random));
+}
+
+bool
+store_id_ok(struct str id)
+{
+	if (id.n != ATTACHMENT_ID_N)
+		return false;
+	for (size_t i = 0; i < id.n; i++)
+		if (!((id.p[i] >= '0' && id.p[i] <= '9') || (id.p[i] >= 'a' && id.p[i] <= 'f')))
+			return false;
+	return true;
+}
+
+int
+store_body(const struct media_store *s, struct arena *a, struct str path, int *ret_fd, uint64_t *ret_size)
+{
+	struct str folder = str_c(s->incoming_path), name;
+	struct stat st;
+	int fd;
+
+	if (!str_has_prefix(path, folder) || path.n == folder.n)
+		return fault(-EINVAL);
+	name = str_n(path.p + folder.n, path.n - folder.n);
+	if (memchr(name.p, '/', name.n) || name.p[0] == '.')
+		return fault(-EINVAL);
+	fd = openat(s->incoming, arena_cstr(a, name), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return fault(-errno);
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode)) {
+		close(fd);
+		return fault(-EINVAL);
+	}
+	*ret_fd = fd;
+	*ret_size = (uint64_t)st.st_size;
+	return 0;
+}
+
+int
+store_room(const struct media_store *s)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(s->renditions, &fs))
+		return fault(-errno);
+	return (uint64_t)fs.f_bavail * fs.f_frsize < (uint64_t)s->min_free_bytes ? NO_SPACE : 0;
+}
+
+static int
+write_all(int fd, struct str bytes)
+{
+	while (bytes.n) {
+		ssize_t n = write(fd, bytes.p, bytes.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
+		bytes = str_n(bytes.p + n, bytes.n - (size_t)n);
+	}
+	return fdatasync(fd) ? fault(-errno) : 0;
+}
+
+static int
+write_file(int folder, const char *name, struct str bytes)
+{
+	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640), r;
+
+	if (fd < 0)
+		return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
+	r = write_all(fd, bytes);
+	close(fd);
+	if (!r && fsync(folder))
+		return fault(-errno);
+	return r;
+}
+
+static void
+aa_of(struct str id, char aa[AA_N + 1])
+{
+	memcpy(aa, id.p, AA_N);
+	aa[AA_N] = 0;
+}
+
+/* The folder of an attachment; its own name is durable when this returns. */
+static int
+attachment_folder(const struct media_store *s, struct str id, int *ret)
+{
+	char aa[AA_N + 1], name[ATTACHMENT_ID_N + 1];
+	int outer = -1, r;
+
+	aa_of(id, aa);
+	memcpy(name, id.p, ATTACHMENT_ID_N);
+	name[ATTACHMENT_ID_N] = 0;
+	r = open_folder(s->renditions, aa, &outer);
+	if (r)
+		return r;
+	r = open_folder(outer, name, ret);
+	if (!r && (fsync(outer) || fsync(s->renditions))) {
+		close(*ret);
+		r = fault(-errno);
+	}
+	close(outer);
+	return r;
+}
+
+int
+store_write(const struct media_store *s, struct str id, const char *name, struct str bytes)
+{
+	int folder, r;
+
+	if (!store_id_ok(id))
+		return fault(-EINVAL);
+	r = attachment_folder(s, id, &folder);
+	if (r)
+		return trace(r);
+	r = write_file(folder, name, bytes);
+	close(folder);
+	return r ? trace(r) : 0;
+}
+
+static int
+remove_files(int folder)
+{
+	int copy = dup(folder), r = 0;
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *e;
+
+	if (!d)
+		return fault(-errno);
+	while (!r && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && unlinkat(folder, e->d_name, 0) && errno != ENOENT)
+			r = fault(-errno);
+	closedir(d);
+	return r;
+}
+
+int
+store_remove(const struct media_store *s, struct str id)
+{
+	char path[AA_N + 1 + ATTACHMENT_ID_N + 1];
+	int folder, r;
+
+	if (!store_id_ok(id))
+		return fault(-EINVAL);
+	snprintf(path, sizeof(path), "%.2s/%.32s", id.p, id.p);
+	folder = openat(s->renditions, path, FOLDER_FLAGS);
+	if (folder < 0)
+		return errno == ENOENT ? 0 : fault(-errno);
+	r = remove_files(folder);
+	close(folder);
+	if (!r && unlinkat(s->renditions, path, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY)
+		r = fault(-errno);
+	return r;
+}

@@ -1,0 +1,36 @@
+/*
+ * store -- files on disk: bodies that nginx has received, and the renditions that it serves.
+ *
+ *     <media_dir>/incoming/<number>               nginx's (client_body_temp_path), removed by it when a request ends
+ *     <media_dir>/ren/<aa>/<id>/std.webp ...      ours; aa is the beginning of the id, so that no folder grows too large
+ *
+ * A name on disk never holds anything that came from outside: an id is 32 hexadecimal digits of our own making.
+ */
+#ifndef PEAL_MEDIA_STORE_H
+#define PEAL_MEDIA_STORE_H
+
+#include "base/arena.h"
+
+#define ATTACHMENT_ID_N 32
+
+struct media_store {
+	int incoming, renditions; /* folders */
+	const char *incoming_path;
+	int64_t min_free_bytes;
+};
+
+/* Makes the folders when they are not there. */
+int store_open(struct arena *, const char *media_dir, int64_t min_free_bytes, struct media_store *ret);
+void store_close(struct media_store *);
+
+struct str store_new_id(struct arena *);
+bool store_id_ok(struct str);
+
+/* Opens the body that nginx names. What is opened stays readable when nginx removes the name. */
+int store_body(const struct media_store *, struct arena *, struct str path, int *ret_fd, uint64_t *ret_size);
+int store_room(const struct media_store *); /* NO_SPACE below the watermark */
+/* Durable when it returns 0. NO_SPACE. `name` is a literal of ours, such as "std.webp". */
+int store_write(const struct media_store *, struct str id, const char *name, struct str bytes);
+int store_remove(const struct media_store *, struct str id); /* 0 also when there is nothing */
+
+#endif
