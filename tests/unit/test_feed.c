@@ -1,0 +1,118 @@
+/* test_feed.c -- lib/wire/feed: records and frames. What feed_publish() does is seen in tests/jobs, with a real Redis. */
+#include "unit.h"
+#include "wire/feed.h"
+
+#define AT INT64_C(1767323045678901)
+#define TIMESTAMP "\"timestamp\":\"2026-01-02T03:04:05.678Z\"}"
+
+static struct buf out;
+
+static void
+test_records_there_and_back(void **state)
+{
+	const struct feed_header h = { FEED_DURABLE, 'c', 12, 913, 882, STR("7,8"), STR_NONE };
+	struct feed_header back;
+
+	(void)state;
+	buf_clear(&out);
+	feed_write_header(&out, &h);
+	assert_str(buf_view(&out), "d c12 913 882 7,8\n");
+	buf_str(&out, STR("{\"type\":\"x\"}"));
+	assert_true(feed_parse(buf_view(&out), &back));
+	assert_int_equal(back.kind, FEED_DURABLE);
+	assert_int_equal(back.stream, 'c');
+	assert_int_equal(back.id, 12);
+	assert_int_equal(back.position, 913);
+	assert_int_equal(back.seq, 882);
+	assert_str(back.recipients, "7,8");
+	assert_str(back.frame, "{\"type\":\"x\"}");
+	assert_true(feed_parse(STR("m u7 0 0\n{}"), &back));
+	assert_false(str_present(back.recipients));
+	assert_int_equal(back.kind, FEED_MARK);
+}
+
+static void
+test_malformed_records(void **state)
+{
+	static const char *const bad[] = { "",          "d c12 1 1",     "x c12 1 1\n{}", "d x12 1 1\n{}", "d c 1 1\n{}",   "d c0 1 1\n{}",
+		                           "d c12 1\n{}", "d c12 -1 1\n{}", "d c12 1 -1\n{}", "dd c12 1 1\n{}", "d c12 01 1\n{}", " c12 1 1\n{}" };
+	struct feed_header h;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		if (feed_parse(str_c(bad[i]), &h))
+			print_error("accepted: %s\n", bad[i]);
+		assert_false(feed_parse(str_c(bad[i]), &h));
+	}
+}
+
+static void
+test_marks_and_ephemeral_frames(void **state)
+{
+	struct conversation c = { .id = 12, .unread_count = 3, .mention_count = 1 };
+
+	(void)state;
+	c.my.read_seq = 9;
+	buf_clear(&out);
+	frame_mark(&out, MARK_READ, 12, 7, 882, AT);
+	assert_str(buf_view(&out), "{\"type\":\"message_read\",\"conversation_id\":\"12\",\"data\":{\"user_id\":\"7\",\"seq\":882}," TIMESTAMP);
+	buf_clear(&out);
+	frame_mark(&out, MARK_DELIVERED, 12, 7, 882, AT);
+	assert_str(buf_view(&out), "{\"type\":\"message_delivered\",\"conversation_id\":\"12\",\"data\":{\"user_id\":\"7\",\"seq\":882}," TIMESTAMP);
+	buf_clear(&out);
+	frame_typing(&out, 12, 7, true, STR("audio"), AT);
+	assert_str(buf_view(&out), "{\"type\":\"typing\",\"conversation_id\":\"12\",\"data\":{\"user_id\":\"7\",\"is_typing\":true,\"kind\":\"audio\"}," TIMESTAMP);
+	buf_clear(&out);
+	frame_skipped(&out, 12, 882, 31);
+	assert_str(buf_view(&out), "{\"type\":\"skipped\",\"conversation_id\":\"12\",\"seq\":882,\"rev\":31}");
+	buf_clear(&out);
+	frame_user_read(&out, 41, &c, AT);
+	assert_str(buf_view(&out), "{\"type\":\"user_changed\",\"user_rev\":41,\"kind\":\"read\",\"data\":{\"conversation_id\":\"12\",\"read_seq\":9,"
+	                           "\"unread_from\":null,\"unread_count\":3,\"mention_count\":1}," TIMESTAMP);
+}
+
+/* One line, whatever is in it: records are split at the first newline, pages at every one. */
+static void
+test_frames_hold_no_newline(void **state)
+{
+	struct message m = { .conversation_id = 12, .seq = 1, .version = 1, .sender_id = 7, .client_id = STR("a\nb"), .kind = MESSAGE_TEXT,
+		             .content = STR("line\r\nline\tand \"quotes\""), .created_at = AT };
+	struct conversation c = { .id = 12, .kind = CONVERSATION_GROUP, .name = STR("two\nlines"), .has_last_message = true, .last_message = m };
+
+	(void)state;
+	buf_clear(&out);
+	frame_new_message(&out, &m, 1, 1, AT);
+	frame_message_deleted(&out, &m, 1, 2, AT);
+	frame_conversation_created(&out, &c, 7, 0, 1, AT);
+	assert_null(memchr(out.p, '\n', out.n));
+	assert_true(str_has_prefix(buf_view(&out), STR("{\"type\":\"new_message\",\"conversation_id\":\"12\",\"seq\":1,\"rev\":1,\"data\":{\"message\":{")));
+}
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	buf_init(&out, 1 << 16);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	buf_deinit(&out);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_records_there_and_back),
+		cmocka_unit_test(test_malformed_records),
+		cmocka_unit_test(test_marks_and_ephemeral_frames),
+		cmocka_unit_test(test_frames_hold_no_newline),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
