@@ -4,15 +4,13 @@
  * The first byte says how the rest is cut. Whatever the cuts, the events must be the same as in one piece; that, and the
  * sanitizers, is the oracle.
  */
-#include <stdint.h>
-#include <stdlib.h>
+#include "fuzz.h"
+
 #include <string.h>
 
 #include "push/codec.h"
 
 #define MAX_MESSAGE 4096
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static uint64_t
 fold(uint64_t h, const void *bytes, size_t n)
@@ -44,12 +42,10 @@ decode(const uint8_t *data, size_t n, size_t piece)
 			if (event == WS_ERROR)
 				continue;
 			h = fold(h, payload.p, payload.n);
-			if (payload.n > MAX_MESSAGE || (event == WS_TEXT && !str_utf8_valid(payload)))
-				abort();
+			MUST(payload.n <= MAX_MESSAGE && (event != WS_TEXT || str_utf8_valid(payload)));
 		}
 		free(copy);
-		if (ws_held(&ws) > 2 * MAX_MESSAGE + 512)
-			abort();
+		MUST(ws_held(&ws) <= 2 * MAX_MESSAGE + 512);
 	}
 	ws_deinit(&ws);
 	return h;
@@ -65,10 +61,8 @@ upgrade(const uint8_t *data, size_t n)
 	if (n)
 		memcpy(copy, data, n);
 	status = upgrade_parse(str_n(copy, n), &up);
-	if (status == 101 && (up.n > n || up.key.n != 24))
-		abort();
-	if (status && upgrade_write(status, &up, out, sizeof(out)) >= sizeof(out))
-		abort();
+	MUST(status != 101 || (up.n <= n && up.key.n == 24));
+	MUST(!status || upgrade_write(status, &up, out, sizeof(out)) < sizeof(out));
 	upgrade_origin_allowed(&up, "https://a.example https://b.example", "https://c.example");
 	free(copy);
 }
@@ -82,7 +76,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	piece = (size_t)data[0] % 61 + 1;
 	upgrade(data + 1, n - 1);
-	if (decode(data + 1, n - 1, piece) != decode(data + 1, n - 1, n))
-		abort();
+	MUST(decode(data + 1, n - 1, piece) == decode(data + 1, n - 1, n));
 	return 0;
 }
