@@ -73,17 +73,12 @@ upkeep(struct jobs *j)
 	return 0;
 }
 
-/* Ready means that the database answers: a standby is as ready as the leader. */
 static void
 report(struct jobs *j, int r)
 {
 	if (r < 0) {
 		log_fault("sweep", r, (const struct log_field[]){ { 0 } });
 		return;
-	}
-	if (!r && !j->ready) {
-		daemon_ready();
-		j->ready = true;
 	}
 	if ((r != 0) == j->away)
 		return;
@@ -94,17 +89,18 @@ report(struct jobs *j, int r)
 		LOG(NOTICE, "back");
 }
 
+/* Ready means that the database answers and takes events for a week: a standby is as ready as the leader. */
 static void
 turn(struct jobs *j)
 {
 	int r = lead(j);
 
+	if (!r && j->leader)
+		r = upkeep(j);
 	if (!r && !j->ready) {
 		daemon_ready();
 		j->ready = true;
 	}
-	if (!r && j->leader)
-		r = upkeep(j);
 	if (!r && j->leader)
 		r = sweep_once(&j->sweep);
 	report(j, r);
