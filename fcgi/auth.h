@@ -24,7 +24,7 @@ struct str refresh_hash(struct arena *, struct str token);
 
 /* May this request use cookies? 0, or CROSS_SITE. */
 int auth_same_site(struct req *);
-struct str auth_cookie(struct req *);                        /* the refresh token that came by cookie, or absent */
+struct str auth_cookie(struct req *); /* the refresh token that came by cookie, or absent */
 void auth_set_cookie(struct req *, struct str token, int64_t max_age_seconds); /* max_age 0: forget it */
 
 /* The refresh token of a request, from the cookie or from {refresh_token}. */

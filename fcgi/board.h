@@ -13,27 +13,27 @@
 #include "base/str.h"
 
 #define BOARD_SLOTS  10240 /* two generations of the most workers there may be, and some that drain */
-#define REQUEST_ID_N 32 /* hex digits */
+#define REQUEST_ID_N 32    /* hex digits */
 
 enum pool { POOL_FAST, POOL_SLOW, POOL_AUTH, POOL_FEED, POOL_N };
 enum worker_state { WORKER_NONE, WORKER_STARTING, WORKER_IDLE, WORKER_BUSY };
 
 struct slot {
 	_Atomic int state;
-	_Atomic int stop;                /* the master wants this worker gone; SIGTERM comes with it, to wake it */
-	_Atomic int64_t busy_since_us;   /* monotonic */
+	_Atomic int stop;              /* the master wants this worker gone; SIGTERM comes with it, to wake it */
+	_Atomic int64_t busy_since_us; /* monotonic */
 	_Atomic int64_t served;
-	char request_id[REQUEST_ID_N + 1];   /* of the request being served; for the log, so a torn read does no harm */
+	char request_id[REQUEST_ID_N + 1]; /* of the request being served; for the log, so a torn read does no harm */
 };
 
 struct board {
-	_Atomic int stopping;            /* the service ends and the sockets are gone: serve what is queued, then exit */
+	_Atomic int stopping; /* the service ends and the sockets are gone: serve what is queued, then exit */
 	struct slot slots[BOARD_SLOTS];
 };
 
 extern const char *const pool_names[POOL_N];
 
-struct board *board_new(void);                               /* shared by fork(2); NULL when there is no memory */
+struct board *board_new(void); /* shared by fork(2); NULL when there is no memory */
 void slot_clear(struct slot *);
 void slot_idle(struct slot *);
 void slot_busy(struct slot *, int64_t mono_us);

@@ -21,7 +21,7 @@ struct generation {
 
 /* 0; INVALID or a fault, with the reasons logged. */
 int generation_load(const char *conf_path, int number, struct generation **ret);
-struct generation *generation_free(struct generation *);     /* NULL-safe */
+struct generation *generation_free(struct generation *); /* NULL-safe */
 int64_t generation_workers(const struct generation *, enum pool);
 
 #endif

@@ -10,9 +10,9 @@
 #include "wire/view.h"
 #include "req.h"
 
-struct json_out *reply_json(struct req *, int status);       /* write one document, then `return reply_end(req)` */
+struct json_out *reply_json(struct req *, int status); /* write one document, then `return reply_end(req)` */
 int reply_end(struct req *);
-int reply_empty(struct req *);                               /* 204 */
+int reply_empty(struct req *); /* 204 */
 int reply_user(struct req *, int status, const struct user *);
 int reply_message(struct req *, int status, const struct message *);
 int reply_conversation(struct req *, int status, const struct conversation *);
@@ -21,7 +21,7 @@ int reply_end_line(struct req *, struct str rest);
 
 /* Left out when the value holds control characters. */
 void reply_header(struct req *, const char *name, struct str value);
-void reply_problem(struct req *, int r);                     /* RFC 9457, with the headers of this outcome and no others */
-void reply_finish(struct req *);                             /* ETag and 304, X-Request-Id, Cache-Control, Content-* */
+void reply_problem(struct req *, int r); /* RFC 9457, with the headers of this outcome and no others */
+void reply_finish(struct req *);         /* ETag and 304, X-Request-Id, Cache-Control, Content-* */
 
 #endif

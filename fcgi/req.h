@@ -22,27 +22,27 @@ enum door { DOOR_FAST, DOOR_SLOW, DOOR_AUTH, DOOR_COMMAND, DOOR_FEED, DOOR_N };
 
 enum who {
 	WHO_ANYONE,
-	WHO_USER,                            /* an access token, or a socket whose session lives */
-	WHO_MEMBER,                          /* the same, and the statement answers NOT_FOUND to whoever is not a member */
-	WHO_DAEMON,                          /* peal-push, on the feed door only */
+	WHO_USER,   /* an access token, or a socket whose session lives */
+	WHO_MEMBER, /* the same, and the statement answers NOT_FOUND to whoever is not a member */
+	WHO_DAEMON, /* peal-push, on the feed door only */
 };
 
 /* What a route does with a body. Sizes are configuration keys. */
 enum body_kind {
-	BODY_NONE,                           /* whatever comes is read and ignored */
-	BODY_JSON,                           /* application/json up to max_body_kib */
-	BODY_MESSAGE,                        /* application/json up to max_message_body_kib */
-	BODY_FEED,                           /* from the push daemon: a client's largest frame, and room around it */
+	BODY_NONE,    /* whatever comes is read and ignored */
+	BODY_JSON,    /* application/json up to max_body_kib */
+	BODY_MESSAGE, /* application/json up to max_message_body_kib */
+	BODY_FEED,    /* from the push daemon: a client's largest frame, and room around it */
 };
 
 struct req;
 
 struct endpoint {
-	const char *method, *path;           /* below /api/v1, or below / on the feed door; {conversation} {message} {user} are ids */
+	const char *method, *path; /* below /api/v1, or below / on the feed door; {conversation} {message} {user} are ids */
 	enum who who;
-	enum pool pool;                      /* nginx sends it there; POOL_AUTH routes exist nowhere else */
+	enum pool pool; /* nginx sends it there; POOL_AUTH routes exist nowhere else */
 	enum body_kind body;
-	bool etag;                           /* a conditional read: ETag, If-None-Match */
+	bool etag; /* a conditional read: ETag, If-None-Match */
 	int (*fn)(struct req *);
 	const char *doc;
 };
@@ -71,29 +71,29 @@ struct req {
 	struct redis *redis;
 	struct arena *arena;
 	enum door door;
-	char **params;                       /* FastCGI parameters; live until the reply is written */
-	struct str body;                     /* likewise */
-	bool body_cut;                       /* larger than any route accepts; not kept */
+	char **params;   /* FastCGI parameters; live until the reply is written */
+	struct str body; /* likewise */
+	bool body_cut;   /* larger than any route accepts; not kept */
 	char id_text[REQUEST_ID_N + 1];
-	struct str id;                       /* 32 hex digits, ours when nginx sent none */
+	struct str id; /* 32 hex digits, ours when nginx sent none */
 
 	/* from dispatch */
 	struct str method, path, query;
-	bool head;                           /* HEAD: the GET route, without its body */
-	int64_t now;                         /* microseconds since 1970 */
+	bool head;   /* HEAD: the GET route, without its body */
+	int64_t now; /* microseconds since 1970 */
 	const struct endpoint *endpoint;
-	const char *allow;                   /* 405: the methods that the path has */
+	const char *allow; /* 405: the methods that the path has */
 	int64_t me;
 	struct str session;
-	int64_t conversation, seq, user;     /* from the path */
+	int64_t conversation, seq, user; /* from the path */
 
 	/* from the handler */
-	struct json_report report;           /* INVALID and BAD_JSON: where and why; ignored members otherwise */
-	const char *detail;                  /* instead of the outcome's own sentence */
+	struct json_report report; /* INVALID and BAD_JSON: where and why; ignored members otherwise */
+	const char *detail;        /* instead of the outcome's own sentence */
 	struct effect *effects, **effects_end;
 	int status;
 	const char *content_type;
-	struct buf headers, out;             /* kept between requests */
+	struct buf headers, out; /* kept between requests */
 	struct json_out json;
 };
 

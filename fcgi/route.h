@@ -8,22 +8,23 @@
 
 #define API_PREFIX "/api/v1"
 
-extern const struct endpoint *const routes[];                /* ends with NULL */
+extern const struct endpoint *const routes[]; /* ends with NULL */
 
 /* What stood where the pattern has a parameter, in order. */
 #define ROUTE_IDS_MAX 2
 struct route_match {
 	const struct endpoint *endpoint;
 	struct str ids[ROUTE_IDS_MAX];
-	const char *names[ROUTE_IDS_MAX];    /* "{conversation}...": where the parameter begins in the pattern */
+	const char *names[ROUTE_IDS_MAX]; /* "{conversation}...": where the parameter begins in the pattern */
 	size_t n;
 };
 
 /* path: without prefix and query. A literal beats a parameter. 0, NOT_FOUND, or METHOD_NOT_ALLOWED with *ret_allow ("GET, POST").
  * What exists depends on the door: see who, pool in req.h; nothing under /auth is on the command door. */
-int route_find(struct arena *, enum door, struct str method, struct str path, struct route_match *ret, const char **ret_allow);
+int route_find(struct arena *, enum door, struct str method, struct str path, struct route_match *ret,
+               const char **ret_allow);
 /* Could one path mean both, equally well, with the same method? For the test that none do. */
 bool route_overlaps(const struct endpoint *, const struct endpoint *);
-void route_print(void);                                      /* METHOD path pool who, one per line, on stdout */
+void route_print(void); /* METHOD path pool who, one per line, on stdout */
 
 #endif

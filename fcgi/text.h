@@ -6,8 +6,8 @@
 
 #include "base/str.h"
 
-bool text_blank(struct str);                                 /* nothing in it that can be seen */
-bool text_one_line(struct str);                              /* no control characters, no line or paragraph separators */
-bool text_username(struct str);                              /* 3..32 of [A-Za-z0-9._-], a letter or digit first */
+bool text_blank(struct str);    /* nothing in it that can be seen */
+bool text_one_line(struct str); /* no control characters, no line or paragraph separators */
+bool text_username(struct str); /* 3..32 of [A-Za-z0-9._-], a letter or digit first */
 
 #endif

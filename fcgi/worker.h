@@ -15,14 +15,14 @@ enum { WORKER_DONE = 0, WORKER_ORPHANED = 3 };
 struct worker_job {
 	const struct generation *generation;
 	enum pool pool;
-	const int *listeners;                /* by enum door */
+	const int *listeners; /* by enum door */
 	struct board *board;
 	struct slot *slot;
 	pid_t master;
-	int started_fd;                      /* eventfd(2): told once, when the worker runs its loop */
+	int started_fd; /* eventfd(2): told once, when the worker runs its loop */
 };
 
-extern const char *const door_names[DOOR_N];                 /* "fast", ...: sockets are named so */
+extern const char *const door_names[DOOR_N]; /* "fast", ...: sockets are named so */
 
 /* Serves until told to stop, until it has served its share, or until the master is gone. In a new process; does not return. */
 _Noreturn void worker_run(const struct worker_job *);
