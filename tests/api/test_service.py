@@ -109,7 +109,7 @@ def test_a_bad_configuration_leaves_the_old_one(stack, anonymous):
         stack.conf_path.write_text(text + "no_such_key = 1\n")
         os.kill(stack.pid("peal-fcgi"), signal.SIGHUP)
         assert stack.log_line("no_such_key", 5)
-        assert set(stack.pids("peal-fcgi")) == old
+        assert set(stack.pids("peal-fcgi")) <= old, "nobody new; those of an earlier test may still be leaving"
         anonymous.get("/health", expect=200)
     finally:
         stack.conf_path.write_text(text)
