@@ -24,17 +24,17 @@
 
 #ifdef ARENA_ASAN
 #include <sanitizer/asan_interface.h>
-#define POISON(p, n) ASAN_POISON_MEMORY_REGION((p), (n))
+#define POISON(p, n)   ASAN_POISON_MEMORY_REGION((p), (n))
 #define UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION((p), (n))
-#define GAP 16
+#define GAP            16
 #else
-#define POISON(p, n) ((void)0)
+#define POISON(p, n)   ((void)0)
 #define UNPOISON(p, n) ((void)0)
-#define GAP 0
+#define GAP            0
 #endif
 
-#define ALIGN ((size_t)16)
-#define FIRST_BYTES ((size_t)16 * 1024)
+#define ALIGN           ((size_t)16)
+#define FIRST_BYTES     ((size_t)16 * 1024)
 #define BLOCK_MAX_BYTES ((size_t)1024 * 1024)
 
 struct block {

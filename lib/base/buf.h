@@ -26,7 +26,15 @@ void buf_printf(struct buf *, const char *fmt, ...) __attribute__((format(printf
 /* Room for n more bytes to be written in place; NULL when the cap forbids it. Add them with buf_commit(). */
 char *buf_reserve(struct buf *, size_t n);
 void buf_commit(struct buf *, size_t n);
-static inline struct str buf_view(const struct buf *b) { return (struct str){ b->p ? b->p : "", b->n }; }
-static inline bool buf_failed(const struct buf *b) { return b->failed; }
+static inline struct str
+buf_view(const struct buf *b)
+{
+	return (struct str){ b->p ? b->p : "", b->n };
+}
+static inline bool
+buf_failed(const struct buf *b)
+{
+	return b->failed;
+}
 
 #endif

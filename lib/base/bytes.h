@@ -9,18 +9,18 @@
 
 #define SHA256_BYTES 32
 
-void bytes_random(void *out, size_t n);                                   /* getrandom(2); aborts when the kernel refuses */
+void bytes_random(void *out, size_t n); /* getrandom(2); aborts when the kernel refuses */
 void bytes_sha256(struct str, unsigned char out[SHA256_BYTES]);
 void bytes_hmac_sha256(struct str key, struct str message, unsigned char out[SHA256_BYTES]); /* RFC 2104 */
-bool bytes_equal(const void *, const void *, size_t n);                   /* in constant time */
+bool bytes_equal(const void *, const void *, size_t n);                                      /* in constant time */
 
-struct str base64url(struct arena *, const void *, size_t n);             /* RFC 4648 section 5, no padding */
+struct str base64url(struct arena *, const void *, size_t n); /* RFC 4648 section 5, no padding */
 /* Strict: no padding, no blanks, no other alphabet, zero trailing bits. */
 bool base64url_decode(struct arena *, struct str, struct str *ret);
-struct str hex(struct arena *, const void *, size_t n);                   /* lower case */
+struct str hex(struct arena *, const void *, size_t n); /* lower case */
 bool hex_decode(struct arena *, struct str, struct str *ret);
 /* A random UUID version 4 (RFC 9562) in text form, 36 characters. */
 struct str uuid_new(struct arena *);
-bool uuid_valid(struct str);                                              /* 8-4-4-4-12, lower-case hex */
+bool uuid_valid(struct str); /* 8-4-4-4-12, lower-case hex */
 
 #endif

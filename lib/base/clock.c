@@ -8,7 +8,7 @@
 #define US ((int64_t)1000000)
 /* 0000-01-01T00:00:00Z and 9999-12-31T23:59:59.999Z: RFC 3339 has four digits for the year */
 #define WALL_LEAST (-62167219200 * US)
-#define WALL_MOST (253402300799 * US + 999000)
+#define WALL_MOST  (253402300799 * US + 999000)
 
 static int64_t
 read_clock(clockid_t id)
@@ -136,8 +136,8 @@ clock_rfc3339_parse(struct str s, int64_t *ret_wall_us)
 
 	if (!take_digits(&s, 4, &year) || !take_char(&s, '-') || !take_digits(&s, 2, &month) || !take_char(&s, '-') ||
 	    !take_digits(&s, 2, &tm.tm_mday) || !take_char(&s, 'T') || !take_digits(&s, 2, &tm.tm_hour) ||
-	    !take_char(&s, ':') || !take_digits(&s, 2, &tm.tm_min) || !take_char(&s, ':') || !take_digits(&s, 2, &tm.tm_sec) ||
-	    !take_fraction(&s, &us) || !take_offset(&s, &offset))
+	    !take_char(&s, ':') || !take_digits(&s, 2, &tm.tm_min) || !take_char(&s, ':') ||
+	    !take_digits(&s, 2, &tm.tm_sec) || !take_fraction(&s, &us) || !take_offset(&s, &offset))
 		return false;
 	if (month < 1 || month > 12 || tm.tm_mday < 1 || tm.tm_mday > days_in_month(year, month) || tm.tm_hour > 23 ||
 	    tm.tm_min > 59 || tm.tm_sec > 59)

@@ -8,8 +8,8 @@
 
 #include "str.h"
 
-int64_t clock_wall_us(void);      /* since 1970-01-01T00:00:00Z */
-int64_t clock_mono_us(void);      /* CLOCK_MONOTONIC */
+int64_t clock_wall_us(void); /* since 1970-01-01T00:00:00Z */
+int64_t clock_mono_us(void); /* CLOCK_MONOTONIC */
 
 #define CLOCK_RFC3339_MAX 32
 /* "2026-01-02T03:04:05.678Z" (RFC 3339, UTC, milliseconds, cut not rounded) into out; returns its view. */

@@ -14,11 +14,14 @@
 #define LONGEST_SOCKET "/command.sock"
 #define NAME_MAX_BYTES 64
 
-#define KEY(t, m, def, ...) { .name = #m, .type = (t), .value = (def), .offset = offsetof(struct conf, m), __VA_ARGS__ }
+#define KEY(t, m, def, ...)                                                                                                 \
+	{                                                                                                                   \
+		.name = #m, .type = (t), .value = (def), .offset = offsetof(struct conf, m), __VA_ARGS__                    \
+	}
 #define INT_KEY(m, def, least, most, text) KEY(CONF_INT, m, def, .min = (least), .max = (most), .help = (text))
-#define PATH_KEY(m, def, text) KEY(CONF_PATH, m, def, .help = (text))
-#define STRING_KEY(m, def, text) KEY(CONF_STRING, m, def, .help = (text))
-#define WORD_KEY(m, def, list, text) KEY(CONF_WORD, m, def, .words = (list), .help = (text))
+#define PATH_KEY(m, def, text)             KEY(CONF_PATH, m, def, .help = (text))
+#define STRING_KEY(m, def, text)           KEY(CONF_STRING, m, def, .help = (text))
+#define WORD_KEY(m, def, list, text)       KEY(CONF_WORD, m, def, .words = (list), .help = (text))
 
 /* clang-format off */
 const struct conf_key conf_keys[] = {
@@ -339,7 +342,8 @@ check_origins(struct reader *r)
 		struct str origin = str_cut(&rest, ' ');
 
 		if (origin.n && !is_origin(origin))
-			complain(r, "origins: \"%.*s\" is not http:// or https:// and a host in lower case", STR_ARG(origin));
+			complain(r, "origins: \"%.*s\" is not http:// or https:// and a host in lower case",
+			         STR_ARG(origin));
 	}
 }
 
@@ -348,7 +352,8 @@ check_sockets(struct reader *r)
 {
 	at_key(r, "run_dir");
 	if (strlen(r->conf->run_dir) + strlen(LONGEST_SOCKET) > SUN_PATH_BYTES)
-		complain(r, "run_dir is too long: with \"%s\" it must have at most %zu bytes", LONGEST_SOCKET, SUN_PATH_BYTES);
+		complain(r, "run_dir is too long: with \"%s\" it must have at most %zu bytes", LONGEST_SOCKET,
+		         SUN_PATH_BYTES);
 	at_key(r, "redis_socket");
 	if (strlen(r->conf->redis_socket) > SUN_PATH_BYTES)
 		complain(r, "redis_socket is too long: it must have at most %zu bytes", SUN_PATH_BYTES);
@@ -443,11 +448,13 @@ conf_write_sample(struct buf *b)
 void
 conf_write_reference(struct buf *b)
 {
-	buf_str(b, STR("# Configuration\n\n"
-	               "All daemons and `pealctl` read one file, `/etc/peal/peal.conf`: `key = value` per line, `#` begins a comment\n"
-	               "line, no quoting, no sections. Unknown keys and bad values are errors; `pealctl config check` lists all of\n"
-	               "them with their lines. Units are part of a key's name. Secrets are given by file path only.\n\n"
-	               "| key | accepted | default | meaning |\n|---|---|---|---|\n"));
+	buf_str(b,
+	        STR("# Configuration\n\n"
+	            "All daemons and `pealctl` read one file, `/etc/peal/peal.conf`: `key = value` per line, `#` begins a\n"
+	            "comment line, no quoting, no sections. Unknown keys and bad values are errors; `pealctl config check`\n"
+	            "lists all of them with their lines. Units are part of a key's name. Secrets come by file path only.\n"
+	            "\n"
+	            "| key | accepted | default | meaning |\n|---|---|---|---|\n"));
 	for (const struct conf_key *k = conf_keys; k->name; k++) {
 		buf_printf(b, "| `%s` | ", k->name);
 		write_accepted(b, k);

@@ -15,78 +15,78 @@
 /* One member per key, same name. Strings live as long as the arena given to conf_load(). Durations and sizes say their unit. */
 struct conf {
 	/* where */
-	const char *run_dir;                 /* sockets; all names are derived from it, see docs/architecture.md */
-	const char *database;                /* libpq connection string of the daemons' role */
-	const char *database_owner;          /* libpq connection string of the owner of the schema; pealctl migrate only */
+	const char *run_dir;        /* sockets; all names are derived from it, see docs/architecture.md */
+	const char *database;       /* libpq connection string of the daemons' role */
+	const char *database_owner; /* libpq connection string of the owner of the schema; pealctl migrate only */
 	const char *redis_socket;
-	const char *origins;                 /* blank-separated origins that may use cookie routes and the socket */
-	const char *public_url;              /* what people type: scheme and host, no path */
+	const char *origins;    /* blank-separated origins that may use cookie routes and the socket */
+	const char *public_url; /* what people type: scheme and host, no path */
 	/* tokens and accounts */
-	const char *token_private_key_file;  /* PEM, EC P-256; readable by peal-fcgi only */
-	const char *token_public_key_file;   /* PEM */
-	const char *refresh_key_file;        /* at least 32 random bytes */
+	const char *token_private_key_file; /* PEM, EC P-256; readable by peal-fcgi only */
+	const char *token_public_key_file;  /* PEM */
+	const char *refresh_key_file;       /* at least 32 random bytes */
 	const char *token_issuer;
 	const char *token_audience;
-	int64_t access_token_seconds;        /* 600 */
-	int64_t refresh_token_days;          /* 30 */
-	int64_t refresh_grace_seconds;       /* 20 */
-	const char *registration;            /* open | closed */
-	int64_t password_min_code_points;    /* 15 */
-	int64_t password_max_bytes;          /* 256 */
-	int64_t argon2_memory_kib;           /* 19456 */
-	int64_t argon2_passes;               /* 2 */
+	int64_t access_token_seconds;     /* 600 */
+	int64_t refresh_token_days;       /* 30 */
+	int64_t refresh_grace_seconds;    /* 20 */
+	const char *registration;         /* open | closed */
+	int64_t password_min_code_points; /* 15 */
+	int64_t password_max_bytes;       /* 256 */
+	int64_t argon2_memory_kib;        /* 19456 */
+	int64_t argon2_passes;            /* 2 */
 	/* the REST workers */
 	int64_t workers_fast, workers_slow, workers_auth, workers_feed; /* 16 4 2 4 */
-	int64_t auth_nice;                   /* 10 */
-	int64_t shed_after_ms;               /* 2000 */
-	int64_t request_timeout_seconds;     /* 10: a worker busy for longer is killed */
-	int64_t requests_per_worker;         /* 50000: then it is replaced */
-	int64_t drain_seconds;               /* 20 */
-	int64_t statement_timeout_ms;        /* 2000 */
-	int64_t redis_timeout_ms;            /* 50 */
+	int64_t auth_nice;                                              /* 10 */
+	int64_t shed_after_ms;                                          /* 2000 */
+	int64_t request_timeout_seconds;                                /* 10: a worker busy for longer is killed */
+	int64_t requests_per_worker;                                    /* 50000: then it is replaced */
+	int64_t drain_seconds;                                          /* 20 */
+	int64_t statement_timeout_ms;                                   /* 2000 */
+	int64_t redis_timeout_ms;                                       /* 50 */
 	/* limits of the contract */
-	int64_t max_body_kib;                /* 64 */
-	int64_t max_message_body_kib;        /* 256 */
-	int64_t max_content_code_points;     /* 16384 */
-	int64_t max_content_kib;             /* 64 */
-	int64_t max_page;                    /* 100 */
-	int64_t typing_max_members;          /* 64 */
-	int64_t marks_max_members;           /* 32 */
+	int64_t max_body_kib;            /* 64 */
+	int64_t max_message_body_kib;    /* 256 */
+	int64_t max_content_code_points; /* 16384 */
+	int64_t max_content_kib;         /* 64 */
+	int64_t max_page;                /* 100 */
+	int64_t typing_max_members;      /* 64 */
+	int64_t marks_max_members;       /* 32 */
 	/* the push daemon */
-	int64_t push_processes;              /* 1 */
-	int64_t push_hello_seconds;          /* 10 */
-	int64_t push_heartbeat_seconds;      /* 30 */
-	int64_t push_dead_seconds;           /* 90 */
-	int64_t push_frames_per_minute;      /* 100 */
-	int64_t push_max_frame_kib;          /* 320 */
-	int64_t push_devices_per_user;       /* 10 */
-	int64_t push_queue_events;           /* 256 */
-	int64_t push_queue_kib;              /* 256 */
-	int64_t push_max_connections;        /* 15000 */
-	int64_t push_watch_max;              /* 200 */
-	int64_t push_offline_seconds;        /* 20 */
-	int64_t push_poll_ms;                /* 250 */
-	int64_t push_drain_seconds;          /* 30 */
+	int64_t push_processes;         /* 1 */
+	int64_t push_hello_seconds;     /* 10 */
+	int64_t push_heartbeat_seconds; /* 30 */
+	int64_t push_dead_seconds;      /* 90 */
+	int64_t push_frames_per_minute; /* 100 */
+	int64_t push_max_frame_kib;     /* 320 */
+	int64_t push_devices_per_user;  /* 10 */
+	int64_t push_queue_events;      /* 256 */
+	int64_t push_queue_kib;         /* 256 */
+	int64_t push_max_connections;   /* 15000 */
+	int64_t push_watch_max;         /* 200 */
+	int64_t push_offline_seconds;   /* 20 */
+	int64_t push_poll_ms;           /* 250 */
+	int64_t push_drain_seconds;     /* 30 */
 	/* uploads */
-	const char *media_dir;               /* bodies and renditions, on one file system */
-	const char *media_link_secret_file;  /* what nginx and the workers sign links with */
+	const char *media_dir;                 /* bodies and renditions, on one file system */
+	const char *media_link_secret_file;    /* what nginx and the workers sign links with */
 	int64_t media_workers, media_decoders; /* 8 2 */
-	int64_t media_image_mib;             /* 25 */
-	int64_t media_image_megapixels;      /* 64 */
-	int64_t media_image_frames;          /* 150 */
-	int64_t media_cpu_seconds;           /* 10 */
-	int64_t media_wall_seconds;          /* 30 */
-	int64_t media_memory_mib;            /* 1024 */
-	int64_t media_wait_seconds;          /* 10 */
-	int64_t media_min_free_mib;          /* 512 */
-	int64_t media_user_mib;              /* 4096 */
-	int64_t media_user_daily_mib;        /* 1024 */
-	int64_t media_unattached_hours;      /* 24 */
+	int64_t media_image_mib;               /* 25 */
+	int64_t media_image_megapixels;        /* 64 */
+	int64_t media_image_frames;            /* 150 */
+	int64_t media_cpu_seconds;             /* 10 */
+	int64_t media_wall_seconds;            /* 30 */
+	int64_t media_memory_mib;              /* 1024 */
+	int64_t media_wait_seconds;            /* 10 */
+	int64_t media_min_free_mib;            /* 512 */
+	int64_t media_user_mib;                /* 4096 */
+	int64_t media_user_daily_mib;          /* 1024 */
+	int64_t media_unattached_hours;        /* 24 */
 	/* background work */
-	int64_t sweep_ms;                    /* 1000 */
-	int64_t event_retention_days;        /* 30 */
-	int64_t idempotency_days;            /* 30 */
-	const char *log_level;               /* error | warning | notice | info | debug */
+	int64_t sweep_ms;             /* 1000 */
+	int64_t event_retention_days; /* 30 */
+	int64_t idempotency_days;     /* 30 */
+	const char *log_level;        /* error | warning | notice | info | debug */
 };
 
 enum conf_type { CONF_STRING, CONF_INT, CONF_PATH, CONF_WORD };
@@ -94,14 +94,14 @@ enum conf_type { CONF_STRING, CONF_INT, CONF_PATH, CONF_WORD };
 struct conf_key {
 	const char *name;
 	enum conf_type type;
-	const char *value;                   /* default, as text; NULL: must be set */
-	int64_t min, max;                    /* CONF_INT */
-	const char *words;                   /* CONF_WORD: "open closed" */
+	const char *value; /* default, as text; NULL: must be set */
+	int64_t min, max;  /* CONF_INT */
+	const char *words; /* CONF_WORD: "open closed" */
 	size_t offset;
 	const char *help;
 };
 
-extern const struct conf_key conf_keys[];   /* sorted by name, ends with a NULL name */
+extern const struct conf_key conf_keys[]; /* sorted by name, ends with a NULL name */
 
 /* Reads the file (NULL: defaults only) into *ret. 0, or INVALID with every error as a line of `errors`. */
 int conf_load(struct arena *, const char *path, struct conf *ret, struct buf *errors);

@@ -7,10 +7,9 @@
 
 #include "buf.h"
 
-static const struct outcome_info outcomes[OUTCOME_MAX] = {
-	[OUTCOME_OK] = { "OK", "ok", "Done.", 200, 0 },
+static const struct outcome_info outcomes[OUTCOME_MAX] = { [OUTCOME_OK] = { "OK", "ok", "Done.", 200, 0 },
 #define X(name, status, code, retryable, text) [name] = { #name, code, text, status, retryable },
-	OUTCOMES(X)
+	                                                   OUTCOMES(X)
 #undef X
 };
 
@@ -74,8 +73,10 @@ void
 err_write_reference(struct buf *b)
 {
 	buf_str(b, STR("# Errors\n\n"
-	               "Every refusal is `application/problem+json` (RFC 9457). Decide by `code`, which never changes its meaning;\n"
-	               "`detail` is for people. *Again* says whether the same request may be sent again as it stands, after a pause\n"
+	               "Every refusal is `application/problem+json` (RFC 9457). Decide by `code`, which never changes its "
+	               "meaning;\n"
+	               "`detail` is for people. *Again* says whether the same request may be sent again as it stands, after "
+	               "a pause\n"
 	               "(`Retry-After` when there is one) and with the same idempotency key.\n\n"
 	               "| code | status | again | meaning |\n|---|---|---|---|\n"));
 	for (int i = OUTCOME_OK + 1; i < OUTCOME_MAX; i++)

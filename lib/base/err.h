@@ -16,44 +16,45 @@
 #include <stddef.h>
 
 /* name, HTTP status, code, retryable as it stands, sentence for docs and for `detail` */
-#define OUTCOMES(X)                                                                                           \
-	X(INVALID, 400, "invalid", 0, "A member of the request is missing or malformed; errors[] names it.")      \
-	X(BAD_JSON, 400, "bad_json", 0, "The body is not the JSON this route accepts.")                           \
-	X(EMPTY, 400, "empty", 0, "The body is empty, or the form has no part `file` with anything in it.")       \
-	X(BAD_REQUEST, 400, "bad_request", 0, "This is not a request that HTTP allows.")                      \
-	X(UNAUTHENTICATED, 401, "unauthenticated", 0, "No valid access token came with the request.")            \
-	X(TOKEN_EXPIRED, 401, "token_expired", 0, "The access token has expired; refresh it.")                   \
-	X(BAD_CREDENTIALS, 401, "bad_credentials", 0, "The user name or the password is wrong.")                 \
-	X(BAD_REFRESH_TOKEN, 401, "bad_refresh_token", 0, "The refresh token is unknown, used or expired; sign in.") \
-	X(FORBIDDEN, 403, "forbidden", 0, "This is beyond your role.")                                            \
-	X(REGISTRATION_CLOSED, 403, "registration_closed", 0, "This server does not accept registrations.")      \
-	X(CROSS_SITE, 403, "cross_site", 0, "Cookie routes accept requests from listed origins only.")           \
-	X(NOT_FOUND, 404, "not_found", 0, "There is no such thing, or it is not yours to see.")                   \
-	X(METHOD_NOT_ALLOWED, 405, "method_not_allowed", 0, "The path exists, but not with this method.")        \
-	X(GONE, 410, "gone", 0, "This link has expired; ask for a fresh one.")                                    \
-	X(CONFLICT, 409, "conflict", 0, "The state has changed meanwhile.")                                       \
-	X(USERNAME_TAKEN, 409, "username_taken", 0, "Somebody else has this user name.")                         \
-	X(IDEMPOTENCY_CONFLICT, 409, "idempotency_conflict", 0, "This key was used before with another body.")   \
-	X(PRECONDITION_FAILED, 412, "precondition_failed", 0, "If-Match or If-Unmodified-Since does not hold.") \
-	X(TOO_LARGE, 413, "too_large", 0, "The body is larger than this route accepts.")                         \
-	X(URI_TOO_LONG, 414, "uri_too_long", 0, "The path and query are longer than this server reads.")      \
-	X(UNSUPPORTED_MEDIA_TYPE, 415, "unsupported_media_type", 0, "Send application/json.")                    \
-	X(UNSUPPORTED_TYPE, 415, "unsupported_type", 0, "These bytes are not of a type that this route accepts.") \
-	X(CORRUPT, 422, "corrupt", 0, "The file is damaged, cut off, or not what its first bytes say.")           \
-	X(TOO_MANY_PIXELS, 422, "too_many_pixels", 0, "The picture has more pixels than this server decodes.")    \
-	X(TOO_MANY_FRAMES, 422, "too_many_frames", 0, "The animation has more frames than this server decodes.")  \
-	X(TOO_COMPLEX, 422, "too_complex", 0, "Decoding the file takes more time or memory than one file may.")   \
-	X(RATE_LIMITED, 429, "rate_limited", 1, "Too many requests; see Retry-After.")                            \
-	X(HEADERS_TOO_LARGE, 431, "headers_too_large", 0, "The header fields are larger than this server reads.") \
-	X(INTERNAL, 500, "internal", 0, "A fault on our side; the request id leads to it in the log.")           \
-	X(NOT_IMPLEMENTED, 501, "not_implemented", 0, "This server does not know that transfer coding.")      \
-	X(BAD_GATEWAY, 502, "bad_gateway", 1, "The worker went away before it answered: send the same request again.") \
-	X(UNAVAILABLE, 503, "unavailable", 1, "A service behind this one is away; try again.")                   \
-	X(BUSY, 503, "busy", 1, "All decoders have work for longer than an upload waits; try again.")             \
-	X(OVERLOADED, 503, "overloaded", 1, "The request waited too long to be worth starting; try again.")      \
-	X(UNCERTAIN, 503, "uncertain", 1, "The answer to COMMIT was lost: send the same request, with the same key, again.") \
-	X(RETRY, 503, "retry", 1, "Concurrent changes collided; try again.") \
-	X(GATEWAY_TIMEOUT, 504, "gateway_timeout", 1, "The worker did not answer in time: send the same request again.") \
+#define OUTCOMES(X)                                                                                                         \
+	X(INVALID, 400, "invalid", 0, "A member of the request is missing or malformed; errors[] names it.")                \
+	X(BAD_JSON, 400, "bad_json", 0, "The body is not the JSON this route accepts.")                                     \
+	X(EMPTY, 400, "empty", 0, "The body is empty, or the form has no part `file` with anything in it.")                 \
+	X(BAD_REQUEST, 400, "bad_request", 0, "This is not a request that HTTP allows.")                                    \
+	X(UNAUTHENTICATED, 401, "unauthenticated", 0, "No valid access token came with the request.")                       \
+	X(TOKEN_EXPIRED, 401, "token_expired", 0, "The access token has expired; refresh it.")                              \
+	X(BAD_CREDENTIALS, 401, "bad_credentials", 0, "The user name or the password is wrong.")                            \
+	X(BAD_REFRESH_TOKEN, 401, "bad_refresh_token", 0, "The refresh token is unknown, used or expired; sign in.")        \
+	X(FORBIDDEN, 403, "forbidden", 0, "This is beyond your role.")                                                      \
+	X(REGISTRATION_CLOSED, 403, "registration_closed", 0, "This server does not accept registrations.")                 \
+	X(CROSS_SITE, 403, "cross_site", 0, "Cookie routes accept requests from listed origins only.")                      \
+	X(NOT_FOUND, 404, "not_found", 0, "There is no such thing, or it is not yours to see.")                             \
+	X(METHOD_NOT_ALLOWED, 405, "method_not_allowed", 0, "The path exists, but not with this method.")                   \
+	X(GONE, 410, "gone", 0, "This link has expired; ask for a fresh one.")                                              \
+	X(CONFLICT, 409, "conflict", 0, "The state has changed meanwhile.")                                                 \
+	X(USERNAME_TAKEN, 409, "username_taken", 0, "Somebody else has this user name.")                                    \
+	X(IDEMPOTENCY_CONFLICT, 409, "idempotency_conflict", 0, "This key was used before with another body.")              \
+	X(PRECONDITION_FAILED, 412, "precondition_failed", 0, "If-Match or If-Unmodified-Since does not hold.")             \
+	X(TOO_LARGE, 413, "too_large", 0, "The body is larger than this route accepts.")                                    \
+	X(URI_TOO_LONG, 414, "uri_too_long", 0, "The path and query are longer than this server reads.")                    \
+	X(UNSUPPORTED_MEDIA_TYPE, 415, "unsupported_media_type", 0, "Send application/json.")                               \
+	X(UNSUPPORTED_TYPE, 415, "unsupported_type", 0, "These bytes are not of a type that this route accepts.")           \
+	X(CORRUPT, 422, "corrupt", 0, "The file is damaged, cut off, or not what its first bytes say.")                     \
+	X(TOO_MANY_PIXELS, 422, "too_many_pixels", 0, "The picture has more pixels than this server decodes.")              \
+	X(TOO_MANY_FRAMES, 422, "too_many_frames", 0, "The animation has more frames than this server decodes.")            \
+	X(TOO_COMPLEX, 422, "too_complex", 0, "Decoding the file takes more time or memory than one file may.")             \
+	X(RATE_LIMITED, 429, "rate_limited", 1, "Too many requests; see Retry-After.")                                      \
+	X(HEADERS_TOO_LARGE, 431, "headers_too_large", 0, "The header fields are larger than this server reads.")           \
+	X(INTERNAL, 500, "internal", 0, "A fault on our side; the request id leads to it in the log.")                      \
+	X(NOT_IMPLEMENTED, 501, "not_implemented", 0, "This server does not know that transfer coding.")                    \
+	X(BAD_GATEWAY, 502, "bad_gateway", 1, "The worker went away before it answered: send the same request again.")      \
+	X(UNAVAILABLE, 503, "unavailable", 1, "A service behind this one is away; try again.")                              \
+	X(BUSY, 503, "busy", 1, "All decoders have work for longer than an upload waits; try again.")                       \
+	X(OVERLOADED, 503, "overloaded", 1, "The request waited too long to be worth starting; try again.")                 \
+	X(UNCERTAIN, 503, "uncertain", 1,                                                                                   \
+	  "The answer to COMMIT was lost: send the same request, with the same key, again.")                                \
+	X(RETRY, 503, "retry", 1, "Concurrent changes collided; try again.")                                                \
+	X(GATEWAY_TIMEOUT, 504, "gateway_timeout", 1, "The worker did not answer in time: send the same request again.")    \
 	X(NO_SPACE, 507, "no_space", 0, "Your storage quota, or the server's disk, is full.")
 
 enum outcome {
@@ -61,7 +62,7 @@ enum outcome {
 #define X(name, status, code, retryable, text) name,
 	OUTCOMES(X)
 #undef X
-	OUTCOME_MAX
+	        OUTCOME_MAX
 };
 
 struct outcome_info {

@@ -16,7 +16,11 @@ void fail_init(const char *run_dir);
 void fail_point(const char *name);
 #define FAILPOINT(name) fail_point(name)
 #else
-static inline void fail_init(const char *run_dir) { (void)run_dir; }
+static inline void
+fail_init(const char *run_dir)
+{
+	(void)run_dir;
+}
 #define FAILPOINT(name) ((void)0)
 #endif
 

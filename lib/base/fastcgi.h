@@ -8,28 +8,29 @@
 
 #include "buf.h"
 
-void fastcgi_begin(struct buf *);                                   /* BEGIN_REQUEST, role responder */
-void fastcgi_params(struct buf *, const struct str *pairs, size_t n); /* name, value, name, value ...; n pairs; ends the stream */
-void fastcgi_stdin(struct buf *, struct str body);                  /* ends the stream */
+void fastcgi_begin(struct buf *); /* BEGIN_REQUEST, role responder */
+void fastcgi_params(struct buf *, const struct str *pairs,
+                    size_t n);                     /* name, value, name, value ...; n pairs; ends the stream */
+void fastcgi_stdin(struct buf *, struct str body); /* ends the stream */
 
 struct fastcgi_reader {
 	unsigned char head[8];
 	uint8_t head_n;
 	bool in_body, ended;
-	uint16_t content;                /* bytes of this record still to come */
+	uint16_t content; /* bytes of this record still to come */
 	uint8_t padding;
-	uint8_t end_body[8];             /* of END_REQUEST */
+	uint8_t end_body[8]; /* of END_REQUEST */
 	uint8_t end_n;
-	struct buf out;                  /* FCGI_STDOUT so far; owned by whoever made it */
+	struct buf out; /* FCGI_STDOUT so far; owned by whoever made it */
 };
 
 /* 0: go on; 1: the response is complete; a fault: this is not FastCGI, the request failed there, or it is larger than the buf. */
 int fastcgi_read(struct fastcgi_reader *, const void *, size_t n);
 
 struct cgi_answer {
-	int status;                      /* 200 when there is no Status header */
-	int64_t retry_after_seconds;     /* -1: none */
-	struct str content_type, body;   /* borrowed */
+	int status;                    /* 200 when there is no Status header */
+	int64_t retry_after_seconds;   /* -1: none */
+	struct str content_type, body; /* borrowed */
 };
 
 /* Splits the CGI header from the body; false when there is none. */

@@ -16,7 +16,7 @@
 
 struct io {
 	FCGX_Request fcgi;
-	struct buf in;                       /* the body; kept between requests */
+	struct buf in; /* the body; kept between requests */
 };
 
 void io_init(struct io *, size_t body_most);

@@ -4,7 +4,7 @@
 #include "buf.h"
 #include "err.h"
 
-#define STRING_MAX_CODE_POINTS 65536
+#define STRING_MAX_CODE_POINTS   65536
 #define IGNORED_NAME_CODE_POINTS 64
 
 /* Keeps what was ignored so far. */
@@ -257,7 +257,8 @@ report_ignored(const struct fill *c, json_t *object, const struct field *fields)
 	size_t n;
 	json_t *v;
 
-	json_object_keylen_foreach (object, name, n, v) {
+	json_object_keylen_foreach(object, name, n, v)
+	{
 		struct str short_name = str_code_point_prefix(str_n(name, n), IGNORED_NAME_CODE_POINTS);
 
 		if (c->report->ignored_n < JSON_IGNORED_MAX && !known(fields, str_n(name, n)))
@@ -266,7 +267,8 @@ report_ignored(const struct fill *c, json_t *object, const struct field *fields)
 }
 
 int
-json_fill(struct arena *a, json_t *object, const struct field *fields, void *out, const char *prefix, struct json_report *report)
+json_fill(struct arena *a, json_t *object, const struct field *fields, void *out, const char *prefix,
+          struct json_report *report)
 {
 	struct fill c = { a, prefix, report };
 

@@ -31,14 +31,14 @@ void json_open_array(struct json_out *, const char *key);
 void json_close(struct json_out *);
 void json_end(struct json_out *);
 
-void json_str(struct json_out *, const char *key, struct str);      /* not str_present(): null */
-void json_cstr(struct json_out *, const char *key, const char *);   /* NULL: null */
+void json_str(struct json_out *, const char *key, struct str);    /* not str_present(): null */
+void json_cstr(struct json_out *, const char *key, const char *); /* NULL: null */
 void json_int(struct json_out *, const char *key, int64_t);
-void json_id(struct json_out *, const char *key, int64_t);          /* "12": 64-bit ids travel as strings */
-void json_id_or_null(struct json_out *, const char *key, int64_t);  /* 0: null */
+void json_id(struct json_out *, const char *key, int64_t);         /* "12": 64-bit ids travel as strings */
+void json_id_or_null(struct json_out *, const char *key, int64_t); /* 0: null */
 void json_bool(struct json_out *, const char *key, bool);
 void json_put_null(struct json_out *, const char *key);
 void json_time(struct json_out *, const char *key, int64_t wall_us); /* RFC 3339; 0: null */
-void json_raw(struct json_out *, const char *key, struct str);      /* ready JSON, spliced as it is */
+void json_raw(struct json_out *, const char *key, struct str);       /* ready JSON, spliced as it is */
 
 #endif

@@ -15,7 +15,7 @@
 #include "err.h"
 
 #define LINE_MAX_BYTES 4096
-#define TAIL STR("...\n")
+#define TAIL           STR("...\n")
 
 struct line {
 	char p[LINE_MAX_BYTES];

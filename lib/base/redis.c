@@ -13,17 +13,17 @@
 #include "err.h"
 #include "log.h"
 
-#define BREAKER_ERRORS 3
-#define BREAKER_US 1000000
+#define BREAKER_ERRORS    3
+#define BREAKER_US        1000000
 #define BREAKER_JITTER_US (BREAKER_US / 5)
-#define SHA1_BYTES 20
+#define SHA1_BYTES        20
 
 struct redis {
 	char *path;
 	struct timeval timeout;
 	redisContext *connection;
-	int errors;             /* in a row */
-	int64_t closed_until;   /* monotonic: calls before are refused, 0 when the breaker is shut */
+	int errors;           /* in a row */
+	int64_t closed_until; /* monotonic: calls before are refused, 0 when the breaker is shut */
 };
 
 struct redis *
@@ -199,7 +199,8 @@ digest(struct arena *a, struct str script)
 }
 
 int
-redis_script(struct redis *r, struct arena *a, struct str script, size_t keys, size_t argc, const struct str *argv, redisReply **ret)
+redis_script(struct redis *r, struct arena *a, struct str script, size_t keys, size_t argc, const struct str *argv,
+             redisReply **ret)
 {
 	struct str *all = arena_alloc_array(a, argc + 3, sizeof *all);
 	redisReply *reply;

@@ -18,7 +18,8 @@ struct redis *redis_free(struct redis *);
 /* 0 with the reply tied to the arena, UNAVAILABLE, or a fault when Redis answers with an error. Arguments are binary-safe. */
 int redis_command(struct redis *, struct arena *, size_t argc, const struct str *argv, redisReply **ret);
 /* EVALSHA with the fallback EVAL: the script is sent whole only when the server does not know it. */
-int redis_script(struct redis *, struct arena *, struct str script, size_t keys, size_t argc, const struct str *argv, redisReply **ret);
-bool redis_up(struct redis *, struct arena *);              /* PING answered */
+int redis_script(struct redis *, struct arena *, struct str script, size_t keys, size_t argc, const struct str *argv,
+                 redisReply **ret);
+bool redis_up(struct redis *, struct arena *); /* PING answered */
 
 #endif

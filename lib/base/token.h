@@ -13,13 +13,13 @@
 #include "arena.h"
 #include "str.h"
 
-#define TOKEN_MAX_BYTES 4096
+#define TOKEN_MAX_BYTES      4096
 #define TOKEN_LEEWAY_SECONDS 30
 
 struct token_claims {
 	int64_t user_id;
-	struct str session_id;               /* UUID text; lives as the arena */
-	int64_t issued_at, expires_at;       /* seconds since 1970 */
+	struct str session_id;         /* UUID text; lives as the arena */
+	int64_t issued_at, expires_at; /* seconds since 1970 */
 };
 
 struct token_keys;

@@ -15,7 +15,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 /* As assert(3), in every kind of build. */
-#define MUST(condition) \
+#define MUST(condition)                                                                                                     \
 	((condition) ? (void)0 : (fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition), abort()))
 
 #endif

@@ -14,15 +14,13 @@ struct body {
 
 static const char *const words[] = { "one", "two", NULL };
 
-static const struct field fields[] = {
-	STR_FIELD(struct body, s, .min = 1, .max = 8, .nullable = 1),
-	ENUM_FIELD(struct body, e, .words = words),
-	INT_FIELD(struct body, i, .min = -5, .max = 5, .nullable = 1),
-	BOOL_FIELD(struct body, b),
-	ID_FIELD(struct body, id, .nullable = 1),
-	JSON_FIELD(struct body, j),
-	{ 0 }
-};
+static const struct field fields[] = { STR_FIELD(struct body, s, .min = 1, .max = 8, .nullable = 1),
+	                               ENUM_FIELD(struct body, e, .words = words),
+	                               INT_FIELD(struct body, i, .min = -5, .max = 5, .nullable = 1),
+	                               BOOL_FIELD(struct body, b),
+	                               ID_FIELD(struct body, id, .nullable = 1),
+	                               JSON_FIELD(struct body, j),
+	                               { 0 } };
 
 static void
 check_report(const struct json_report *report)

@@ -52,7 +52,8 @@ sign(struct arena *a, struct str header, struct str claims)
 	MUST(EVP_DigestSign(c, der, &n, (const unsigned char *)head.p, head.n) == 1);
 	EVP_MD_CTX_free(c);
 	sig = d2i_ECDSA_SIG(NULL, &at, (long)n);
-	MUST(sig && BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, 32) == 32 && BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + 32, 32) == 32);
+	MUST(sig && BN_bn2binpad(ECDSA_SIG_get0_r(sig), raw, 32) == 32 &&
+	     BN_bn2binpad(ECDSA_SIG_get0_s(sig), raw + 32, 32) == 32);
 	ECDSA_SIG_free(sig);
 	return arena_printf(a, "%s.%s", head.p, base64url(a, raw, sizeof raw).p);
 }

@@ -144,9 +144,12 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pieces_are_zeroed_aligned_and_apart), cmocka_unit_test(pieces_larger_than_a_block),
-		cmocka_unit_test(deferred_run_in_reverse_and_once),    cmocka_unit_test(cap_and_overflow_abort),
-		cmocka_unit_test(texts_are_terminated),                cmocka_unit_test(what_is_not_a_piece_is_poisoned),
+		cmocka_unit_test(pieces_are_zeroed_aligned_and_apart),
+		cmocka_unit_test(pieces_larger_than_a_block),
+		cmocka_unit_test(deferred_run_in_reverse_and_once),
+		cmocka_unit_test(cap_and_overflow_abort),
+		cmocka_unit_test(texts_are_terminated),
+		cmocka_unit_test(what_is_not_a_piece_is_poisoned),
 	};
 
 	return cmocka_run_group_tests_name("arena", tests, NULL, NULL);

@@ -36,9 +36,11 @@ digests_match_their_vectors(void **state)
 static void
 base64url_matches_rfc_4648(void **state)
 {
-	static const struct { const char *plain, *text; } cases[] = {
-		{ "", "" }, { "f", "Zg" }, { "fo", "Zm8" }, { "foo", "Zm9v" }, { "foob", "Zm9vYg" }, { "fooba", "Zm9vYmE" },
-		{ "foobar", "Zm9vYmFy" }, { "\xfb\xff\xbe", "-_--" },
+	static const struct {
+		const char *plain, *text;
+	} cases[] = {
+		{ "", "" },           { "f", "Zg" },          { "fo", "Zm8" },          { "foo", "Zm9v" },
+		{ "foob", "Zm9vYg" }, { "fooba", "Zm9vYmE" }, { "foobar", "Zm9vYmFy" }, { "\xfb\xff\xbe", "-_--" },
 	};
 	struct str back;
 
@@ -52,7 +54,8 @@ base64url_matches_rfc_4648(void **state)
 static void
 base64url_has_one_spelling(void **state)
 {
-	static const char *const bad[] = { "Z", "Zg=", "Zg==", "Zh", "Zm9=", "Zm-", "Zm+v", "Zm/v", "Zm 9v", "Zm9v\n", "Zm9vY", "Zm9ü" };
+	static const char *const bad[] = { "Z",    "Zg=",  "Zg==",  "Zh",     "Zm9=",  "Zm-",
+		                           "Zm+v", "Zm/v", "Zm 9v", "Zm9v\n", "Zm9vY", "Zm9ü" };
 	struct str back = STR("untouched");
 
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
@@ -124,9 +127,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(digests_match_their_vectors),     cmocka_unit_test(base64url_matches_rfc_4648),
-		cmocka_unit_test(base64url_has_one_spelling),      cmocka_unit_test(random_bytes_survive_both_forms),
-		cmocka_unit_test(hex_refuses_what_is_not_hex),     cmocka_unit_test(uuids_are_version_4),
+		cmocka_unit_test(digests_match_their_vectors), cmocka_unit_test(base64url_matches_rfc_4648),
+		cmocka_unit_test(base64url_has_one_spelling),  cmocka_unit_test(random_bytes_survive_both_forms),
+		cmocka_unit_test(hex_refuses_what_is_not_hex), cmocka_unit_test(uuids_are_version_4),
 		cmocka_unit_test(comparing_sees_every_byte),
 	};
 

@@ -97,8 +97,10 @@ static void
 values_replace_defaults(void **state)
 {
 	(void)state;
-	assert_int_equal(load("# comment\n\n  workers_fast=3\r\n\tregistration = open \norigins = https://a.example  http://b:8080\n"
-	                      "database = host=/x dbname=y\nlog_level=debug"), 0);
+	assert_int_equal(
+	        load("# comment\n\n  workers_fast=3\r\n\tregistration = open \norigins = https://a.example  http://b:8080\n"
+	             "database = host=/x dbname=y\nlog_level=debug"),
+	        0);
 	assert_int_equal(conf.workers_fast, 3);
 	assert_string_equal(conf.registration, "open");
 	assert_string_equal(conf.origins, "https://a.example  http://b:8080");
@@ -168,13 +170,17 @@ values_that_do_not_fit_together(void **state)
 	char text[400];
 
 	(void)state;
-	refused("push_heartbeat_seconds = 90\n", " push_dead_seconds must be greater than push_heartbeat_seconds, or healthy sockets are closed\n");
+	refused("push_heartbeat_seconds = 90\n",
+	        " push_dead_seconds must be greater than push_heartbeat_seconds, or healthy sockets are closed\n");
 	refused("\nmax_message_body_kib = 63\n", "2: max_message_body_kib must not be less than max_content_kib\n");
 	refused("push_max_frame_kib = 255\n", "1: push_max_frame_kib must not be less than max_message_body_kib\n");
-	refused("public_url = https://a.example/\n", "1: public_url must be http:// or https:// and a host in lower case, without a path\n");
-	refused("public_url = ftp://a\n", "1: public_url must be http:// or https:// and a host in lower case, without a path\n");
+	refused("public_url = https://a.example/\n",
+	        "1: public_url must be http:// or https:// and a host in lower case, without a path\n");
+	refused("public_url = ftp://a\n",
+	        "1: public_url must be http:// or https:// and a host in lower case, without a path\n");
 	refused("public_url =\n", "1: public_url must be http:// or https:// and a host in lower case, without a path\n");
-	refused("origins = https://a.example *\n", "1: origins: \"*\" is not http:// or https:// and a host in lower case\n");
+	refused("origins = https://a.example *\n",
+	        "1: origins: \"*\" is not http:// or https:// and a host in lower case\n");
 	snprintf(text, sizeof text, "run_dir = /%094d\n", 0);
 	assert_int_equal(load(text), INVALID);
 	snprintf(text, sizeof text, "run_dir = /%093d\n", 0);
@@ -258,9 +264,15 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(the_table_is_sorted_and_whole), T(defaults_are_valid), T(values_replace_defaults),
-		T(every_error_is_reported_with_its_line), T(nothing_is_written_on_error), T(a_nul_is_not_text),
-		T(values_that_do_not_fit_together), T(unreadable_files_are_errors), T(the_sample_is_a_valid_file_of_defaults),
+		T(the_table_is_sorted_and_whole),
+		T(defaults_are_valid),
+		T(values_replace_defaults),
+		T(every_error_is_reported_with_its_line),
+		T(nothing_is_written_on_error),
+		T(a_nul_is_not_text),
+		T(values_that_do_not_fit_together),
+		T(unreadable_files_are_errors),
+		T(the_sample_is_a_valid_file_of_defaults),
 		T(the_reference_has_every_key),
 	};
 

@@ -146,7 +146,8 @@ as_if_passed(void)
 	setenv("LISTEN_PID", pid, 1);
 	setenv("LISTEN_FDS", "2", 1);
 	setenv("LISTEN_FDNAMES", "fast.sock:x.sock", 1);
-	if (daemon_listen("x.sock", path, &fd) || fd != 4 || !(fcntl(4, F_GETFL) & O_NONBLOCK) || !(fcntl(4, F_GETFD) & FD_CLOEXEC))
+	if (daemon_listen("x.sock", path, &fd) || fd != 4 || !(fcntl(4, F_GETFL) & O_NONBLOCK) ||
+	    !(fcntl(4, F_GETFD) & FD_CLOEXEC))
 		return 1;
 	if (daemon_listen("fast.sock", path, &fd) || fd != 3)
 		return 2;
@@ -242,9 +243,14 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(listens_with_mode_0660), T(a_stale_file_is_replaced_a_live_one_never), T(a_live_socket_with_a_full_backlog_is_not_stale),
-		T(other_files_are_never_removed), T(impossible_paths_are_faults), T(sockets_of_systemd_are_taken_by_name),
-		T(systemd_is_told), T(signals_come_by_descriptor),
+		T(listens_with_mode_0660),
+		T(a_stale_file_is_replaced_a_live_one_never),
+		T(a_live_socket_with_a_full_backlog_is_not_stale),
+		T(other_files_are_never_removed),
+		T(impossible_paths_are_faults),
+		T(sockets_of_systemd_are_taken_by_name),
+		T(systemd_is_told),
+		T(signals_come_by_descriptor),
 	};
 
 	return cmocka_run_group_tests_name("daemon", tests, NULL, NULL);

@@ -14,17 +14,15 @@ struct body {
 
 static const char *const kinds[] = { "text", "image", NULL };
 
-static const struct field fields[] = {
-	STR_FIELD(struct body, content, .min = 1, .max = 5, .required = 1, .nullable = 1),
-	ENUM_FIELD(struct body, kind, .words = kinds),
-	INT_FIELD(struct body, ttl, .min = 1, .max = 100, .nullable = 1),
-	INT_FIELD(struct body, any),
-	BOOL_FIELD(struct body, flag, .nullable = 1),
-	ID_FIELD(struct body, to),
-	ID_FIELD(struct body, from, .nullable = 1),
-	JSON_FIELD(struct body, extra),
-	{ 0 }
-};
+static const struct field fields[] = { STR_FIELD(struct body, content, .min = 1, .max = 5, .required = 1, .nullable = 1),
+	                               ENUM_FIELD(struct body, kind, .words = kinds),
+	                               INT_FIELD(struct body, ttl, .min = 1, .max = 100, .nullable = 1),
+	                               INT_FIELD(struct body, any),
+	                               BOOL_FIELD(struct body, flag, .nullable = 1),
+	                               ID_FIELD(struct body, to),
+	                               ID_FIELD(struct body, from, .nullable = 1),
+	                               JSON_FIELD(struct body, extra),
+	                               { 0 } };
 
 static struct json_report report;
 static struct body body;
@@ -67,15 +65,42 @@ fill(void **state, const char *text)
 static void
 malformed_texts_are_bad_json(void **state)
 {
-	static const struct { const char *text, *code; } cases[] = {
-		{ "", "syntax" }, { " ", "syntax" }, { "{", "syntax" }, { "{}x", "syntax" }, { "{} {}", "syntax" },
-		{ "{\"a\":1,}", "syntax" }, { "{'a':1}", "syntax" }, { "[1,]", "syntax" }, { "nul", "syntax" }, { "NaN", "syntax" },
-		{ "01", "syntax" }, { "+1", "syntax" }, { ".5", "syntax" }, { "/**/1", "syntax" }, { "\"a\nb\"", "syntax" },
-		{ "\"\\x\"", "syntax" }, { "\"\\ud800\"", "syntax" }, { "\"\\udc00\\ud800\"", "syntax" }, { "\"\\u0000\"", "syntax" },
-		{ "{\"a\\u0000b\":1}", "syntax" }, { "\"\xff\"", "syntax" }, { "\"\xC0\x80\"", "syntax" }, { "\"\xED\xA0\x80\"", "syntax" },
-		{ "\xEF\xBB\xBF{}", "syntax" }, { "{\"a\":1,\"a\":1}", "duplicate" }, { "{\"a\":1,\"\\u0061\":2}", "duplicate" },
-		{ "[{\"b\":{\"a\":1,\"a\":1}}]", "duplicate" }, { "9223372036854775808", "range" }, { "-9223372036854775809", "range" },
-		{ "1e999", "range" }, { "]]]]", "syntax" }, { "\"", "syntax" }, { "\"\\", "syntax" },
+	static const struct {
+		const char *text, *code;
+	} cases[] = {
+		{ "", "syntax" },
+		{ " ", "syntax" },
+		{ "{", "syntax" },
+		{ "{}x", "syntax" },
+		{ "{} {}", "syntax" },
+		{ "{\"a\":1,}", "syntax" },
+		{ "{'a':1}", "syntax" },
+		{ "[1,]", "syntax" },
+		{ "nul", "syntax" },
+		{ "NaN", "syntax" },
+		{ "01", "syntax" },
+		{ "+1", "syntax" },
+		{ ".5", "syntax" },
+		{ "/**/1", "syntax" },
+		{ "\"a\nb\"", "syntax" },
+		{ "\"\\x\"", "syntax" },
+		{ "\"\\ud800\"", "syntax" },
+		{ "\"\\udc00\\ud800\"", "syntax" },
+		{ "\"\\u0000\"", "syntax" },
+		{ "{\"a\\u0000b\":1}", "syntax" },
+		{ "\"\xff\"", "syntax" },
+		{ "\"\xC0\x80\"", "syntax" },
+		{ "\"\xED\xA0\x80\"", "syntax" },
+		{ "\xEF\xBB\xBF{}", "syntax" },
+		{ "{\"a\":1,\"a\":1}", "duplicate" },
+		{ "{\"a\":1,\"\\u0061\":2}", "duplicate" },
+		{ "[{\"b\":{\"a\":1,\"a\":1}}]", "duplicate" },
+		{ "9223372036854775808", "range" },
+		{ "-9223372036854775809", "range" },
+		{ "1e999", "range" },
+		{ "]]]]", "syntax" },
+		{ "\"", "syntax" },
+		{ "\"\\", "syntax" },
 	};
 
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -132,8 +157,10 @@ any_value_is_a_text_but_only_objects_fill(void **state)
 static void
 fills_everything(void **state)
 {
-	assert_int_equal(fill(state, "{\"content\":\"a\\u20acb\",\"kind\":\"image\",\"ttl\":100,\"any\":-9223372036854775808,"
-	                             "\"flag\":true,\"to\":\"9223372036854775807\",\"from\":\"1\",\"extra\":{\"x\":[]}}"), 0);
+	assert_int_equal(fill(state,
+	                      "{\"content\":\"a\\u20acb\",\"kind\":\"image\",\"ttl\":100,\"any\":-9223372036854775808,"
+	                      "\"flag\":true,\"to\":\"9223372036854775807\",\"from\":\"1\",\"extra\":{\"x\":[]}}"),
+	                 0);
 	assert_str(body.content, "a€b");
 	assert_str(body.kind, "image");
 	assert_true(body.ttl.set && !body.ttl.null && body.ttl.v == 100);
@@ -163,7 +190,9 @@ absent_is_not_null(void **state)
 static void
 the_first_bad_member_is_named(void **state)
 {
-	static const struct { const char *text, *path, *code; } cases[] = {
+	static const struct {
+		const char *text, *path, *code;
+	} cases[] = {
 		{ "{}", "/content", "required" },
 		{ "{\"content\":1}", "/content", "type" },
 		{ "{\"content\":\"\"}", "/content", "too_short" },
@@ -215,7 +244,9 @@ unknown_members_are_reported(void **state)
 	assert_int_equal(report.ignored_n, 2);
 	assert_str(report.ignored[0], "/a~1b~0c");
 	assert_str(report.ignored[1], "/Content");
-	assert_int_equal(fill(state, "{\"content\":\"x\",\"1\":1,\"2\":1,\"3\":1,\"4\":1,\"5\":1,\"6\":1,\"7\":1,\"8\":1,\"9\":1}"), 0);
+	assert_int_equal(
+	        fill(state, "{\"content\":\"x\",\"1\":1,\"2\":1,\"3\":1,\"4\":1,\"5\":1,\"6\":1,\"7\":1,\"8\":1,\"9\":1}"),
+	        0);
 	assert_int_equal(report.ignored_n, JSON_IGNORED_MAX);
 }
 
@@ -235,7 +266,9 @@ nested_objects_add_to_the_same_report(void **state)
 static void
 a_string_without_max_ends_at_64_ki_code_points(void **state)
 {
-	struct one { struct str s; } one = { 0 };
+	struct one {
+		struct str s;
+	} one = { 0 };
 	static const struct field just[] = { STR_FIELD(struct one, s), { 0 } };
 	char *text = malloc(70000);
 	json_t *json;

@@ -52,10 +52,11 @@ writes_every_kind(void **state)
 	json_close(&w);
 	json_close(&w);
 	json_end(&w);
-	assert_str(buf_view(&b),
-	           "{\"s\":\"x\",\"none\":null,\"null\":null,\"empty\":\"\",\"c\":null,\"i\":-9223372036854775808,"
-	           "\"id\":\"9223372036854775807\",\"no_id\":null,\"t\":true,\"f\":false,\"at\":\"2026-01-02T03:04:05.678Z\","
-	           "\"never\":null,\"raw\":[1,2],\"a\":[1,{},[]]}");
+	assert_str(
+	        buf_view(&b),
+	        "{\"s\":\"x\",\"none\":null,\"null\":null,\"empty\":\"\",\"c\":null,\"i\":-9223372036854775808,"
+	        "\"id\":\"9223372036854775807\",\"no_id\":null,\"t\":true,\"f\":false,\"at\":\"2026-01-02T03:04:05.678Z\","
+	        "\"never\":null,\"raw\":[1,2],\"a\":[1,{},[]]}");
 }
 
 static void
@@ -174,8 +175,8 @@ raw_nothing(void)
 static void
 misuse_aborts(void **state)
 {
-	static void (*const misuses[])(void) = { key_in_array,	value_in_object, unbalanced, closed_too_often,
-						 two_documents, no_document,	 too_deep,   raw_nothing };
+	static void (*const misuses[])(void) = { key_in_array,  value_in_object, unbalanced, closed_too_often,
+		                                 two_documents, no_document,     too_deep,   raw_nothing };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof misuses / sizeof *misuses; i++)

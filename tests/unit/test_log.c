@@ -122,7 +122,8 @@ static void
 log_a_fault(void *arg)
 {
 	(void)arg;
-	log_fault("request", err_trace(err_origin(-ENOENT, "a.c", 1), "b.c", 2), (const struct log_field[]){ L_INT("x", 3), { 0 } });
+	log_fault("request", err_trace(err_origin(-ENOENT, "a.c", 1), "b.c", 2),
+	          (const struct log_field[]){ L_INT("x", 3), { 0 } });
 }
 
 static void

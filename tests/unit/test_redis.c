@@ -26,8 +26,8 @@ start_server(void)
 		int null = open("/dev/null", O_WRONLY);
 
 		dup2(null, STDOUT_FILENO);
-		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket_path, "--dir", folder, "--save", "",
-		       (char *)NULL);
+		execlp("redis-server", "redis-server", "--port", "0", "--unixsocket", socket_path, "--dir", folder, "--save",
+		       "", (char *)NULL);
 		_exit(127);
 	}
 	assert_true(server > 0);
@@ -89,8 +89,9 @@ teardown(void **state)
 	return 0;
 }
 
-#define COMMAND(ret, ...) \
-	redis_command(redis, arena, sizeof((struct str[]){ __VA_ARGS__ }) / sizeof(struct str), (const struct str[]){ __VA_ARGS__ }, (ret))
+#define COMMAND(ret, ...)                                                                                                   \
+	redis_command(redis, arena, sizeof((struct str[]){ __VA_ARGS__ }) / sizeof(struct str),                             \
+	              (const struct str[]){ __VA_ARGS__ }, (ret))
 
 static void
 commands_are_binary_safe(void **state)
@@ -249,9 +250,10 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(commands_are_binary_safe), T(errors_of_redis_are_faults_and_leave_it_usable), T(scripts_are_sent_once),
-		T(a_restart_between_two_calls_is_not_noticed), T(the_breaker_opens_and_closes), T(a_silent_server_costs_the_time_out),
-		T(a_busy_server_is_away), T(a_server_that_is_not_there),
+		T(commands_are_binary_safe),     T(errors_of_redis_are_faults_and_leave_it_usable),
+		T(scripts_are_sent_once),        T(a_restart_between_two_calls_is_not_noticed),
+		T(the_breaker_opens_and_closes), T(a_silent_server_costs_the_time_out),
+		T(a_busy_server_is_away),        T(a_server_that_is_not_there),
 	};
 
 	return cmocka_run_group_tests_name("redis", tests, group_setup, group_teardown);

@@ -56,8 +56,22 @@ cuts_and_trims(void **state)
 static void
 integers_are_strict(void **state)
 {
-	static const char *const bad[] = { "",	  "-",	 "+1",	"01",  "-0", "-01",		     "1 ",		     " 1",
-					   "1.0", "1e3", "0x1", "--1", "１", "9223372036854775808", "-9223372036854775809", "99999999999999999999999" };
+	static const char *const bad[] = { "",
+		                           "-",
+		                           "+1",
+		                           "01",
+		                           "-0",
+		                           "-01",
+		                           "1 ",
+		                           " 1",
+		                           "1.0",
+		                           "1e3",
+		                           "0x1",
+		                           "--1",
+		                           "１",
+		                           "9223372036854775808",
+		                           "-9223372036854775809",
+		                           "99999999999999999999999" };
 	int64_t v = 42;
 
 	(void)state;
@@ -89,11 +103,37 @@ ids_are_positive(void **state)
 static void
 utf8_as_rfc_3629(void **state)
 {
-	static const char *const good[] = { "", "a", "\x7f", "\xC2\x80", "\xDF\xBF", "\xE0\xA0\x80", "\xED\x9F\xBF", "\xEE\x80\x80",
-					    "\xEF\xBF\xBF", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF", "grün 🙂" };
-	static const char *const bad[] = { "\x80", "\xBF", "\xC0\x80", "\xC1\xBF", "\xC2", "\xC2z", "\xE0\x80\x80", "\xE0\x9F\xBF",
-					   "\xED\xA0\x80", "\xED\xBF\xBF", "\xE2\x82", "\xF0\x80\x80\x80", "\xF0\x8F\xBF\xBF",
-					   "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xF8\x88\x80\x80\x80", "\xFE", "\xFF", "a\xF0\x9F\x99" };
+	static const char *const good[] = { "",
+		                            "a",
+		                            "\x7f",
+		                            "\xC2\x80",
+		                            "\xDF\xBF",
+		                            "\xE0\xA0\x80",
+		                            "\xED\x9F\xBF",
+		                            "\xEE\x80\x80",
+		                            "\xEF\xBF\xBF",
+		                            "\xF0\x90\x80\x80",
+		                            "\xF4\x8F\xBF\xBF",
+		                            "grün 🙂" };
+	static const char *const bad[] = { "\x80",
+		                           "\xBF",
+		                           "\xC0\x80",
+		                           "\xC1\xBF",
+		                           "\xC2",
+		                           "\xC2z",
+		                           "\xE0\x80\x80",
+		                           "\xE0\x9F\xBF",
+		                           "\xED\xA0\x80",
+		                           "\xED\xBF\xBF",
+		                           "\xE2\x82",
+		                           "\xF0\x80\x80\x80",
+		                           "\xF0\x8F\xBF\xBF",
+		                           "\xF4\x90\x80\x80",
+		                           "\xF5\x80\x80\x80",
+		                           "\xF8\x88\x80\x80\x80",
+		                           "\xFE",
+		                           "\xFF",
+		                           "a\xF0\x9F\x99" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
@@ -147,10 +187,14 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(absent_null_and_empty_differ), cmocka_unit_test(compares),
-		cmocka_unit_test(cuts_and_trims),               cmocka_unit_test(integers_are_strict),
-		cmocka_unit_test(ids_are_positive),             cmocka_unit_test(utf8_as_rfc_3629),
-		cmocka_unit_test(counts_code_points),           cmocka_unit_test(percent_decoding_is_strict),
+		cmocka_unit_test(absent_null_and_empty_differ),
+		cmocka_unit_test(compares),
+		cmocka_unit_test(cuts_and_trims),
+		cmocka_unit_test(integers_are_strict),
+		cmocka_unit_test(ids_are_positive),
+		cmocka_unit_test(utf8_as_rfc_3629),
+		cmocka_unit_test(counts_code_points),
+		cmocka_unit_test(percent_decoding_is_strict),
 	};
 
 	return cmocka_run_group_tests_name("str", tests, NULL, NULL);

@@ -10,9 +10,9 @@
 #include "base/err.h"
 #include "base/token.h"
 
-#define NOW 1000000
+#define NOW    1000000
 #define HEADER "{\"alg\":\"ES256\",\"typ\":\"at+jwt\"}"
-#define SID "01234567-89ab-4def-8123-456789abcdef"
+#define SID    "01234567-89ab-4def-8123-456789abcdef"
 #define CLAIMS "{\"iss\":\"peal\",\"aud\":\"peal\",\"sub\":\"12\",\"sid\":\"" SID "\",\"iat\":1000000,\"exp\":1000600}"
 
 static char *folder;
@@ -225,8 +225,9 @@ static void
 alg_none_and_its_spellings(void **state)
 {
 	static const char *const headers[] = {
-		"{\"alg\":\"none\",\"typ\":\"at+jwt\"}", "{\"alg\":\"None\",\"typ\":\"at+jwt\"}", "{\"alg\":\"NONE\",\"typ\":\"at+jwt\"}",
-		"{\"alg\":\"\",\"typ\":\"at+jwt\"}", "{\"alg\":null,\"typ\":\"at+jwt\"}", "{\"typ\":\"at+jwt\"}",
+		"{\"alg\":\"none\",\"typ\":\"at+jwt\"}", "{\"alg\":\"None\",\"typ\":\"at+jwt\"}",
+		"{\"alg\":\"NONE\",\"typ\":\"at+jwt\"}", "{\"alg\":\"\",\"typ\":\"at+jwt\"}",
+		"{\"alg\":null,\"typ\":\"at+jwt\"}",     "{\"typ\":\"at+jwt\"}",
 	};
 
 	(void)state;
@@ -244,17 +245,36 @@ static void
 headers_that_are_not_ours(void **state)
 {
 	static const char *const headers[] = {
-		"{\"alg\":\"es256\",\"typ\":\"at+jwt\"}", "{\"alg\":\"Es256\",\"typ\":\"at+jwt\"}", "{\"ALG\":\"ES256\",\"typ\":\"at+jwt\"}",
-		"{\"alg\":[\"ES256\"],\"typ\":\"at+jwt\"}", "{\"alg\":\"ES256 \",\"typ\":\"at+jwt\"}", "{\"alg\":\"ES256\\n\",\"typ\":\"at+jwt\"}",
-		"{\"alg\":\"ES256\\u0000\",\"typ\":\"at+jwt\"}", "{\"alg\":\"ES256\",\"typ\":\"JWT\"}", "{\"alg\":\"ES256\",\"typ\":\"AT+JWT\"}",
-		"{\"alg\":\"ES256\"}", "{\"alg\":\"ES256\",\"typ\":null}",
-		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"jku\":\"https://x\"}", "{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"x5u\":\"https://x\"}",
-		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"jwk\":{}}", "{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"x5c\":[]}",
-		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"crit\":[\"exp\"]}", "{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"../../dev/null\"}",
-		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"b64\":false}", "{\"alg\":\"ES256\",\"jku\":\"https://x\"}",
-		"{\"alg\":\"none\",\"alg\":\"ES256\",\"typ\":\"at+jwt\"}", "{\"alg\":\"ES256\",\"alg\":\"none\",\"typ\":\"at+jwt\"}",
-		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"typ\":\"at+jwt\"}", "[]", "\"ES256\"", "null", "{", "{}", " ",
-		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\"}{}", "{\"alg\":\"ES256\",\"typ\":\"at+jwt\"\xff}",
+		"{\"alg\":\"es256\",\"typ\":\"at+jwt\"}",
+		"{\"alg\":\"Es256\",\"typ\":\"at+jwt\"}",
+		"{\"ALG\":\"ES256\",\"typ\":\"at+jwt\"}",
+		"{\"alg\":[\"ES256\"],\"typ\":\"at+jwt\"}",
+		"{\"alg\":\"ES256 \",\"typ\":\"at+jwt\"}",
+		"{\"alg\":\"ES256\\n\",\"typ\":\"at+jwt\"}",
+		"{\"alg\":\"ES256\\u0000\",\"typ\":\"at+jwt\"}",
+		"{\"alg\":\"ES256\",\"typ\":\"JWT\"}",
+		"{\"alg\":\"ES256\",\"typ\":\"AT+JWT\"}",
+		"{\"alg\":\"ES256\"}",
+		"{\"alg\":\"ES256\",\"typ\":null}",
+		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"jku\":\"https://x\"}",
+		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"x5u\":\"https://x\"}",
+		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"jwk\":{}}",
+		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"x5c\":[]}",
+		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"crit\":[\"exp\"]}",
+		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"kid\":\"../../dev/null\"}",
+		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"b64\":false}",
+		"{\"alg\":\"ES256\",\"jku\":\"https://x\"}",
+		"{\"alg\":\"none\",\"alg\":\"ES256\",\"typ\":\"at+jwt\"}",
+		"{\"alg\":\"ES256\",\"alg\":\"none\",\"typ\":\"at+jwt\"}",
+		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\",\"typ\":\"at+jwt\"}",
+		"[]",
+		"\"ES256\"",
+		"null",
+		"{",
+		"{}",
+		" ",
+		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\"}{}",
+		"{\"alg\":\"ES256\",\"typ\":\"at+jwt\"\xff}",
 	};
 
 	(void)state;
@@ -275,24 +295,50 @@ claims_with(const char *what, const char *by)
 static void
 claims_that_are_wrong(void **state)
 {
-	static const struct { const char *what, *by; } cases[] = {
-		{ "\"iss\":\"peal\"", "\"iss\":\"other\"" }, { "\"iss\":\"peal\",", "" }, { "\"iss\":\"peal\"", "\"iss\":\"peal\\u0000\"" },
-		{ "\"iss\":\"peal\"", "\"iss\":[\"peal\"]" }, { "\"aud\":\"peal\"", "\"aud\":\"other\"" }, { "\"aud\":\"peal\",", "" },
-		{ "\"aud\":\"peal\"", "\"aud\":[\"peal\",\"other\"]" }, { "\"aud\":\"peal\"", "\"aud\":null" },
+	static const struct {
+		const char *what, *by;
+	} cases[] = {
+		{ "\"iss\":\"peal\"", "\"iss\":\"other\"" },
+		{ "\"iss\":\"peal\",", "" },
+		{ "\"iss\":\"peal\"", "\"iss\":\"peal\\u0000\"" },
+		{ "\"iss\":\"peal\"", "\"iss\":[\"peal\"]" },
+		{ "\"aud\":\"peal\"", "\"aud\":\"other\"" },
+		{ "\"aud\":\"peal\",", "" },
+		{ "\"aud\":\"peal\"", "\"aud\":[\"peal\",\"other\"]" },
+		{ "\"aud\":\"peal\"", "\"aud\":null" },
 		{ "\"aud\":\"peal\"", "\"aud\":\"PEAL\"" },
-		{ "\"sub\":\"12\"", "\"sub\":12" }, { "\"sub\":\"12\"", "\"sub\":\"0\"" }, { "\"sub\":\"12\"", "\"sub\":\"-12\"" },
-		{ "\"sub\":\"12\"", "\"sub\":\"012\"" }, { "\"sub\":\"12\"", "\"sub\":\"12 \"" }, { "\"sub\":\"12\"", "\"sub\":\"\"" },
-		{ "\"sub\":\"12\"", "\"sub\":\"9223372036854775808\"" }, { "\"sub\":\"12\"", "\"sub\":\"alice\"" }, { "\"sub\":\"12\",", "" },
-		{ SID, "0123456789ab4def8123456789abcdef" }, { SID, "01234567-89AB-4def-8123-456789abcdef" }, { SID, "" }, { SID, "x" },
-		{ "\"sid\":\"" SID "\"", "\"sid\":5" }, { "\"sid\":\"" SID "\",", "" },
-		{ "\"iat\":1000000", "\"iat\":1000031" }, { "\"iat\":1000000,", "" }, { "\"iat\":1000000", "\"iat\":\"1000000\"" },
-		{ "\"iat\":1000000", "\"iat\":1000000.0" }, { "\"iat\":1000000", "\"iat\":-1" },
-		{ "\"exp\":1000600", "\"exp\":\"1000600\"" }, { ",\"exp\":1000600", "" }, { "\"exp\":1000600", "\"exp\":1e6" },
-		{ "\"exp\":1000600", "\"exp\":null" }, { "\"exp\":1000600", "\"exp\":9223372036854775807" },
-		{ "\"exp\":1000600", "\"exp\":9223372036854775808" }, { "\"exp\":1000600", "\"exp\":1000000" },
-		{ "\"exp\":1000600", "\"exp\":1000600,\"nbf\":1000031" }, { "\"exp\":1000600", "\"exp\":1000600,\"nbf\":\"0\"" },
+		{ "\"sub\":\"12\"", "\"sub\":12" },
+		{ "\"sub\":\"12\"", "\"sub\":\"0\"" },
+		{ "\"sub\":\"12\"", "\"sub\":\"-12\"" },
+		{ "\"sub\":\"12\"", "\"sub\":\"012\"" },
+		{ "\"sub\":\"12\"", "\"sub\":\"12 \"" },
+		{ "\"sub\":\"12\"", "\"sub\":\"\"" },
+		{ "\"sub\":\"12\"", "\"sub\":\"9223372036854775808\"" },
+		{ "\"sub\":\"12\"", "\"sub\":\"alice\"" },
+		{ "\"sub\":\"12\",", "" },
+		{ SID, "0123456789ab4def8123456789abcdef" },
+		{ SID, "01234567-89AB-4def-8123-456789abcdef" },
+		{ SID, "" },
+		{ SID, "x" },
+		{ "\"sid\":\"" SID "\"", "\"sid\":5" },
+		{ "\"sid\":\"" SID "\",", "" },
+		{ "\"iat\":1000000", "\"iat\":1000031" },
+		{ "\"iat\":1000000,", "" },
+		{ "\"iat\":1000000", "\"iat\":\"1000000\"" },
+		{ "\"iat\":1000000", "\"iat\":1000000.0" },
+		{ "\"iat\":1000000", "\"iat\":-1" },
+		{ "\"exp\":1000600", "\"exp\":\"1000600\"" },
+		{ ",\"exp\":1000600", "" },
+		{ "\"exp\":1000600", "\"exp\":1e6" },
+		{ "\"exp\":1000600", "\"exp\":null" },
+		{ "\"exp\":1000600", "\"exp\":9223372036854775807" },
+		{ "\"exp\":1000600", "\"exp\":9223372036854775808" },
+		{ "\"exp\":1000600", "\"exp\":1000000" },
+		{ "\"exp\":1000600", "\"exp\":1000600,\"nbf\":1000031" },
+		{ "\"exp\":1000600", "\"exp\":1000600,\"nbf\":\"0\"" },
 		{ "\"exp\":1000600", "\"exp\":1000600,\"nbf\":null" },
-		{ "\"exp\":1000600", "\"exp\":1,\"exp\":1000600" }, { "\"sub\":\"12\"", "\"sub\":\"12\",\"sub\":\"1\"" },
+		{ "\"exp\":1000600", "\"exp\":1,\"exp\":1000600" },
+		{ "\"sub\":\"12\"", "\"sub\":\"12\",\"sub\":\"1\"" },
 		{ "\"sub\":\"12\"", "\"sub\":\"1\",\"\\u0073ub\":\"12\"" },
 	};
 
@@ -329,13 +375,16 @@ expired_is_said_only_when_all_else_is_right(void **state)
 	(void)state;
 	assert_int_equal(verify(signed_token(HEADER, old)), TOKEN_EXPIRED);
 	refused(signed_by(other_key, HEADER, old), "expired and forged");
-	refused(signed_token(HEADER, "{\"iss\":\"x\",\"aud\":\"peal\",\"sub\":\"1\",\"sid\":\"" SID "\",\"iat\":1,\"exp\":600}"), "expired and foreign");
+	refused(signed_token(HEADER,
+	                     "{\"iss\":\"x\",\"aud\":\"peal\",\"sub\":\"1\",\"sid\":\"" SID "\",\"iat\":1,\"exp\":600}"),
+	        "expired and foreign");
 }
 
 static void
 shapes_that_are_no_tokens(void **state)
 {
-	static const char *const texts[] = { "", ".", "..", "...", "a", "a.b", "a.b.c", ".a.b", "a..b", "a.b.", "   ", "Bearer x" };
+	static const char *const texts[] = { "",      ".",    "..",   "...",  "a",   "a.b",
+		                             "a.b.c", ".a.b", "a..b", "a.b.", "   ", "Bearer x" };
 	struct str good = signed_token(HEADER, CLAIMS);
 
 	(void)state;
@@ -473,7 +522,7 @@ keys_that_are_refused(void **state)
 {
 	struct token_keys *none = NULL;
 	EVP_PKEY *p384 = EVP_EC_gen("P-384"), *k1 = EVP_EC_gen("secp256k1"), *rsa = EVP_RSA_gen(2048),
-		 *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+	         *ed = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	EVP_PKEY *const wrong[] = { p384, k1, rsa, ed };
 
 	(void)state;
@@ -550,12 +599,25 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, setup)
 	const struct CMUnitTest tests[] = {
-		T(what_is_issued_is_accepted), T(the_header_is_exactly_ours), T(our_own_signer_agrees),
-		T(hs256_with_the_public_key_as_secret), T(alg_none_and_its_spellings), T(headers_that_are_not_ours),
-		T(claims_that_are_wrong), T(times_have_a_leeway_of_thirty_seconds), T(expired_is_said_only_when_all_else_is_right),
-		T(shapes_that_are_no_tokens), T(base64_that_is_not_canonical), T(blanks_and_other_alphabets_inside),
-		T(signatures_of_another_kind), T(every_flipped_bit_counts), T(length_ends_at_4_kib), T(deep_claims_are_refused),
-		T(keys_that_are_refused), T(a_key_with_a_passphrase_is_refused_without_asking), T(public_keys_verify_and_cannot_issue),
+		T(what_is_issued_is_accepted),
+		T(the_header_is_exactly_ours),
+		T(our_own_signer_agrees),
+		T(hs256_with_the_public_key_as_secret),
+		T(alg_none_and_its_spellings),
+		T(headers_that_are_not_ours),
+		T(claims_that_are_wrong),
+		T(times_have_a_leeway_of_thirty_seconds),
+		T(expired_is_said_only_when_all_else_is_right),
+		T(shapes_that_are_no_tokens),
+		T(base64_that_is_not_canonical),
+		T(blanks_and_other_alphabets_inside),
+		T(signatures_of_another_kind),
+		T(every_flipped_bit_counts),
+		T(length_ends_at_4_kib),
+		T(deep_claims_are_refused),
+		T(keys_that_are_refused),
+		T(a_key_with_a_passphrase_is_refused_without_asking),
+		T(public_keys_verify_and_cannot_issue),
 		T(remembered_signatures_do_not_mix),
 	};
 
