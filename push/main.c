@@ -98,7 +98,7 @@ main(int argc, char **argv)
 	struct options o;
 	struct conf conf;
 	struct buf errors;
-	const char *path;
+	const char *path = NULL;
 	int fd, signal_fd, r;
 
 	buf_init(&errors, 65536);
