@@ -13,6 +13,7 @@ DESTDIR ?=
 
 PKGS_BASE := jansson hiredis libjwt libcrypto libsystemd
 PKGS_STORE := libpq
+PKGS_DECODER := vips libwebp libwebpmux
 CFLAGS_COMMON := -std=gnu17 -g -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wimplicit-fallthrough -Werror=format-security -fno-strict-aliasing -fno-delete-null-pointer-checks -fno-strict-overflow \
 	-fstack-protector-strong -fstack-clash-protection -fcf-protection=full -ftrivial-auto-var-init=zero -fPIE \
@@ -39,6 +40,8 @@ SRC_wire := $(wildcard lib/wire/*.c)
 SRC_store := $(wildcard lib/store/*.c)
 SRC_fcgi := $(wildcard fcgi/*.c fcgi/endpoint/*.c)
 SRC_push := $(wildcard push/*.c)
+SRC_media := $(wildcard media/*.c)
+SRC_decoder := $(wildcard media/decoder/*.c)
 SRC_jobs := $(wildcard jobs/*.c)
 SRC_ctl := $(wildcard ctl/*.c)
 SRC_unit := $(wildcard tests/unit/test_*.c)
@@ -48,7 +51,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 LIB_BASE := $(B)/libbase.a
 LIB_WIRE := $(B)/libwire.a
 LIB_STORE := $(B)/libstore.a
-DAEMONS := $(B)/peal-fcgi $(B)/peal-push $(B)/peal-jobs $(B)/pealctl
+DAEMONS := $(B)/peal-fcgi $(B)/peal-push $(B)/peal-jobs $(B)/pealctl $(B)/peal-media $(B)/peal-media-image
 STORE_TESTS := $(patsubst tests/store/%.c,$(B)/store/%,$(SRC_store_tests))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(SRC_unit))
 
@@ -82,6 +85,14 @@ $(B)/peal-fcgi: $(call obj,$(SRC_fcgi)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 $(B)/peal-push: $(call obj,$(SRC_push)) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -luv -lz -lm
+$(B)/peal-media: $(call obj,$(SRC_media)) $(LIB_WIRE) $(LIB_BASE)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -lfcgi -lm
+# the decoder alone sees libvips and libwebp; their headers are not held to our warnings
+$(B)/media/decoder/%.o: CFLAGS += $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(PKGS_DECODER) 2>/dev/null))
+$(B)/peal-media-image: $(call obj,$(SRC_decoder)) $(LIB_BASE)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_DECODER)) $(LIBS_BASE) -lm
 $(B)/peal-jobs: $(call obj,$(SRC_jobs)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lm
@@ -90,7 +101,7 @@ $(B)/pealctl: $(call obj,$(SRC_ctl)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -largon2 -lm
 
 # a unit test may use any module but a main(): push/hub.c, push/codec.c, fcgi/route.c and so on
-UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi))
+UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi)) media/sniff.c media/multipart.c media/decoder/thumbhash.c
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
@@ -140,7 +151,7 @@ check-sql: ## migrate an empty database and prepare every statement against it
 	@dev/setup.sh test
 	@ONLY=check-sql $(PYTHON) dev/test.py
 
-SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] ctl/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
+SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] ctl/*.[ch] media/*.[ch] media/decoder/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
 format: ## clang-format all C sources
 	@clang-format -i $(SOURCES_C)
 lint: ## formatting, and that includes point one way

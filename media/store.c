@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -118,16 +119,14 @@ write_all(int fd, struct str bytes)
 }
 
 static int
-write_file(int folder, const char *name, struct str bytes)
+write_file(int folder, const struct store_file *f)
 {
-	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640), r;
+	int fd = openat(folder, f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640), r;
 
 	if (fd < 0)
 		return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
-	r = write_all(fd, bytes);
+	r = write_all(fd, f->bytes);
 	close(fd);
-	if (!r && fsync(folder))
-		return fault(-errno);
 	return r;
 }
 
@@ -138,40 +137,41 @@ aa_of(struct str id, char aa[AA_N + 1])
 	aa[AA_N] = 0;
 }
 
-/* The folder of an attachment; its own name is durable when this returns. */
 static int
-attachment_folder(const struct media_store *s, struct str id, int *ret)
+write_files(int outer, const char *name, const struct store_file *files, size_t n)
+{
+	int folder = -1, r;
+
+	r = open_folder(outer, name, &folder);
+	if (r)
+		return r;
+	for (size_t i = 0; i < n && !r; i++)
+		r = write_file(folder, &files[i]);
+	if (!r && fsync(folder))
+		r = fault(-errno);
+	close(folder);
+	return r;
+}
+
+/* The names are durable when the folders that hold them are: first the innermost. */
+int
+store_write(const struct media_store *s, struct str id, const struct store_file *files, size_t n)
 {
 	char aa[AA_N + 1], name[ATTACHMENT_ID_N + 1];
 	int outer = -1, r;
 
+	if (!store_id_ok(id))
+		return fault(-EINVAL);
 	aa_of(id, aa);
 	memcpy(name, id.p, ATTACHMENT_ID_N);
 	name[ATTACHMENT_ID_N] = 0;
 	r = open_folder(s->renditions, aa, &outer);
 	if (r)
-		return r;
-	r = open_folder(outer, name, ret);
-	if (!r && (fsync(outer) || fsync(s->renditions))) {
-		close(*ret);
-		r = fault(-errno);
-	}
-	close(outer);
-	return r;
-}
-
-int
-store_write(const struct media_store *s, struct str id, const char *name, struct str bytes)
-{
-	int folder, r;
-
-	if (!store_id_ok(id))
-		return fault(-EINVAL);
-	r = attachment_folder(s, id, &folder);
-	if (r)
 		return trace(r);
-	r = write_file(folder, name, bytes);
-	close(folder);
+	r = write_files(outer, name, files, n);
+	if (!r && (fsync(outer) || fsync(s->renditions)))
+		r = fault(-errno);
+	close(outer);
 	return r ? trace(r) : 0;
 }
 
@@ -207,5 +207,50 @@ store_remove(const struct media_store *s, struct str id)
 	close(folder);
 	if (!r && unlinkat(s->renditions, path, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY)
 		r = fault(-errno);
+	return r;
+}
+
+static DIR *
+list(int at, const char *name)
+{
+	int fd = openat(at, name, FOLDER_FLAGS);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d && fd >= 0)
+		close(fd);
+	return d;
+}
+
+static int
+walk_folder(DIR *d, time_t before, int (*fn)(void *, struct str), void *arg)
+{
+	struct dirent *e;
+	struct stat st;
+	int r = 0;
+
+	while (!r && (e = readdir(d)))
+		if (store_id_ok(str_c(e->d_name)) && !fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
+		    st.st_mtime <= before)
+			r = fn(arg, str_c(e->d_name));
+	return r;
+}
+
+int
+store_walk(const struct media_store *s, int64_t min_age_seconds, int (*fn)(void *, struct str), void *arg)
+{
+	time_t before = time(NULL) - (time_t)min_age_seconds;
+	char aa[16];
+	int r = 0;
+
+	for (unsigned i = 0; i < 256 && !r; i++) {
+		DIR *d;
+
+		snprintf(aa, sizeof(aa), "%02x", i);
+		d = list(s->renditions, aa);
+		if (!d)
+			continue;
+		r = walk_folder(d, before, fn, arg);
+		closedir(d);
+	}
 	return r;
 }

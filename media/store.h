@@ -29,8 +29,15 @@ bool store_id_ok(struct str);
 /* Opens the body that nginx names. What is opened stays readable when nginx removes the name. */
 int store_body(const struct media_store *, struct arena *, struct str path, int *ret_fd, uint64_t *ret_size);
 int store_room(const struct media_store *); /* NO_SPACE below the watermark */
-/* Durable when it returns 0. NO_SPACE. `name` is a literal of ours, such as "std.webp". */
-int store_write(const struct media_store *, struct str id, const char *name, struct str bytes);
+
+struct store_file {
+	const char *name; /* a literal of ours, such as "std.webp" */
+	struct str bytes;
+};
+/* A new attachment's files; durable when it returns 0. NO_SPACE. */
+int store_write(const struct media_store *, struct str id, const struct store_file *, size_t n);
 int store_remove(const struct media_store *, struct str id); /* 0 also when there is nothing */
+/* Calls fn with every attachment that has been there for min_age_seconds; what fn returns but 0 ends it. */
+int store_walk(const struct media_store *, int64_t min_age_seconds, int (*fn)(void *arg, struct str id), void *arg);
 
 #endif
