@@ -1,0 +1,126 @@
+/* media/door.c -- a blocking FastCGI client. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "door.h"
+
+#define ANSWER_MOST   ((size_t)1 << 20)
+#define QUESTION_MOST ((size_t)1 << 20)
+
+static void
+close_fd(void *arg)
+{
+	close((int)(intptr_t)arg);
+}
+
+static void
+buf_free(void *buf)
+{
+	buf_deinit(buf);
+}
+
+static struct buf *
+new_buf(struct arena *a, size_t most)
+{
+	struct buf *b = arena_new_of(a, struct buf);
+
+	buf_init(b, most);
+	arena_defer(a, buf_free, b);
+	return b;
+}
+
+static int
+dial(struct arena *a, const char *path, int64_t timeout_ms, int *ret)
+{
+	const struct timeval limit = { .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000 };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return fault(-errno);
+	arena_defer(a, close_fd, (void *)(intptr_t)fd);
+	if (strlen(path) >= sizeof(address.sun_path))
+		return fault(-ENAMETOOLONG);
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return UNAVAILABLE;
+	*ret = fd;
+	return 0;
+}
+
+static struct str
+question(struct arena *a, const char *uri, struct str request_id, struct str body)
+{
+	struct buf *b = new_buf(a, QUESTION_MOST);
+	const struct str length = arena_printf(a, "%zu", body.n);
+	const struct str pairs[] = { STR("REQUEST_METHOD"),  STR("POST"),
+		                     STR("REQUEST_URI"),     str_c(uri),
+		                     STR("CONTENT_TYPE"),    STR("application/json"),
+		                     STR("CONTENT_LENGTH"),  length,
+		                     STR("PEAL_REQUEST_ID"), request_id };
+
+	fastcgi_begin(b);
+	fastcgi_params(b, pairs, sizeof(pairs) / sizeof(pairs[0]) / 2);
+	fastcgi_stdin(b, body);
+	return buf_view(b);
+}
+
+static bool
+send_all(int fd, struct str s)
+{
+	while (s.n) {
+		ssize_t n = send(fd, s.p, s.n, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		s = str_n(s.p + n, s.n - (size_t)n);
+	}
+	return true;
+}
+
+static int
+read_answer(struct arena *a, int fd, int64_t until_us, struct cgi_answer *ret)
+{
+	struct fastcgi_reader *reader = arena_new_of(a, struct fastcgi_reader);
+	char bytes[8192];
+	int r = 0;
+
+	buf_init(&reader->out, ANSWER_MOST);
+	arena_defer(a, buf_free, &reader->out);
+	while (!r && clock_mono_us() < until_us) {
+		ssize_t n = recv(fd, bytes, sizeof(bytes), 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return UNCERTAIN;
+		r = fastcgi_read(reader, bytes, (size_t)n);
+	}
+	if (r < 0)
+		return trace(r);
+	return r && cgi_split(buf_view(&reader->out), ret) ? 0 : UNCERTAIN;
+}
+
+int
+door_post(struct arena *a, const char *socket_path, const char *uri, struct str request_id, struct str body,
+          int64_t timeout_ms, struct cgi_answer *ret)
+{
+	int64_t until_us = clock_mono_us() + timeout_ms * 1000;
+	int fd = -1, r;
+
+	r = dial(a, socket_path, timeout_ms, &fd);
+	if (r)
+		return trace(r);
+	if (!send_all(fd, question(a, uri, request_id, body)))
+		return UNAVAILABLE;
+	return read_answer(a, fd, until_us, ret);
+}

@@ -1,0 +1,180 @@
+/* media/keeper.c -- what is to be removed, from whom we learn it, and when we ask. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/json_out.h"
+#include "base/log.h"
+#include "door.h"
+#include "keeper.h"
+
+#define SECOND_US        INT64_C(1000000)
+#define TURN_US          (5 * SECOND_US)
+#define WALK_US          (24 * 3600 * SECOND_US)
+#define WALK_FIRST_US    (60 * SECOND_US)
+#define WALK_AGE_SECONDS (24 * 3600) /* what is younger may be about to be registered */
+#define BATCH            200
+#define TIMEOUT_MS       5000
+#define QUESTION_MOST    ((size_t)64 * 1024)
+
+struct ids {
+	json_t *ids;
+};
+
+static const struct field ids_fields[] = { JSON_FIELD(struct ids, ids, .required = 1), { 0 } };
+
+/* The array `ids` of a JSON object. */
+static int
+parse_ids(struct arena *a, struct str text, struct json_report *report, json_t **ret)
+{
+	struct ids in = { 0 };
+	json_t *json;
+	int r;
+
+	r = json_parse(a, text, &json, report);
+	if (!r && !json_is_object(json))
+		r = INVALID;
+	if (!r)
+		r = json_fill(a, json, ids_fields, &in, "", report);
+	if (!r && !json_is_array(in.ids))
+		r = INVALID;
+	*ret = in.ids;
+	return r;
+}
+
+/* Ids that are none of ours are left alone: nobody but a mistake sends them. */
+static int
+remove_all(struct keeper *k, json_t *ids)
+{
+	json_t *id;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach(ids, i, id)
+	{
+		struct str text = json_is_string(id) ? str_n(json_string_value(id), json_string_length(id)) : STR_NONE;
+
+		if (store_id_ok(text) && !r)
+			r = store_remove(k->store, text);
+	}
+	return r;
+}
+
+int
+keeper_remove(struct keeper *k, struct arena *a, struct str body, struct json_report *report)
+{
+	json_t *ids;
+	int r;
+
+	r = parse_ids(a, body, report, &ids);
+	if (!r)
+		r = remove_all(k, ids);
+	return r ? trace(r) : 0;
+}
+
+static void
+buf_free(void *buf)
+{
+	buf_deinit(buf);
+}
+
+/* Asks the workers, with ids or without; NULL and a line in the log when they do not answer. */
+static json_t *
+ask(struct keeper *k, struct arena *a, const char *uri, json_t *ids)
+{
+	struct json_report report = { 0 };
+	struct buf *b = arena_new_of(a, struct buf);
+	struct cgi_answer answer;
+	char *text = json_dumps(ids, JSON_COMPACT);
+	json_t *ret = NULL;
+	int r;
+
+	buf_init(b, QUESTION_MOST);
+	arena_defer(a, buf_free, b);
+	buf_printf(b, "{\"ids\":%s}", text ? text : "[]");
+	free(text);
+	r = door_post(a, k->door, uri, STR(""), buf_view(b), TIMEOUT_MS, &answer);
+	if (!r && answer.status != 200)
+		r = UNAVAILABLE;
+	if (!r)
+		r = parse_ids(a, answer.body, &report, &ret);
+	if (r)
+		LOG(NOTICE, "keeper_not_answered", L_CSTR("uri", uri), L_CSTR("outcome", outcome_info(r)->code));
+	return r ? NULL : ret;
+}
+
+/* Removes what the workers name, tells them with the next question, until there is nothing left. */
+static void
+remove_due(struct keeper *k, struct arena *a)
+{
+	json_t *done = json_array(), *due;
+
+	while ((due = ask(k, a, "/upload/removals", done))) {
+		if (remove_all(k, due)) {
+			log_fault("remove", -EIO, NULL);
+			break;
+		}
+		if (!json_array_size(due) && !json_array_size(done))
+			break;
+		json_array_clear(done);
+		json_array_extend(done, due);
+		arena_reset(a);
+	}
+	json_decref(done);
+}
+
+struct walk {
+	struct keeper *keeper;
+	struct arena *arena;
+	json_t *ids;
+};
+
+static int
+remove_unknown(struct walk *w)
+{
+	json_t *unknown = ask(w->keeper, w->arena, "/upload/unknown", w->ids);
+	int r = unknown ? remove_all(w->keeper, unknown) : UNAVAILABLE;
+
+	if (unknown && json_array_size(unknown))
+		LOG(NOTICE, "leftovers_removed", L_INT("n", (int64_t)json_array_size(unknown)));
+	json_array_clear(w->ids);
+	arena_reset(w->arena);
+	return r;
+}
+
+static int
+walk_one(void *arg, struct str id)
+{
+	struct walk *w = arg;
+
+	json_array_append_new(w->ids, json_stringn(id.p, id.n));
+	return json_array_size(w->ids) < BATCH ? 0 : remove_unknown(w);
+}
+
+static void
+walk(struct keeper *k, struct arena *a)
+{
+	struct walk w = { k, a, json_array() };
+	int r = store_walk(k->store, WALK_AGE_SECONDS, walk_one, &w);
+
+	if (!r && json_array_size(w.ids))
+		r = remove_unknown(&w);
+	if (r < 0)
+		log_fault("walk", r, NULL);
+	json_decref(w.ids);
+}
+
+void
+keeper_turn(struct keeper *k, struct arena *a, int64_t now_us)
+{
+	if (now_us >= k->next_turn_us) {
+		remove_due(k, a);
+		k->next_turn_us = now_us + TURN_US;
+	}
+	if (!k->next_walk_us)
+		k->next_walk_us = now_us + WALK_FIRST_US;
+	if (now_us >= k->next_walk_us) {
+		walk(k, a);
+		k->next_walk_us = now_us + WALK_US;
+	}
+}

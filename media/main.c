@@ -1,0 +1,329 @@
+/*
+ * media/main.c -- peal-media: forks the processes that take uploads, the keeper, and starts the decoder; replaces who dies.
+ *
+ *     peal-media ---- N workers (media.sock) --\ jobs' socket
+ *         |---------- keeper (keeper.sock)      +--> peal-media-image --> one child per picture
+ *         `-- holds both ends of the jobs' socket, so that neither side's death breaks it
+ *
+ * SIGTERM: everybody finishes what has begun. SIGHUP: the configuration is read again, and everybody is replaced.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/daemon.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "worker.h"
+
+#define SEATS_MAX      1026
+#define MS_US          INT64_C(1000)
+#define DELAY_LEAST_MS 100
+#define DELAY_MOST_MS  5000
+#define LIVED_US       (1000 * MS_US) /* who lived this long did not die of starting */
+#define DECODER        "peal-media-image"
+#define DECODER_FD     3
+
+enum seat_kind { SEAT_WORKER, SEAT_KEEPER, SEAT_DECODER };
+
+struct seat {
+	enum seat_kind kind;
+	pid_t pid;
+	int64_t started_us, delay_ms, respawn_us;
+};
+
+struct master {
+	const char *conf_path;
+	struct arena *arena;
+	struct conf conf;
+	struct seat seats[SEATS_MAX];
+	size_t seats_n;
+	int uploads, keeper, jobs[2], signals; /* jobs: the askers' end, the decoder's end */
+	sigset_t unblocked;
+	bool stopping;
+	int64_t kill_us;
+};
+
+static bool
+load(struct master *m)
+{
+	struct arena *a = arena_new(1 << 20);
+	struct conf conf;
+	struct buf errors;
+	int r;
+
+	buf_init(&errors, 1 << 20);
+	r = conf_load(a, m->conf_path, &conf, &errors);
+	if (r) {
+		fprintf(stderr, "%.*s", (int)errors.n, errors.p ? errors.p : "");
+		arena_free(a);
+	} else {
+		arena_free(m->arena);
+		m->arena = a;
+		m->conf = conf;
+		log_open("peal-media", log_level_of(conf.log_level));
+	}
+	buf_deinit(&errors);
+	return !r;
+}
+
+/* Beside our own file, wherever that was installed. */
+static bool
+decoder_path(char path[PATH_MAX])
+{
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof(DECODER));
+	char *slash;
+
+	if (n <= 0)
+		return false;
+	path[n] = 0;
+	slash = strrchr(path, '/');
+	memcpy(slash + 1, DECODER, sizeof(DECODER));
+	return true;
+}
+
+/* The decoder knows nothing of the configuration and is given no environment but what sanitizers and the journal read. */
+static _Noreturn void
+become_decoder(struct master *m)
+{
+	static const char *const kept[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "JOURNAL_STREAM" };
+	char path[PATH_MAX], children[24], *argv[] = { (char *)(uintptr_t)DECODER, children, NULL };
+	char *env[sizeof(kept) / sizeof(kept[0]) + 1];
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		if (getenv(kept[i]) && asprintf(&env[n], "%s=%s", kept[i], getenv(kept[i])) > 0)
+			n++;
+	env[n] = NULL;
+	snprintf(children, sizeof(children), "%lld", (long long)m->conf.media_decoders);
+	sigprocmask(SIG_SETMASK, &m->unblocked, NULL);
+	if (decoder_path(path) && dup2(m->jobs[1], DECODER_FD) >= 0 && !close_range(DECODER_FD + 1, ~0U, 0))
+		execve(path, argv, env);
+	LOG(ERROR, "decoder_not_started", L_CSTR("path", path), L_CSTR("error", strerror(errno)));
+	_exit(EXIT_FAILURE);
+}
+
+static _Noreturn void
+become_worker(struct master *m, enum seat_kind kind, pid_t master)
+{
+	const struct worker_job job = {
+		.conf = &m->conf,
+		.role = kind == SEAT_KEEPER ? ROLE_KEEPER : ROLE_UPLOADS,
+		.listener = kind == SEAT_KEEPER ? m->keeper : m->uploads,
+		.decoders = m->jobs[0],
+		.master = master,
+	};
+	int status;
+
+	close(m->signals);
+	close(m->jobs[1]);
+	close(kind == SEAT_KEEPER ? m->uploads : m->keeper);
+	status = worker_run(&job);
+	arena_free(m->arena);
+	exit(status);
+}
+
+static void
+spawn(struct master *m, struct seat *seat, int64_t now)
+{
+	pid_t master = getpid(), pid = fork();
+
+	seat->started_us = now;
+	if (!pid && seat->kind == SEAT_DECODER)
+		become_decoder(m);
+	if (!pid)
+		become_worker(m, seat->kind, master);
+	if (pid > 0) {
+		seat->pid = pid;
+		return;
+	}
+	LOG(ERROR, "fork", L_CSTR("error", strerror(errno)));
+	seat->respawn_us = now + DELAY_MOST_MS * MS_US;
+}
+
+/* As many seats as the configuration says; those beyond it stay empty when their process has gone. */
+static void
+place_seats(struct master *m)
+{
+	m->seats_n = (size_t)m->conf.media_workers + 2;
+	m->seats[0].kind = SEAT_DECODER;
+	m->seats[1].kind = SEAT_KEEPER;
+}
+
+static void
+fill_seats(struct master *m, int64_t now)
+{
+	for (size_t i = 0; i < m->seats_n && !m->stopping; i++)
+		if (!m->seats[i].pid && m->seats[i].respawn_us <= now)
+			spawn(m, &m->seats[i], now);
+}
+
+static void
+lost(struct master *m, struct seat *seat, int status, int64_t now)
+{
+	bool fast = now - seat->started_us < LIVED_US;
+
+	if (WIFSIGNALED(status))
+		LOG(ERROR, "process_lost", L_INT("pid", seat->pid), L_INT("signal", WTERMSIG(status)));
+	else if (WEXITSTATUS(status))
+		LOG(ERROR, "process_lost", L_INT("pid", seat->pid), L_INT("status", WEXITSTATUS(status)));
+	seat->pid = 0;
+	seat->delay_ms = !fast ? 0 : seat->delay_ms ? seat->delay_ms * 2 : DELAY_LEAST_MS;
+	if (seat->delay_ms > DELAY_MOST_MS)
+		seat->delay_ms = DELAY_MOST_MS;
+	seat->respawn_us = m->stopping ? INT64_MAX : now + seat->delay_ms * MS_US;
+}
+
+static bool
+reap(struct master *m, int64_t now)
+{
+	bool any = false;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+		for (size_t i = 0; i < SEATS_MAX; i++)
+			if (m->seats[i].pid == pid)
+				lost(m, &m->seats[i], status, now);
+	for (size_t i = 0; i < SEATS_MAX; i++)
+		any |= m->seats[i].pid > 0;
+	return any;
+}
+
+static void
+tell_all(struct master *m, int signal)
+{
+	for (size_t i = 0; i < SEATS_MAX; i++)
+		if (m->seats[i].pid)
+			kill(m->seats[i].pid, signal);
+}
+
+/* Workers that still have a picture in work need the decoder: it goes when it has no child left, they when they are done. */
+static void
+begin_stop(struct master *m, int64_t now)
+{
+	if (m->stopping)
+		return;
+	m->stopping = true;
+	m->kill_us = now + m->conf.drain_seconds * 1000 * MS_US;
+	daemon_stopping();
+	for (size_t i = 1; i < SEATS_MAX; i++)
+		if (m->seats[i].pid)
+			kill(m->seats[i].pid, SIGTERM);
+}
+
+static bool
+workers_left(const struct master *m)
+{
+	for (size_t i = 1; i < SEATS_MAX; i++)
+		if (m->seats[i].pid)
+			return true;
+	return false;
+}
+
+static void
+reload(struct master *m)
+{
+	daemon_reloading();
+	if (load(m)) {
+		place_seats(m);
+		tell_all(m, SIGTERM);
+	} else {
+		LOG(ERROR, "configuration_kept", L_CSTR("path", m->conf_path));
+	}
+	daemon_ready();
+}
+
+static void
+take_signals(struct master *m, int64_t now)
+{
+	struct signalfd_siginfo info;
+
+	while (read(m->signals, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+			begin_stop(m, now);
+		else if (info.ssi_signo == SIGHUP && !m->stopping)
+			reload(m);
+	}
+}
+
+static void
+loop(struct master *m)
+{
+	struct pollfd p = { .fd = m->signals, .events = POLLIN };
+
+	for (;;) {
+		int64_t now = clock_mono_us();
+
+		take_signals(m, now);
+		if (!reap(m, now) && m->stopping)
+			return;
+		if (m->stopping && !workers_left(m))
+			kill(m->seats[0].pid, SIGTERM);
+		if (m->stopping && now > m->kill_us)
+			tell_all(m, SIGKILL);
+		fill_seats(m, now);
+		daemon_watchdog();
+		poll(&p, 1, m->stopping ? 50 : 500);
+	}
+}
+
+static int
+open_all(struct master *m)
+{
+	int r;
+
+	sigprocmask(SIG_SETMASK, NULL, &m->unblocked);
+	m->signals = daemon_signal_fd();
+	if (m->signals < 0)
+		return trace(m->signals);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, m->jobs))
+		return fault(-errno);
+	r = daemon_listen("media", conf_socket(m->arena, &m->conf, "media"), &m->uploads);
+	if (!r)
+		r = daemon_listen("keeper", conf_socket(m->arena, &m->conf, "keeper"), &m->keeper);
+	return r ? trace(r) : 0;
+}
+
+static int
+usage(FILE *to, int status)
+{
+	fputs("usage: peal-media -c FILE    take uploads, with this configuration\n", to);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct master m;
+	int r;
+
+	log_open("peal-media", LOG_LEVEL_INFO);
+	if (argc == 2 && !strcmp(argv[1], "--help"))
+		return usage(stdout, EXIT_SUCCESS);
+	if (argc != 3 || strcmp(argv[1], "-c"))
+		return usage(stderr, EXIT_FAILURE);
+	m.conf_path = argv[2];
+	if (!load(&m))
+		return EXIT_FAILURE;
+	r = open_all(&m);
+	if (r) {
+		log_fault("start", r, NULL);
+		return EXIT_FAILURE;
+	}
+	place_seats(&m);
+	fill_seats(&m, clock_mono_us());
+	daemon_ready();
+	LOG(INFO, "ready", L_INT("workers", m.conf.media_workers), L_INT("decoders", m.conf.media_decoders));
+	loop(&m);
+	arena_free(m.arena);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,24 @@
+/*
+ * worker -- a process of peal-media: takes uploads (from nginx), or keeps house (asked by the REST workers).
+ */
+#ifndef PEAL_MEDIA_WORKER_H
+#define PEAL_MEDIA_WORKER_H
+
+#include <sys/types.h>
+
+#include "base/conf.h"
+
+enum role { ROLE_UPLOADS, ROLE_KEEPER };
+
+struct worker_job {
+	const struct conf *conf;
+	enum role role;
+	int listener;
+	int decoders; /* the jobs' socket */
+	pid_t master;
+};
+
+/* In a fresh process. Returns its exit status after SIGTERM, or when the master has gone. */
+int worker_run(const struct worker_job *);
+
+#endif
