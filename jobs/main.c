@@ -1,8 +1,8 @@
 /*
  * main.c -- peal-jobs: background work. One leader by advisory lock, the others wait for it to go.
  *
- * Every sweep_ms the log is compared with what was published; every hour partitions are made and dropped, and old sessions removed.
- * While PostgreSQL or Redis is away it keeps trying, and says so once.
+ * Every sweep_ms the log is compared with what was published; every hour partitions are made and dropped, and old
+ * sessions removed. While PostgreSQL or Redis is away it keeps trying, and says so once.
  */
 #include <poll.h>
 #include <signal.h>
@@ -18,15 +18,15 @@
 #include "../lib/store/upkeep.h"
 #include "sweep.h"
 
-#define UPKEEP_US INT64_C(3600000000)
-#define UPKEEP_AGAIN_US INT64_C(60000000)
+#define UPKEEP_US            INT64_C(3600000000)
+#define UPKEEP_AGAIN_US      INT64_C(60000000)
 #define STATEMENT_TIMEOUT_MS 30000
 
 struct jobs {
 	struct conf conf;
 	struct sweep sweep;
-	int64_t generation;                  /* of the connection whose lock we asked for */
-	int64_t next_upkeep;                 /* monotonic microseconds */
+	int64_t generation;  /* of the connection whose lock we asked for */
+	int64_t next_upkeep; /* monotonic microseconds */
 	bool leader, ready, away;
 };
 
@@ -69,7 +69,8 @@ upkeep(struct jobs *j)
 	if (r)
 		return r;
 	j->next_upkeep = clock_mono_us() + UPKEEP_US;
-	LOG(INFO, "upkeep", L_INT("partitions_made", made), L_INT("partitions_dropped", dropped), L_INT("sessions_removed", removed));
+	LOG(INFO, "upkeep", L_INT("partitions_made", made), L_INT("partitions_dropped", dropped),
+	    L_INT("sessions_removed", removed));
 	return 0;
 }
 
@@ -120,7 +121,8 @@ stopped(int signals, int64_t until)
 
 		if (poll(&p, 1, (int)(left / 1000 + 1)) <= 0)
 			continue;
-		if (read(signals, &info, sizeof(info)) == sizeof(info) && (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT))
+		if (read(signals, &info, sizeof(info)) == sizeof(info) &&
+		    (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT))
 			return true;
 	}
 	return false;
@@ -184,7 +186,8 @@ main(int argc, char **argv)
 	if (argc != 3 || strcmp(argv[1], "-c")) {
 		bool asked = argc == 2 && !strcmp(argv[1], "--help");
 
-		fputs("usage: peal-jobs -c FILE     work in the background, with this configuration\n", asked ? stdout : stderr);
+		fputs("usage: peal-jobs -c FILE     work in the background, with this configuration\n",
+		      asked ? stdout : stderr);
 		arena_free(forever);
 		return asked ? EXIT_SUCCESS : EXIT_FAILURE;
 	}

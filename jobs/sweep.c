@@ -5,10 +5,10 @@
 #include "../lib/store/upkeep.h"
 #include "sweep.h"
 
-#define AGE_MS 1000          /* a living worker has published by then */
-#define STREAMS_PER_LOOK 500 /* keys per MGET */
-#define EVENTS_PER_PAGE 100
-#define SINCE_SECONDS "3600"
+#define AGE_MS           1000 /* a living worker has published by then */
+#define STREAMS_PER_LOOK 500  /* keys per MGET */
+#define EVENTS_PER_PAGE  100
+#define SINCE_SECONDS    "3600"
 
 void
 sweep_forget(struct sweep *s)
@@ -35,7 +35,8 @@ remember(struct sweep *s)
 	struct str xid = arena_printf(s->arena, "%lld", (long long)s->xid);
 	redisReply *reply;
 
-	return redis_command(s->redis, s->arena, 5, (const struct str[]){ STR("SET"), STR("jobs:since"), xid, STR("EX"), STR(SINCE_SECONDS) },
+	return redis_command(s->redis, s->arena, 5,
+	                     (const struct str[]){ STR("SET"), STR("jobs:since"), xid, STR("EX"), STR(SINCE_SECONDS) },
 	                     &reply);
 }
 

@@ -4,13 +4,16 @@
 #include "account.h"
 #include "read.h"
 
+/* clang-format off */
 static const struct stmt create = {
 	.name = "account_create", .params = "ssNs", .results = USER_RESULTS, .writes = true,
-	.text = "INSERT INTO users AS u (username, display_name, password_hash) VALUES ($1, $2, $3) RETURNING " USER_COLUMNS("u"),
+	.text = "INSERT INTO users AS u (username, display_name, password_hash) VALUES ($1, $2, $3) RETURNING "
+	        "" USER_COLUMNS("u"),
 };
 static const struct stmt password = {
 	.name = "account_password", .params = "s", .results = "Ns" USER_RESULTS,
-	.text = "SELECT u.password_hash, " USER_COLUMNS("u") " FROM users u WHERE u.username_key = lower($1) AND u.disabled_at IS NULL",
+	.text = "SELECT u.password_hash, " USER_COLUMNS("u") " FROM users u WHERE u.username_key = lower($1) AND "
+	        "u.disabled_at IS NULL",
 };
 static const struct stmt get = {
 	.name = "account_get", .params = "i", .results = USER_RESULTS,
@@ -27,7 +30,8 @@ static const struct stmt search = {
 	.name = "account_search", .params = "ssi", .results = USER_RESULTS,
 	.text = "SELECT " USER_COLUMNS("u") " FROM users u WHERE u.disabled_at IS NULL AND u.username_key > lower($2) AND "
 	        " ((u.username_key >= lower($1) AND u.username_key < lower($1) || chr(1114111)) OR "
-	        "  (lower(u.display_name) COLLATE \"C\" >= lower($1) AND lower(u.display_name) COLLATE \"C\" < lower($1) || chr(1114111))) "
+	        "  (lower(u.display_name) COLLATE \"C\" >= lower($1) AND lower(u.display_name) COLLATE \"C\" < "
+	        "lower($1) || chr(1114111))) "
 	        "ORDER BY u.username_key LIMIT $3",
 };
 static const struct stmt start = {
@@ -42,8 +46,10 @@ static const struct stmt find = {
 };
 static const struct stmt rotate = {
 	.name = "session_rotate", .params = "uiy", .results = "i", .writes = true,
-	.text = "UPDATE session SET generation = generation + 1, previous_hash = current_hash, current_hash = $3, rotated_at = now(), "
-	        " last_used_at = now() WHERE id = $1 AND generation = $2 AND ended_at IS NULL AND expires_at > now() RETURNING generation",
+	.text = "UPDATE session SET generation = generation + 1, previous_hash = current_hash, current_hash = $3, "
+	        "rotated_at = now(), "
+	        " last_used_at = now() WHERE id = $1 AND generation = $2 AND ended_at IS NULL AND expires_at > now() "
+	        "RETURNING generation",
 };
 static const struct stmt end = {
 	.name = "session_end", .params = "u", .results = "", .writes = true,
@@ -52,10 +58,13 @@ static const struct stmt end = {
 static const struct stmt check = {
 	.name = "session_check", .params = "ui", .results = "n",
 	.text = "SELECT 1 FROM session s JOIN users u ON u.id = s.user_id "
-	        "WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL",
+	        "WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at "
+	        "IS NULL",
 };
+/* clang-format on */
 
-const struct stmt *const account_statements[] = { &create, &password, &get, &update, &search, &start, &find, &rotate, &end, &check, NULL };
+const struct stmt *const account_statements[] = { &create, &password, &get, &update, &search, &start,
+	                                          &find,   &rotate,   &end, &check,  NULL };
 
 /* Runs a statement that gives one user or nobody. */
 static int
@@ -104,17 +113,18 @@ account_get(struct db *db, struct arena *arena, int64_t user_id, struct user *re
 }
 
 int
-account_update(struct db *db, struct arena *arena, int64_t user_id, struct str display_name, struct str status_text, struct user *ret)
+account_update(struct db *db, struct arena *arena, int64_t user_id, struct str display_name, struct str status_text,
+               struct user *ret)
 {
 	return one_user(db, arena, &update,
-	                ARGS(A_INT(user_id), A_INT(display_name.p != NULL), A_STR(display_name), A_INT(status_text.p != NULL),
-	                     A_STR(status_text)),
+	                ARGS(A_INT(user_id), A_INT(display_name.p != NULL), A_STR(display_name),
+	                     A_INT(status_text.p != NULL), A_STR(status_text)),
 	                ret);
 }
 
 int
-account_search(struct db *db, struct arena *arena, struct str prefix, struct str after_username, int64_t limit, struct user **ret,
-               size_t *ret_n)
+account_search(struct db *db, struct arena *arena, struct str prefix, struct str after_username, int64_t limit,
+               struct user **ret, size_t *ret_n)
 {
 	struct str after = str_present(after_username) ? after_username : STR("");
 	struct str start_of = str_present(prefix) ? prefix : STR("");
@@ -139,7 +149,8 @@ session_create(struct db *db, struct arena *arena, struct str session_id, int64_
 	struct rows *rows;
 
 	return db_run(db, arena, &start,
-	              ARGS(A_STR(session_id), A_INT(user_id), A_STR(refresh_hash), A_STR(user_agent), A_INT(expires_at)), &rows);
+	              ARGS(A_STR(session_id), A_INT(user_id), A_STR(refresh_hash), A_STR(user_agent), A_INT(expires_at)),
+	              &rows);
 }
 
 int

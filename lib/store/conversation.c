@@ -6,6 +6,7 @@
 
 #define PARTICIPANTS_MAX 32
 
+/* clang-format off */
 static const struct stmt start_direct = {
 	.name = "conversation_start_direct", .params = "ii", .results = "ibiiNt", .writes = true,
 	.text = "SELECT o_conversation_id, o_created, o_seq, o_rev, o_at FROM conversation_start_direct($1, $2)",
@@ -13,11 +14,13 @@ static const struct stmt start_direct = {
 /* $3: also when it is hidden from me */
 static const struct stmt get = {
 	.name = "conversation_get", .params = "iib", .results = CONVERSATION_RESULTS,
-	.text = "SELECT " CONVERSATION_COLUMNS " FROM " MINE("AND m.conversation_id = $2 AND (NOT m.hidden OR $3)") CONVERSATION_JOINS,
+	.text = "SELECT " CONVERSATION_COLUMNS " FROM " MINE("AND m.conversation_id = $2 AND (NOT m.hidden OR "
+	        "$3)") CONVERSATION_JOINS,
 };
 static const struct stmt participants = {
 	.name = "conversation_participants", .params = "ii", .results = "hii" USER_RESULTS,
-	.text = "SELECT m.role, m.receipt_seq, m.delivered_seq, " USER_COLUMNS("u") " FROM member m JOIN users u ON u.id = m.user_id "
+	.text = "SELECT m.role, m.receipt_seq, m.delivered_seq, " USER_COLUMNS("u") " FROM member m JOIN users u ON "
+	        "u.id = m.user_id "
 	        "WHERE m.conversation_id = $1 ORDER BY m.joined_at, m.user_id LIMIT $2",
 };
 /* The page is cut before anything is joined to it: the joins cost one probe per conversation shown. */
@@ -30,23 +33,28 @@ static const struct stmt list = {
 };
 static const struct stmt read = {
 	.name = "conversation_read", .params = "iiibi", .results = "biiiiiNitNI", .writes = true,
-	.text = "SELECT o_moved, o_read_seq, o_receipt_seq, o_delivered_seq, o_unread, o_mentions, o_user_rev, o_at, o_hearers "
+	.text = "SELECT o_moved, o_read_seq, o_receipt_seq, o_delivered_seq, o_unread, o_mentions, o_user_rev, o_at, "
+	        "o_hearers "
 	        "FROM conversation_read($1, $2, $3, $4, $5)",
 };
 static const struct stmt typing_hearers = {
 	.name = "conversation_typing_hearers", .params = "iii", .results = "NI",
-	.text = "SELECT CASE WHEN v.participant_count <= $3 THEN (SELECT array_agg(o.user_id ORDER BY o.user_id) FROM member o "
+	.text = "SELECT CASE WHEN v.participant_count <= $3 THEN (SELECT array_agg(o.user_id ORDER BY o.user_id) FROM "
+	        "member o "
 	        " WHERE o.conversation_id = v.id AND o.user_id <> $1 AND NOT o.hidden) END "
 	        "FROM member m JOIN conversation v ON v.id = m.conversation_id "
 	        "WHERE m.user_id = $1 AND m.conversation_id = $2 AND NOT m.hidden",
 };
 static const struct stmt unread = {
 	.name = "conversation_unread", .params = "i", .results = "iii",
-	.text = "SELECT c.id, un.unread, un.mentions FROM " MINE("AND NOT m.hidden AND (m.unread_from IS NOT NULL OR m.read_seq < v.last_seq)")
+	.text = "SELECT c.id, un.unread, un.mentions FROM " MINE("AND NOT m.hidden AND (m.unread_from IS NOT NULL OR "
+	        "m.read_seq < v.last_seq)")
 	        UNREAD "WHERE un.unread > 0 ORDER BY c.updated_at DESC, c.id DESC",
 };
+/* clang-format on */
 
-const struct stmt *const conversation_statements[] = { &start_direct, &get, &participants, &list, &read, &typing_hearers, &unread, NULL };
+const struct stmt *const conversation_statements[] = { &start_direct,   &get,    &participants, &list, &read,
+	                                               &typing_hearers, &unread, NULL };
 
 static int
 get_one(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, bool hidden, struct conversation *ret)
@@ -63,8 +71,8 @@ get_one(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id,
 }
 
 int
-conversation_start_direct(struct db *db, struct arena *arena, int64_t me, int64_t peer, struct conversation *ret, bool *ret_created,
-                          struct advance *ret_advance)
+conversation_start_direct(struct db *db, struct arena *arena, int64_t me, int64_t peer, struct conversation *ret,
+                          bool *ret_created, struct advance *ret_advance)
 {
 	struct rows *rows;
 	int64_t *hearer;
@@ -121,7 +129,8 @@ conversation_get(struct db *db, struct arena *arena, int64_t me, int64_t convers
 }
 
 int
-conversation_get_for_event(struct db *db, struct arena *arena, int64_t viewer, int64_t conversation_id, struct conversation *ret)
+conversation_get_for_event(struct db *db, struct arena *arena, int64_t viewer, int64_t conversation_id,
+                           struct conversation *ret)
 {
 	return get_whole(db, arena, viewer, conversation_id, true, ret);
 }
@@ -129,16 +138,23 @@ conversation_get_for_event(struct db *db, struct arena *arena, int64_t viewer, i
 static struct conversation_cursor
 place_of(const struct conversation *c)
 {
-	return (struct conversation_cursor){ .given = true, .pinned = c->my.pinned, .updated_at = c->updated_at, .id = c->id };
+	return (struct conversation_cursor){
+		.given = true, .pinned = c->my.pinned, .updated_at = c->updated_at, .id = c->id
+	};
 }
 
 int
-conversation_list(struct db *db, struct arena *arena, int64_t me, const struct conversation_cursor *cursor, int64_t limit, bool archived,
-                  struct conversation **ret, size_t *ret_n, struct conversation_cursor *ret_next)
+conversation_list(struct db *db, struct arena *arena, int64_t me, const struct conversation_cursor *cursor, int64_t limit,
+                  bool archived, struct conversation **ret, size_t *ret_n, struct conversation_cursor *ret_next)
 {
 	/* one more than asked for tells whether there is a next page; without a cursor any time but 0 (NULL) will do */
-	const struct arg args[] = { A_INT(me), A_INT(archived), A_INT(cursor->given), A_INT(cursor->pinned),
-		                    A_INT(cursor->given ? cursor->updated_at : 1), A_INT(cursor->id), A_INT(limit + 1) };
+	const struct arg args[] = { A_INT(me),
+		                    A_INT(archived),
+		                    A_INT(cursor->given),
+		                    A_INT(cursor->pinned),
+		                    A_INT(cursor->given ? cursor->updated_at : 1),
+		                    A_INT(cursor->id),
+		                    A_INT(limit + 1) };
 	struct conversation *items;
 	struct rows *rows;
 	size_t n;
@@ -160,13 +176,16 @@ int
 conversation_read(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, int64_t seq, bool private_reading,
                   int64_t marks_max_members, struct read_mark *ret)
 {
-	const struct arg args[] = { A_INT(me), A_INT(conversation_id), A_INT(seq), A_INT(private_reading), A_INT(marks_max_members) };
+	const struct arg args[] = { A_INT(me), A_INT(conversation_id), A_INT(seq), A_INT(private_reading),
+		                    A_INT(marks_max_members) };
 	struct rows *rows;
 	int r = db_run(db, arena, &read, args, &rows);
 
 	if (r)
 		return trace(r);
-	*ret = (struct read_mark){ .moved = rows_int(rows, 0, 0), .seq = rows_int(rows, 0, 2), .user_rev = rows_int(rows, 0, 6),
+	*ret = (struct read_mark){ .moved = rows_int(rows, 0, 0),
+		                   .seq = rows_int(rows, 0, 2),
+		                   .user_rev = rows_int(rows, 0, 6),
 		                   .at = rows_int(rows, 0, 7) };
 	ret->hearers.ids = rows_ids(rows, arena, 0, 8, &ret->hearers.n);
 	ret->conversation.id = conversation_id;
@@ -179,7 +198,8 @@ conversation_read(struct db *db, struct arena *arena, int64_t me, int64_t conver
 }
 
 int
-conversation_typing_hearers(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, int64_t max, struct hearers *ret)
+conversation_typing_hearers(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, int64_t max,
+                            struct hearers *ret)
 {
 	struct rows *rows;
 	int r = db_run(db, arena, &typing_hearers, ARGS(A_INT(me), A_INT(conversation_id), A_INT(max)), &rows);

@@ -19,12 +19,16 @@ struct advance {
 	struct hearers hearers;
 };
 
-/* Starts or finds the direct conversation of two people (or of one with oneself). NOT_FOUND: no such person. *ret_created tells
- * which; when created, `advance` is its conversation_created event, heard by `me` only (it is hidden from the peer until the first message). */
-int conversation_start_direct(struct db *, struct arena *, int64_t me, int64_t peer, struct conversation *ret, bool *ret_created, struct advance *ret_advance);
-int conversation_get(struct db *, struct arena *, int64_t me, int64_t conversation_id, struct conversation *ret); /* with participants */
+/* Starts or finds the direct conversation of two people (or of one with oneself). NOT_FOUND: no such person.
+ * *ret_created tells which; when created, `advance` is its conversation_created event, heard by `me` only (it is
+ * hidden from the peer until the first message). */
+int conversation_start_direct(struct db *, struct arena *, int64_t me, int64_t peer, struct conversation *ret,
+                              bool *ret_created, struct advance *ret_advance);
+int conversation_get(struct db *, struct arena *, int64_t me, int64_t conversation_id,
+                     struct conversation *ret); /* with participants */
 /* The same as `viewer` sees it, for conversation_created events; also of a hidden one. */
-int conversation_get_for_event(struct db *, struct arena *, int64_t viewer, int64_t conversation_id, struct conversation *ret);
+int conversation_get_for_event(struct db *, struct arena *, int64_t viewer, int64_t conversation_id,
+                               struct conversation *ret);
 
 /* A place in the list: pinned first, then newest activity, then id. Zeroed: the beginning. */
 struct conversation_cursor {
@@ -32,25 +36,28 @@ struct conversation_cursor {
 	int64_t updated_at, id;
 };
 /* ONE statement. At most `limit` conversations; *ret_next.given says whether there are more, and from where. */
-int conversation_list(struct db *, struct arena *, int64_t me, const struct conversation_cursor *, int64_t limit, bool archived,
-                      struct conversation **ret, size_t *ret_n, struct conversation_cursor *ret_next);
+int conversation_list(struct db *, struct arena *, int64_t me, const struct conversation_cursor *, int64_t limit,
+                      bool archived, struct conversation **ret, size_t *ret_n, struct conversation_cursor *ret_next);
 
 struct read_mark {
-	bool moved;                          /* false: the mark stood there or further already; nothing to publish */
-	int64_t seq;                         /* receipt_seq after it */
-	int64_t user_rev, at;                /* of my own stream: user_changed kind read */
-	struct hearers hearers;              /* members who may see the receipt; empty above marks_max_members */
-	struct conversation conversation;    /* my.read_seq, unread_count after it */
+	bool moved;                       /* false: the mark stood there or further already; nothing to publish */
+	int64_t seq;                      /* receipt_seq after it */
+	int64_t user_rev, at;             /* of my own stream: user_changed kind read */
+	struct hearers hearers;           /* members who may see the receipt; empty above marks_max_members */
+	struct conversation conversation; /* my.read_seq, unread_count after it */
 };
 /* Monotone; seq above last_seq is INVALID. Clears unread_from. Private reading moves read_seq, not receipt_seq. */
 int conversation_read(struct db *, struct arena *, int64_t me, int64_t conversation_id, int64_t seq, bool private_reading,
                       int64_t marks_max_members, struct read_mark *ret);
 /* Members who hear typing (never me); none above `max`. NOT_FOUND. */
-int conversation_typing_hearers(struct db *, struct arena *, int64_t me, int64_t conversation_id, int64_t max, struct hearers *ret);
+int conversation_typing_hearers(struct db *, struct arena *, int64_t me, int64_t conversation_id, int64_t max,
+                                struct hearers *ret);
 
 struct unread_total {
 	int64_t total, mentions;
-	struct { int64_t id, unread, mentions; } *items;
+	struct {
+		int64_t id, unread, mentions;
+	} * items;
 	size_t n;
 };
 int conversation_unread(struct db *, struct arena *, int64_t me, struct unread_total *ret);

@@ -12,13 +12,13 @@
 #include "../base/log.h"
 #include "db.h"
 
-#define PARAMS_MAX 16
-#define COLUMNS_MAX 80
+#define PARAMS_MAX        16
+#define COLUMNS_MAX       80
 #define POSTGRES_EPOCH_US INT64_C(946684800000000) /* 2000-01-01T00:00:00Z */
-#define CONNECT_US INT64_C(1000000)
-#define ANSWER_GRACE_US INT64_C(1500000) /* past statement_timeout the server itself must have stopped */
-#define SPACING_FIRST_US INT64_C(50000)
-#define SPACING_MOST_US INT64_C(2000000)
+#define CONNECT_US        INT64_C(1000000)
+#define ANSWER_GRACE_US   INT64_C(1500000) /* past statement_timeout the server itself must have stopped */
+#define SPACING_FIRST_US  INT64_C(50000)
+#define SPACING_MOST_US   INT64_C(2000000)
 
 struct db {
 	char *conninfo, *application_name;
@@ -45,8 +45,8 @@ struct type {
 };
 
 static const struct type types[] = {
-	{ 'i', 20, 0 },    { 'n', 23, 0 }, { 'h', 21, 0 },     { 's', 25, 1043 }, { 'b', 16, 0 },
-	{ 't', 1184, 0 },  { 'y', 17, 0 }, { 'j', 3802, 114 }, { 'u', 2950, 0 },  { 'I', 1016, 0 },
+	{ 'i', 20, 0 },   { 'n', 23, 0 }, { 'h', 21, 0 },     { 's', 25, 1043 }, { 'b', 16, 0 },
+	{ 't', 1184, 0 }, { 'y', 17, 0 }, { 'j', 3802, 114 }, { 'u', 2950, 0 },  { 'I', 1016, 0 },
 };
 
 static const struct type *
@@ -475,10 +475,21 @@ static const struct {
 	const char *sqlstate; /* a prefix */
 	enum outcome outcome;
 } outcomes[] = {
-	{ "40001", RETRY },       { "40P01", RETRY },     { "55P03", RETRY },     { "PE404", NOT_FOUND },
-	{ "PE403", FORBIDDEN },   { "PE409", CONFLICT },  { "PE422", IDEMPOTENCY_CONFLICT },
-	{ "23505", CONFLICT },    { "23503", NOT_FOUND }, { "23514", INVALID },   { "22", INVALID },
-	{ "57014", UNAVAILABLE }, { "53", UNAVAILABLE },  { "57P", UNAVAILABLE }, { "08", UNAVAILABLE },
+	{ "40001", RETRY },
+	{ "40P01", RETRY },
+	{ "55P03", RETRY },
+	{ "PE404", NOT_FOUND },
+	{ "PE403", FORBIDDEN },
+	{ "PE409", CONFLICT },
+	{ "PE422", IDEMPOTENCY_CONFLICT },
+	{ "23505", CONFLICT },
+	{ "23503", NOT_FOUND },
+	{ "23514", INVALID },
+	{ "22", INVALID },
+	{ "57014", UNAVAILABLE },
+	{ "53", UNAVAILABLE },
+	{ "57P", UNAVAILABLE },
+	{ "08", UNAVAILABLE },
 };
 
 /* The connection is good, but not for us: a standby after a failover, or a pooler that forgot our statements. */
@@ -502,7 +513,8 @@ outcome_of(struct db *db, const struct stmt *stmt, const PGresult *result)
 			return outcomes[i].outcome;
 	if (useless(sqlstate))
 		return away(db);
-	LOG(ERROR, "statement-failed", L_CSTR("statement", stmt->name), L_CSTR("sqlstate", sqlstate), L_CSTR("message", db->error));
+	LOG(ERROR, "statement-failed", L_CSTR("statement", stmt->name), L_CSTR("sqlstate", sqlstate),
+	    L_CSTR("message", db->error));
 	return fault(-EIO);
 }
 
@@ -704,7 +716,8 @@ uuid_text(struct arena *arena, const char *p)
 struct str
 rows_str(const struct rows *rows, size_t row, size_t column)
 {
-	struct str v = str_n(PQgetvalue(rows->result, (int)row, (int)column), (size_t)PQgetlength(rows->result, (int)row, (int)column));
+	struct str v = str_n(PQgetvalue(rows->result, (int)row, (int)column),
+	                     (size_t)PQgetlength(rows->result, (int)row, (int)column));
 
 	if (rows_null(rows, row, column))
 		return STR_NONE;
@@ -762,8 +775,8 @@ check_statement(struct db *db, const struct stmt *stmt, struct buf *report)
 			Oid oid = PQftype(d, (int)i);
 
 			if (oid != t->oid && !(t->other && oid == t->other))
-				buf_printf(report, "%s: column %zu (%s) has type %u, the signature says '%c'\n", stmt->name, i + 1,
-				           PQfname(d, (int)i), oid, letters[i]);
+				buf_printf(report, "%s: column %zu (%s) has type %u, the signature says '%c'\n", stmt->name,
+				           i + 1, PQfname(d, (int)i), oid, letters[i]);
 		}
 	}
 	PQclear(d);

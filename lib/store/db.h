@@ -3,13 +3,14 @@
  *
  * A statement is a row {name, parameter signature, result signature, text}; each lib/store file lists its own in a
  * NULL-terminated array, and db_connect() prepares all of them. Parameters and results are binary. Signatures:
- * i bigint, n integer, h smallint, s text, b boolean, t timestamptz (microseconds since 1970, 0 is NULL), y bytea, j jsonb or
- * json, u uuid (text form in C), I bigint[]. Upper-case N anywhere in front of a letter: that parameter or column may be NULL.
+ * i bigint, n integer, h smallint, s text, b boolean, t timestamptz (microseconds since 1970, 0 is NULL), y bytea, j
+ * jsonb or json, u uuid (text form in C), I bigint[]. Upper-case N anywhere in front of a letter: that parameter or
+ * column may be NULL.
  *
- * SQLSTATE is mapped here, once: 40001 40P01 55P03 -> RETRY (db_one and friends run a statement once more by themselves), PE404 ->
- * NOT_FOUND, PE403 -> FORBIDDEN, PE409 -> CONFLICT, PE422 -> IDEMPOTENCY_CONFLICT, 23505 -> CONFLICT, 23503 -> NOT_FOUND, 23514
- * and 22xxx -> INVALID, 57014 53xxx 57Pxx and a lost connection -> UNAVAILABLE, but UNCERTAIN when a writing statement was sent
- * and its result never came. Anything else is a fault.
+ * SQLSTATE is mapped here, once: 40001 40P01 55P03 -> RETRY (db_one and friends run a statement once more by
+ * themselves), PE404 -> NOT_FOUND, PE403 -> FORBIDDEN, PE409 -> CONFLICT, PE422 -> IDEMPOTENCY_CONFLICT, 23505 ->
+ * CONFLICT, 23503 -> NOT_FOUND, 23514 and 22xxx -> INVALID, 57014 53xxx 57Pxx and a lost connection -> UNAVAILABLE,
+ * but UNCERTAIN when a writing statement was sent and its result never came. Anything else is a fault.
  */
 #ifndef PEAL_STORE_DB_H
 #define PEAL_STORE_DB_H
@@ -36,18 +37,19 @@ struct arg {
 	bool null;
 };
 
-#define A_INT(v) ((struct arg){ .i = (v) })
+#define A_INT(v)        ((struct arg){ .i = (v) })
 #define A_ID_OR_NULL(v) ((struct arg){ .i = (v), .null = !(v) })
-#define A_STR(v) ((struct arg){ .s = (v), .null = !str_present(v) })
+#define A_STR(v)        ((struct arg){ .s = (v), .null = !str_present(v) })
 #define A_IDS(v, count) ((struct arg){ .ids = (v), .n = (count) })
-#define ARGS(...) ((const struct arg[]){ __VA_ARGS__ })
+#define ARGS(...)       ((const struct arg[]){ __VA_ARGS__ })
 
 /* Not connected yet; `statement_timeout_ms` becomes the session's. application_name as given. */
 struct db *db_new(const char *conninfo, const char *application_name, int64_t statement_timeout_ms);
 /* The same with nothing prepared: statements are parsed each time they run. For pealctl, before there is a schema. */
 struct db *db_new_bare(const char *conninfo, const char *application_name);
 struct db *db_free(struct db *);
-/* Connects when needed: 0, or UNAVAILABLE within milliseconds (attempts are spaced by 50 ms doubling to 2 s, with jitter). */
+/* Connects when needed: 0, or UNAVAILABLE within milliseconds (attempts are spaced by 50 ms doubling to 2 s, with
+ * jitter). */
 int db_connect(struct db *);
 bool db_connected(const struct db *);
 /* Connections made so far: what belonged to a connection (advisory locks) is gone when this has changed. */
@@ -64,7 +66,7 @@ int db_exec_text(struct db *, const char *sql, struct buf *error);
 
 size_t rows_n(const struct rows *);
 bool rows_null(const struct rows *, size_t row, size_t column);
-int64_t rows_int(const struct rows *, size_t row, size_t column);   /* i n h b t; 0 for NULL */
+int64_t rows_int(const struct rows *, size_t row, size_t column);    /* i n h b t; 0 for NULL */
 struct str rows_str(const struct rows *, size_t row, size_t column); /* s y j u; STR_NONE for NULL */
 /* I: copies the ids into the arena. */
 const int64_t *rows_ids(const struct rows *, struct arena *, size_t row, size_t column, size_t *ret_n);

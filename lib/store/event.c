@@ -9,42 +9,56 @@
 #include "log_place.h"
 #include "read.h"
 
+/* clang-format off */
 /*
- * $3: the client's horizon. The last column is the number of my own stream that it proves: everything up to the last event whose
- * transaction is below the horizon (docs/architecture.md), or, when that is no longer kept, up to the first one kept.
+ * $3: the client's horizon. The last column is the number of my own stream that it proves: everything up to the last
+ * event whose transaction is below the horizon (docs/architecture.md), or, when that is no longer kept, up to the
+ * first one kept.
  */
 static const struct stmt state = {
 	.name = "event_state", .params = "uii", .results = "siiiNi",
-	.text = "SELECT log_epoch(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint, t.event_floor::text::bigint, u.last_user_rev, "
-	        " coalesce((SELECT e.user_rev FROM user_event e WHERE e.user_id = $2 AND e.xid < $3::text::xid8 ORDER BY e.user_rev DESC LIMIT 1), "
-	        " (SELECT e.user_rev - 1 FROM user_event e WHERE e.user_id = $2 ORDER BY e.user_rev LIMIT 1), u.last_user_rev) "
+	.text = "SELECT log_epoch(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint, "
+	        "t.event_floor::text::bigint, u.last_user_rev, "
+	        " coalesce((SELECT e.user_rev FROM user_event e WHERE e.user_id = $2 AND e.xid < $3::text::xid8 ORDER "
+	        "BY e.user_rev DESC LIMIT 1), "
+	        " (SELECT e.user_rev - 1 FROM user_event e WHERE e.user_id = $2 ORDER BY e.user_rev LIMIT 1), "
+	        "u.last_user_rev) "
 	        "FROM session s JOIN users u ON u.id = s.user_id, peal_meta t "
 	        "WHERE s.id = $1 AND u.id = $2 AND s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL",
 };
 /*
- * $2: horizon, $3: fresh, $4..$6: cursors, $7: who gets marks. Per conversation: `start`, the position up to which the client has
- * everything, from its cursor, or proven by the horizon; `seen`, the seq that goes with it; `gap`: the log no longer reaches back to it.
- * A conversation is left out when neither an event nor a mark in it can be younger than the horizon.
+ * $2: horizon, $3: fresh, $4..$6: cursors, $7: who gets marks. Per conversation: `start`, the position up to which
+ * the client has everything, from its cursor, or proven by the horizon; `seen`, the seq that goes with it; `gap`:
+ * the log no longer reaches back to it. A conversation is left out when neither an event nor a mark in it can be
+ * younger than the horizon.
  */
 static const struct stmt heads = {
 	.name = "event_heads", .params = "iibIIIi", .results = "iiiiiiNiNiNibNININI",
 	.text = "SELECT c.id, c.last_seq, c.last_rev, c.floor, c.read_seq, c.delivered_seq, un.unread, "
-	        " coalesce(f.start, w.first - 1), f.seen, NOT $3 AND f.start IS NOT NULL AND f.start < c.last_seq + c.last_rev AND "
+	        " coalesce(f.start, w.first - 1), f.seen, NOT $3 AND f.start IS NOT NULL AND f.start < c.last_seq + "
+	        "c.last_rev AND "
 	        " coalesce(w.first > f.start + 1, true), k.users, k.receipts, k.delivereds "
-	        "FROM (SELECT c.*, q.id AS cursor, q.seq AS cursor_seq, q.seq + q.rev AS cursor_position, c.last_xid >= $2::text::xid8 AS moved "
-	        " FROM " MINE("AND NOT m.hidden") " LEFT JOIN unnest($4, $5, $6) AS q (id, seq, rev) ON q.id = c.id OFFSET 0) c "
+	        "FROM (SELECT c.*, q.id AS cursor, q.seq AS cursor_seq, q.seq + q.rev AS cursor_position, c.last_xid "
+	        ">= $2::text::xid8 AS moved "
+	        " FROM " MINE("AND NOT m.hidden") " LEFT JOIN unnest($4, $5, $6) AS q (id, seq, rev) ON q.id = c.id "
+	        "OFFSET 0) c "
 	        "LEFT JOIN LATERAL (SELECT e.position, e.seq FROM event e WHERE NOT $3 AND c.cursor IS NULL AND c.moved "
 	        " AND e.conversation_id = c.id AND e.xid < $2::text::xid8 ORDER BY e.position DESC LIMIT 1) b ON true "
-	        "CROSS JOIN LATERAL (SELECT CASE WHEN $3 THEN NULL WHEN c.cursor IS NOT NULL THEN c.cursor_position WHEN c.moved THEN b.position "
-	        " ELSE c.last_seq + c.last_rev END AS start, CASE WHEN $3 THEN NULL WHEN c.cursor IS NOT NULL THEN c.cursor_seq "
+	        "CROSS JOIN LATERAL (SELECT CASE WHEN $3 THEN NULL WHEN c.cursor IS NOT NULL THEN c.cursor_position "
+	        "WHEN c.moved THEN b.position "
+	        " ELSE c.last_seq + c.last_rev END AS start, CASE WHEN $3 THEN NULL WHEN c.cursor IS NOT NULL THEN "
+	        "c.cursor_seq "
 	        " WHEN c.moved THEN b.seq ELSE c.last_seq END AS seen) f "
 	        "LEFT JOIN LATERAL (SELECT e.position AS first FROM event e WHERE NOT $3 AND e.conversation_id = c.id "
 	        " AND (f.start IS NULL OR f.start < c.last_seq + c.last_rev) ORDER BY e.position LIMIT 1) w ON true "
-	        "LEFT JOIN LATERAL (SELECT array_agg(o.user_id ORDER BY o.user_id) AS users, array_agg(o.receipt_seq ORDER BY o.user_id) AS receipts, "
+	        "LEFT JOIN LATERAL (SELECT array_agg(o.user_id ORDER BY o.user_id) AS users, array_agg(o.receipt_seq "
+	        "ORDER BY o.user_id) AS receipts, "
 	        " array_agg(o.delivered_seq ORDER BY o.user_id) AS delivereds FROM member o "
 	        " WHERE o.conversation_id = c.id AND o.user_id <> $1 AND c.participant_count <= $7) k ON true " UNREAD
-	        "WHERE $3 OR c.moved OR c.mark_xid >= $2::text::xid8 OR f.start <> c.last_seq + c.last_rev OR f.seen > c.delivered_seq OR "
-	        " (c.participant_count <= $7 AND EXISTS (SELECT FROM member o WHERE o.conversation_id = c.id AND o.mark_xid >= $2::text::xid8)) "
+	        "WHERE $3 OR c.moved OR c.mark_xid >= $2::text::xid8 OR f.start <> c.last_seq + c.last_rev OR f.seen "
+	        "> c.delivered_seq OR "
+	        " (c.participant_count <= $7 AND EXISTS (SELECT FROM member o WHERE o.conversation_id = c.id AND "
+	        "o.mark_xid >= $2::text::xid8)) "
 	        "ORDER BY c.updated_at DESC, c.id DESC",
 };
 static const struct stmt removed = {
@@ -61,22 +75,34 @@ static const struct stmt watchable = {
 	.name = "event_watchable", .params = "iI", .results = USER_RESULTS,
 	.text = "SELECT " USER_COLUMNS("u") " FROM users u CROSS JOIN LATERAL (SELECT 1 FROM member o "
 	        " JOIN member m ON m.conversation_id = o.conversation_id AND m.user_id = $1 AND NOT m.hidden "
-	        " WHERE o.user_id = u.id AND NOT o.hidden LIMIT 1) shared WHERE u.id = ANY ($2) AND u.disabled_at IS NULL ORDER BY u.id",
+	        " WHERE o.user_id = u.id AND NOT o.hidden LIMIT 1) shared WHERE u.id = ANY ($2) AND u.disabled_at IS "
+	        "NULL ORDER BY u.id",
 };
 static const struct stmt seen = {
 	.name = "event_seen", .params = "II", .results = "n", .writes = true,
 	.text = "SELECT 1 FROM event_seen($1, $2)",
 };
+/* clang-format on */
 
-const struct stmt *const event_statements[] = { &state, &heads, &removed, &acks, &watchable, &seen, &event_replay_statement,
-	                                        &event_user_replay_statement, &event_poll_statement, &event_again_statement,
-	                                        &event_user_again_statement, &event_horizon_statement, NULL };
+const struct stmt *const event_statements[] = { &state,
+	                                        &heads,
+	                                        &removed,
+	                                        &acks,
+	                                        &watchable,
+	                                        &seen,
+	                                        &event_replay_statement,
+	                                        &event_user_replay_statement,
+	                                        &event_poll_statement,
+	                                        &event_again_statement,
+	                                        &event_user_again_statement,
+	                                        &event_horizon_statement,
+	                                        NULL };
 
 struct opening {
 	struct db *db;
 	struct arena *arena;
 	int64_t user_id, marks_max;
-	int64_t xid;                         /* the client's horizon; 0 when fresh */
+	int64_t xid; /* the client's horizon; 0 when fresh */
 	int64_t horizon, last_user_rev, user_start;
 	struct str epoch;
 	const int64_t *cursor_ids, *cursor_seqs, *cursor_revs;
@@ -85,7 +111,21 @@ struct opening {
 	struct rows *heads;
 };
 
-enum { H_ID, H_LAST_SEQ, H_LAST_REV, H_FIRST, H_READ, H_DELIVERED, H_UNREAD, H_START, H_SEEN, H_GAP, H_USERS, H_RECEIPTS, H_DELIVEREDS };
+enum {
+	H_ID,
+	H_LAST_SEQ,
+	H_LAST_REV,
+	H_FIRST,
+	H_READ,
+	H_DELIVERED,
+	H_UNREAD,
+	H_START,
+	H_SEEN,
+	H_GAP,
+	H_USERS,
+	H_RECEIPTS,
+	H_DELIVEREDS
+};
 
 static int
 read_state(struct opening *o, struct str session_id, struct str since)
@@ -112,9 +152,9 @@ static int
 read_heads(struct opening *o)
 {
 	size_t n = o->fresh ? 0 : o->cursors;
-	const struct arg args[] = { A_INT(o->user_id),           A_INT(o->xid),
-		                    A_INT(o->fresh),             A_IDS(o->cursor_ids, n),
-		                    A_IDS(o->cursor_seqs, n),    A_IDS(o->cursor_revs, n),
+	const struct arg args[] = { A_INT(o->user_id),        A_INT(o->xid),
+		                    A_INT(o->fresh),          A_IDS(o->cursor_ids, n),
+		                    A_IDS(o->cursor_seqs, n), A_IDS(o->cursor_revs, n),
 		                    A_INT(o->marks_max) };
 
 	return db_run(o->db, o->arena, &heads, args, &o->heads);
@@ -276,8 +316,8 @@ take_cursors(struct opening *o, const struct cursor_in *cursors, size_t n)
 }
 
 int
-event_open(struct db *db, struct arena *arena, const struct conf *conf, int64_t user_id, struct str session_id, struct str since,
-           const struct cursor_in *cursors, size_t n, struct event_open *ret)
+event_open(struct db *db, struct arena *arena, const struct conf *conf, int64_t user_id, struct str session_id,
+           struct str since, const struct cursor_in *cursors, size_t n, struct event_open *ret)
 {
 	struct opening o = { .db = db, .arena = arena, .user_id = user_id, .marks_max = conf->marks_max_members };
 	struct event_open result = { 0 };
@@ -310,8 +350,8 @@ event_open(struct db *db, struct arena *arena, const struct conf *conf, int64_t 
 }
 
 int
-event_acks(struct db *db, struct arena *arena, const struct ack_in *in, size_t n, int64_t marks_max_members, struct mark_moved **ret,
-           size_t *ret_n)
+event_acks(struct db *db, struct arena *arena, const struct ack_in *in, size_t n, int64_t marks_max_members,
+           struct mark_moved **ret, size_t *ret_n)
 {
 	int64_t *columns = arena_alloc_array(arena, n * 3 + 1, sizeof(*columns));
 	struct mark_moved *moved;
@@ -324,7 +364,8 @@ event_acks(struct db *db, struct arena *arena, const struct ack_in *in, size_t n
 		columns[2 * n + i] = in[i].seq;
 	}
 	r = db_run(db, arena, &acks,
-	           ARGS(A_IDS(columns, n), A_IDS(columns + n, n), A_IDS(columns + 2 * n, n), A_INT(marks_max_members)), &rows);
+	           ARGS(A_IDS(columns, n), A_IDS(columns + n, n), A_IDS(columns + 2 * n, n), A_INT(marks_max_members)),
+	           &rows);
 	if (r)
 		return trace(r);
 	moved = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*moved));
@@ -341,7 +382,8 @@ event_acks(struct db *db, struct arena *arena, const struct ack_in *in, size_t n
 }
 
 int
-event_watchable(struct db *db, struct arena *arena, int64_t user_id, const int64_t *ids, size_t n, struct user **ret, size_t *ret_n)
+event_watchable(struct db *db, struct arena *arena, int64_t user_id, const int64_t *ids, size_t n, struct user **ret,
+                size_t *ret_n)
 {
 	struct user *users;
 	struct rows *rows;

@@ -24,32 +24,40 @@ struct mark_moved {
 enum user_event_kind { USER_EVENT_READ = 1 };
 
 struct event_open {
-	bool fresh;                          /* no since, another epoch, or older than the log is kept */
-	struct str since, plan;              /* docs/architecture.md */
-	struct str heads;                    /* the ready `heads` frame */
-	struct mark_moved *moved;            /* delivered marks that since and cursors moved, to be published */
+	bool fresh;               /* no since, another epoch, or older than the log is kept */
+	struct str since, plan;   /* docs/architecture.md */
+	struct str heads;         /* the ready `heads` frame */
+	struct mark_moved *moved; /* delivered marks that since and cursors moved, to be published */
 	size_t moved_n;
 };
 /* UNAUTHENTICATED when the session has ended. Moves delivered marks to what since and cursors prove. */
-int event_open(struct db *, struct arena *, const struct conf *, int64_t user_id, struct str session_id, struct str since, const struct cursor_in *, size_t n, struct event_open *ret);
+int event_open(struct db *, struct arena *, const struct conf *, int64_t user_id, struct str session_id, struct str since,
+               const struct cursor_in *, size_t n, struct event_open *ret);
 
-/* The next page of a plan: records appended to `out` (at most `most` events or about `most_bytes`), the rest of the plan in *ret_plan ("" at the end). */
-int event_replay(struct db *, struct arena *, int64_t user_id, struct str plan, size_t most, size_t most_bytes, struct buf *out, size_t *ret_events, struct str *ret_plan);
+/* The next page of a plan: records appended to `out` (at most `most` events or about `most_bytes`), the rest of the
+ * plan in *ret_plan ("" at the end). */
+int event_replay(struct db *, struct arena *, int64_t user_id, struct str plan, size_t most, size_t most_bytes,
+                 struct buf *out, size_t *ret_events, struct str *ret_plan);
 
-/* Everything in the log at or after `since`, as records with recipients; since STR_NONE: only the horizon. While *ret_more is set,
- * *ret_since is a place within this round: good for the next call, not for a client. At least the events of one transaction come,
- * so a page may exceed `most`. CONFLICT: another epoch, or older than the log is kept: whoever listens must begin afresh. */
-int event_poll(struct db *, struct arena *, struct str since, size_t most, struct buf *out, struct str *ret_since, bool *ret_more);
+/* Everything in the log at or after `since`, as records with recipients; since STR_NONE: only the horizon. While
+ * *ret_more is set, *ret_since is a place within this round: good for the next call, not for a client. At least the
+ * events of one transaction come, so a page may exceed `most`. CONFLICT: another epoch, or older than the log is
+ * kept: whoever listens must begin afresh. */
+int event_poll(struct db *, struct arena *, struct str since, size_t most, struct buf *out, struct str *ret_since,
+               bool *ret_more);
 
 /* Moves delivered_seq forward, with synchronous_commit off; returns the marks that moved and who may see them. */
-int event_acks(struct db *, struct arena *, const struct ack_in *, size_t n, int64_t marks_max_members, struct mark_moved **ret, size_t *ret_n);
+int event_acks(struct db *, struct arena *, const struct ack_in *, size_t n, int64_t marks_max_members,
+               struct mark_moved **ret, size_t *ret_n);
 /* Those of `ids` who share a conversation with the user. */
-int event_watchable(struct db *, struct arena *, int64_t user_id, const int64_t *ids, size_t n, struct user **ret, size_t *ret_n);
+int event_watchable(struct db *, struct arena *, int64_t user_id, const int64_t *ids, size_t n, struct user **ret,
+                    size_t *ret_n);
 int event_seen(struct db *, struct arena *, const int64_t *user_ids, const int64_t *at, size_t n);
 
 /* Where records go to: `recipients` hear it on their own channels. Non-zero ends the walk and comes back. */
 typedef int event_sink(void *arg, const struct feed_header *, struct str frame, const int64_t *recipients, size_t n);
 /* Events of one stream after a position, of transactions from `xid` on, in order, at most `most`. For peal-jobs. */
-int event_again(struct db *, struct arena *, char stream, int64_t id, int64_t after, int64_t xid, size_t most, event_sink *, void *arg);
+int event_again(struct db *, struct arena *, char stream, int64_t id, int64_t after, int64_t xid, size_t most, event_sink *,
+                void *arg);
 
 #endif

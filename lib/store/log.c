@@ -8,10 +8,12 @@
 #include "log_place.h"
 #include "read.h"
 
+/* clang-format off */
 /* $1 user, $2 conversation, $3 position, $4 limit */
 const struct stmt event_replay_statement = {
 	.name = "event_replay", .params = "iiii", .results = "iiihtNib" MESSAGE_RESULTS,
-	.text = "SELECT e.position, e.seq, e.rev, e.kind, e.at, e.target_seq, e.target_seq IS NULL OR e.target_seq >= c.floor, " MESSAGE_COLUMNS
+	.text = "SELECT e.position, e.seq, e.rev, e.kind, e.at, e.target_seq, e.target_seq IS NULL OR e.target_seq >= "
+	        "c.floor, " MESSAGE_COLUMNS
 	        " FROM " MINE("AND m.conversation_id = $2 AND NOT m.hidden")
 	        "CROSS JOIN LATERAL (SELECT x.* FROM event x WHERE x.conversation_id = $2 AND x.position > $3 "
 	        " ORDER BY x.position LIMIT $4) e "
@@ -24,62 +26,88 @@ const struct stmt event_replay_statement = {
 const struct stmt event_user_replay_statement = {
 	.name = "event_user_replay", .params = "iii", .results = "ihNit" USER_READ_RESULTS,
 	.text = "SELECT e.user_rev, e.kind, e.conversation_id, e.at, " USER_READ_COLUMNS
-	        " FROM (SELECT x.* FROM user_event x WHERE x.user_id = $1 AND x.user_rev > $2 ORDER BY x.user_rev LIMIT $3) e "
+	        " FROM (SELECT x.* FROM user_event x WHERE x.user_id = $1 AND x.user_rev > $2 ORDER BY x.user_rev "
+	        "LIMIT $3) e "
 	        "LEFT JOIN " MINE("") "ON c.conversation_id = e.conversation_id " UNREAD "ORDER BY e.user_rev",
 };
 
 /*
- * Events for whoever hears them. `page` has stream (c or u), id, position, seq, rev, kind, target_seq, conversation_id, xid, at.
- * Members who joined after the target may not see it: they get its numbers only.
+ * Events for whoever hears them. `page` has stream (c or u), id, position, seq, rev, kind, target_seq,
+ * conversation_id, xid, at. Members who joined after the target may not see it: they get its numbers only.
  */
 #define HEARD_RESULTS "siiiihNitiNhNINI" MESSAGE_RESULTS USER_READ_RESULTS
 #define HEARD_COLUMNS                                                                                         \
-	"e.stream, e.id, e.position, e.seq, e.rev, e.kind, e.conversation_id, e.at, e.xid::text::bigint, v.kind, h.see, h.skip, " \
+	"e.stream, e.id, e.position, e.seq, e.rev, e.kind, e.conversation_id, e.at, e.xid::text::bigint, v.kind, " \
+	"h.see, h.skip, " \
 	MESSAGE_COLUMNS ", " USER_READ_COLUMNS
 #define HEARD_JOINS                                                                                           \
 	" LEFT JOIN conversation v ON e.stream = 'c' AND v.id = e.conversation_id "                             \
 	" LEFT JOIN LATERAL (SELECT array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE o.sees) AS see, "     \
-	"  array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE NOT o.sees) AS skip FROM (SELECT m.user_id, e.target_seq IS NULL OR " \
+	"  array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE NOT o.sees) AS skip FROM (SELECT m.user_id, " \
+	"e.target_seq IS NULL OR " \
 	"   e.target_seq >= first_visible(v.history_all, v.first_seq, m.joined_seq) AS sees "                   \
 	"   FROM member m WHERE m.conversation_id = v.id AND NOT m.hidden) o) h ON true "                        \
 	" LEFT JOIN message g ON e.stream = 'c' AND g.conversation_id = e.conversation_id AND g.seq = e.target_seq " \
 	MESSAGE_PARENT("v.first_seq") MESSAGE_MARKS                                                             \
 	" LEFT JOIN (SELECT m.*, w.*, first_visible(w.history_all, w.first_seq, m.joined_seq) AS floor FROM member m "  \
-	"  JOIN conversation w ON w.id = m.conversation_id) c ON e.stream = 'u' AND c.user_id = e.id AND c.conversation_id = e.conversation_id " \
+	"  JOIN conversation w ON w.id = m.conversation_id) c ON e.stream = 'u' AND c.user_id = e.id AND " \
+	"c.conversation_id = e.conversation_id " \
 	UNREAD
 #define LOG_COLUMNS                                                                                           \
-	"'c' AS stream, x.conversation_id AS id, x.position, x.seq, x.rev, x.kind, x.target_seq, x.conversation_id, x.xid, x.at"
+	"'c' AS stream, x.conversation_id AS id, x.position, x.seq, x.rev, x.kind, x.target_seq, x.conversation_id, "
+	"x.xid, x.at"
 #define USER_LOG_COLUMNS                                                                                      \
-	"'u' AS stream, x.user_id AS id, x.user_rev AS position, 0::bigint AS seq, 0::bigint AS rev, x.kind, x.target_seq, " \
+	"'u' AS stream, x.user_id AS id, x.user_rev AS position, 0::bigint AS seq, 0::bigint AS rev, x.kind, " \
+	"x.target_seq, " \
 	"x.conversation_id, x.xid, x.at"
 
 /* $1 first transaction, $2 how many. Whole transactions, so that the next page can begin after the last one. */
 const struct stmt event_poll_statement = {
 	.name = "event_poll", .params = "ii", .results = HEARD_RESULTS,
-	.text = "WITH e AS MATERIALIZED (SELECT * FROM (SELECT " LOG_COLUMNS " FROM event x WHERE x.xid >= $1::text::xid8 UNION ALL "
-	        " SELECT " USER_LOG_COLUMNS " FROM user_event x WHERE x.xid >= $1::text::xid8) b ORDER BY xid FETCH FIRST ($2) ROWS WITH TIES) "
+	.text = "WITH e AS MATERIALIZED (SELECT * FROM (SELECT " LOG_COLUMNS " FROM event x WHERE x.xid >= "
+	        "$1::text::xid8 UNION ALL "
+	        " SELECT " USER_LOG_COLUMNS " FROM user_event x WHERE x.xid >= $1::text::xid8) b ORDER BY xid FETCH "
+	        "FIRST ($2) ROWS WITH TIES) "
 	        "SELECT " HEARD_COLUMNS " FROM e " HEARD_JOINS "ORDER BY e.stream, e.id, e.position",
 };
 /* $1 stream, $2 position, $3 first transaction, $4 how many */
 const struct stmt event_again_statement = {
 	.name = "event_again", .params = "iiii", .results = HEARD_RESULTS,
-	.text = "WITH e AS MATERIALIZED (SELECT " LOG_COLUMNS " FROM event x WHERE x.conversation_id = $1 AND x.position > $2 "
+	.text = "WITH e AS MATERIALIZED (SELECT " LOG_COLUMNS " FROM event x WHERE x.conversation_id = $1 AND "
+	        "x.position > $2 "
 	        " AND x.xid >= $3::text::xid8 ORDER BY x.position LIMIT $4) "
 	        "SELECT " HEARD_COLUMNS " FROM e " HEARD_JOINS "ORDER BY e.position",
 };
 const struct stmt event_user_again_statement = {
 	.name = "event_user_again", .params = "iiii", .results = HEARD_RESULTS,
-	.text = "WITH e AS MATERIALIZED (SELECT " USER_LOG_COLUMNS " FROM user_event x WHERE x.user_id = $1 AND x.user_rev > $2 "
+	.text = "WITH e AS MATERIALIZED (SELECT " USER_LOG_COLUMNS " FROM user_event x WHERE x.user_id = $1 AND "
+	        "x.user_rev > $2 "
 	        " AND x.xid >= $3::text::xid8 ORDER BY x.user_rev LIMIT $4) "
 	        "SELECT " HEARD_COLUMNS " FROM e " HEARD_JOINS "ORDER BY e.position",
 };
 const struct stmt event_horizon_statement = {
 	.name = "event_horizon", .params = "", .results = "sii",
-	.text = "SELECT log_epoch(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint, event_floor::text::bigint FROM peal_meta",
+	.text = "SELECT log_epoch(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint, event_floor::text::bigint "
+	        "FROM peal_meta",
 };
+/* clang-format on */
 
-enum { E_STREAM, E_ID, E_POSITION, E_SEQ, E_REV, E_KIND, E_CONVERSATION, E_AT, E_XID, E_GROUP, E_SEE, E_SKIP, E_MESSAGE,
-       E_READ = E_MESSAGE + MESSAGE_N };
+enum {
+	E_STREAM,
+	E_ID,
+	E_POSITION,
+	E_SEQ,
+	E_REV,
+	E_KIND,
+	E_CONVERSATION,
+	E_AT,
+	E_XID,
+	E_GROUP,
+	E_SEE,
+	E_SKIP,
+	E_MESSAGE,
+	E_READ = E_MESSAGE + MESSAGE_N
+};
 
 /* ---- places ---- */
 
@@ -131,7 +159,8 @@ scratch(struct arena *arena)
 }
 
 static void
-frame_of_read(struct buf *frame, const struct rows *rows, size_t row, size_t column, int64_t user_rev, int64_t conversation_id, int64_t at)
+frame_of_read(struct buf *frame, const struct rows *rows, size_t row, size_t column, int64_t user_rev,
+              int64_t conversation_id, int64_t at)
 {
 	struct conversation c = { .id = conversation_id };
 
@@ -153,8 +182,8 @@ frame_of_message(struct buf *frame, int64_t kind, const struct message *m, int64
 }
 
 static int
-frame_of_created(struct db *db, struct arena *arena, struct buf *frame, int64_t viewer, int64_t conversation_id, int64_t seq, int64_t rev,
-                 int64_t at)
+frame_of_created(struct db *db, struct arena *arena, struct buf *frame, int64_t viewer, int64_t conversation_id, int64_t seq,
+                 int64_t rev, int64_t at)
 {
 	struct conversation c;
 	int r = conversation_get_for_event(db, arena, viewer, conversation_id, &c);
@@ -193,7 +222,8 @@ static int
 replay_event(struct page *p, const struct rows *rows, size_t row, int64_t conversation_id)
 {
 	int64_t kind = rows_int(rows, row, 3), at = rows_int(rows, row, 4);
-	struct feed_header h = { FEED_DURABLE, 'c', conversation_id, rows_int(rows, row, 0), rows_int(rows, row, 1), STR_NONE, STR_NONE };
+	struct feed_header h = { FEED_DURABLE,           'c',      conversation_id, rows_int(rows, row, 0),
+		                 rows_int(rows, row, 1), STR_NONE, STR_NONE };
 	int64_t rev = rows_int(rows, row, 2);
 	struct message m;
 	int r = 0;
@@ -240,7 +270,8 @@ replay_user(struct page *p, int64_t *user_rev, bool *done)
 {
 	size_t asked = p->most - p->events;
 	struct rows *rows;
-	int r = db_run(p->db, p->arena, &event_user_replay_statement, ARGS(A_INT(p->user_id), A_INT(*user_rev), A_INT((int64_t)asked)), &rows);
+	int r = db_run(p->db, p->arena, &event_user_replay_statement,
+	               ARGS(A_INT(p->user_id), A_INT(*user_rev), A_INT((int64_t)asked)), &rows);
 
 	if (r)
 		return trace(r);
@@ -259,7 +290,8 @@ replay_user(struct page *p, int64_t *user_rev, bool *done)
 	return 0;
 }
 
-/* One entry of a plan: `<conversation>:<position>` or `u:<user_rev>`. Numbers are ours, but a plan comes back from outside. */
+/* One entry of a plan: `<conversation>:<position>` or `u:<user_rev>`. Numbers are ours, but a plan comes back from
+ * outside. */
 static bool
 parse_entry(struct str entry, int64_t *ret_conversation, int64_t *ret_position)
 {
@@ -272,11 +304,17 @@ parse_entry(struct str entry, int64_t *ret_conversation, int64_t *ret_position)
 }
 
 int
-event_replay(struct db *db, struct arena *arena, int64_t user_id, struct str plan, size_t most, size_t most_bytes, struct buf *out,
-             size_t *ret_events, struct str *ret_plan)
+event_replay(struct db *db, struct arena *arena, int64_t user_id, struct str plan, size_t most, size_t most_bytes,
+             struct buf *out, size_t *ret_events, struct str *ret_plan)
 {
-	struct page p = { .db = db, .arena = arena, .user_id = user_id, .out = out, .frame = scratch(arena), .start = out->n,
-		          .most = most, .most_bytes = most_bytes };
+	struct page p = { .db = db,
+		          .arena = arena,
+		          .user_id = user_id,
+		          .out = out,
+		          .frame = scratch(arena),
+		          .start = out->n,
+		          .most = most,
+		          .most_bytes = most_bytes };
 	struct str rest = plan, left = STR("");
 
 	while (str_present(rest) && rest.n && !full(&p)) {
@@ -287,11 +325,13 @@ event_replay(struct db *db, struct arena *arena, int64_t user_id, struct str pla
 
 		if (!parse_entry(entry, &conversation_id, &position))
 			return INVALID;
-		r = conversation_id ? replay_conversation(&p, conversation_id, &position, &done) : replay_user(&p, &position, &done);
+		r = conversation_id ? replay_conversation(&p, conversation_id, &position, &done)
+		                    : replay_user(&p, &position, &done);
 		if (r)
 			return trace(r);
 		if (!done) {
-			struct str who = conversation_id ? arena_printf(arena, "%lld", (long long)conversation_id) : STR("u");
+			struct str who =
+			        conversation_id ? arena_printf(arena, "%lld", (long long)conversation_id) : STR("u");
 
 			left = arena_printf(arena, "%.*s:%lld", STR_ARG(who), (long long)position);
 			break;
@@ -323,7 +363,8 @@ hand_out(struct hearing *a, const struct feed_header *h, const int64_t *ids, siz
 
 /* conversation_created is made per recipient. */
 static int
-hear_created(struct hearing *a, const struct feed_header *h, int64_t rev, int64_t at, const int64_t *ids, size_t n, int64_t but)
+hear_created(struct hearing *a, const struct feed_header *h, int64_t rev, int64_t at, const int64_t *ids, size_t n,
+             int64_t but)
 {
 	for (size_t i = 0; i < n; i++) {
 		int r;
@@ -343,7 +384,8 @@ hear_created(struct hearing *a, const struct feed_header *h, int64_t rev, int64_
 }
 
 static int
-hear_message(struct hearing *a, size_t row, const struct feed_header *h, int64_t rev, int64_t at, const int64_t *ids, size_t n)
+hear_message(struct hearing *a, size_t row, const struct feed_header *h, int64_t rev, int64_t at, const int64_t *ids,
+             size_t n)
 {
 	int64_t kind = rows_int(a->rows, row, E_KIND);
 	struct feed_header created = *h;
@@ -390,8 +432,13 @@ static int
 hear(struct hearing *a, size_t row)
 {
 	struct str stream = rows_str(a->rows, row, E_STREAM);
-	struct feed_header h = { FEED_DURABLE, stream.p[0], rows_int(a->rows, row, E_ID), rows_int(a->rows, row, E_POSITION),
-		                 rows_int(a->rows, row, E_SEQ), STR_NONE, STR_NONE };
+	struct feed_header h = { FEED_DURABLE,
+		                 stream.p[0],
+		                 rows_int(a->rows, row, E_ID),
+		                 rows_int(a->rows, row, E_POSITION),
+		                 rows_int(a->rows, row, E_SEQ),
+		                 STR_NONE,
+		                 STR_NONE };
 	int64_t at = rows_int(a->rows, row, E_AT);
 
 	if (h.stream == 'c')
@@ -448,11 +495,13 @@ last_xid(const struct rows *rows)
 }
 
 /*
- * One page of a round. The horizon is taken when the round begins: what commits late during it has a transaction at or above that
- * horizon, so the next round shows it. That also makes progress while a long transaction holds the horizon back.
+ * One page of a round. The horizon is taken when the round begins: what commits late during it has a transaction at
+ * or above that horizon, so the next round shows it. That also makes progress while a long transaction holds the
+ * horizon back.
  */
 int
-event_poll(struct db *db, struct arena *arena, struct str since, size_t most, struct buf *out, struct str *ret_since, bool *ret_more)
+event_poll(struct db *db, struct arena *arena, struct str since, size_t most, struct buf *out, struct str *ret_since,
+           bool *ret_more)
 {
 	struct polling p = { arena, out, scratch(arena) };
 	struct log_place at = { 0 };
@@ -466,7 +515,8 @@ event_poll(struct db *db, struct arena *arena, struct str since, size_t most, st
 		return INVALID;
 	*ret_more = false;
 	if (!str_present(since)) {
-		*ret_since = log_place_write(arena, &(struct log_place){ .epoch = rows_str(now, 0, 0), .xid = rows_int(now, 0, 1) });
+		*ret_since = log_place_write(
+		        arena, &(struct log_place){ .epoch = rows_str(now, 0, 0), .xid = rows_int(now, 0, 1) });
 		return 0;
 	}
 	if (!str_eq(at.epoch, rows_str(now, 0, 0)) || at.xid < rows_int(now, 0, 2))
@@ -487,7 +537,8 @@ event_poll(struct db *db, struct arena *arena, struct str since, size_t most, st
 }
 
 int
-event_again(struct db *db, struct arena *arena, char stream, int64_t id, int64_t after, int64_t xid, size_t most, event_sink *sink, void *arg)
+event_again(struct db *db, struct arena *arena, char stream, int64_t id, int64_t after, int64_t xid, size_t most,
+            event_sink *sink, void *arg)
 {
 	const struct stmt *stmt = stream == 'u' ? &event_user_again_statement : &event_again_statement;
 	struct rows *rows;

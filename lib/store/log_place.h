@@ -2,7 +2,8 @@
  * log_place -- a place in the event log, and the statements of log.c. Private to lib/store.
  *
  * On the wire base64url of `<epoch>.<xid>`: all events of transactions below xid were handed out. Within a round of polling
- * `<epoch>.<xid>.<within>`: the round goes on at transaction `within`, and when it is through, everything below xid was handed out.
+ * `<epoch>.<xid>.<within>`: the round goes on at transaction `within`, and when it is through, everything below xid
+ * was handed out.
  */
 #ifndef PEAL_STORE_LOG_PLACE_H
 #define PEAL_STORE_LOG_PLACE_H
@@ -11,13 +12,13 @@
 
 struct log_place {
 	struct str epoch;
-	int64_t xid, within;                 /* within 0: between rounds */
+	int64_t xid, within; /* within 0: between rounds */
 };
 
 struct str log_place_write(struct arena *, const struct log_place *);
 bool log_place_read(struct arena *, struct str, struct log_place *ret);
 
 extern const struct stmt event_replay_statement, event_user_replay_statement, event_poll_statement, event_again_statement,
-	event_user_again_statement, event_horizon_statement;
+        event_user_again_statement, event_horizon_statement;
 
 #endif

@@ -9,36 +9,39 @@
 struct message_draft {
 	struct str client_id, content, mentions_json; /* mentions already checked by the endpoint; absent: none */
 	enum message_kind kind;
-	int64_t reply_seq;                   /* 0: none; must exist and be visible: INVALID otherwise */
-	struct str request_hash;             /* SHA-256 of the canonical body: tells a replay from a conflict */
+	int64_t reply_seq;       /* 0: none; must exist and be visible: INVALID otherwise */
+	struct str request_hash; /* SHA-256 of the canonical body: tells a replay from a conflict */
 };
 
 struct message_sent {
 	struct message message;
-	bool replayed;                       /* the same client_id and body came before: this is that message as it is now */
-	struct advance advance;              /* not when replayed */
-	bool first;                          /* it made a direct conversation visible: hearers but the sender get conversation_created first */
+	bool replayed;          /* the same client_id and body came before: this is that message as it is now */
+	struct advance advance; /* not when replayed */
+	bool first; /* it made a direct conversation visible: hearers but the sender get conversation_created first */
 };
 /* One PL/pgSQL call, durable when it returns 0. IDEMPOTENCY_CONFLICT: same client_id, other body. */
-int message_send(struct db *, struct arena *, int64_t me, int64_t conversation_id, const struct message_draft *, struct message_sent *ret);
+int message_send(struct db *, struct arena *, int64_t me, int64_t conversation_id, const struct message_draft *,
+                 struct message_sent *ret);
 
 struct message_page {
-	struct message *messages;            /* oldest first */
+	struct message *messages; /* oldest first */
 	size_t n;
 	bool has_before, has_after;
 	int64_t as_of_rev;
 };
 enum page_from { PAGE_LAST, PAGE_BEFORE, PAGE_AFTER, PAGE_AROUND };
 /* ONE statement, membership check inside. */
-int message_page(struct db *, struct arena *, int64_t me, int64_t conversation_id, enum page_from, int64_t seq, int64_t limit, struct message_page *ret);
+int message_page(struct db *, struct arena *, int64_t me, int64_t conversation_id, enum page_from, int64_t seq,
+                 int64_t limit, struct message_page *ret);
 int message_get(struct db *, struct arena *, int64_t me, int64_t conversation_id, int64_t seq, struct message *ret);
 
 struct message_deleted {
-	struct message message;              /* the tombstone */
-	bool changed;                        /* false: it was one already */
+	struct message message; /* the tombstone */
+	bool changed;           /* false: it was one already */
 	struct advance advance;
 };
 /* By the sender, or an admin of the group: FORBIDDEN otherwise. Idempotent. */
-int message_delete_for_all(struct db *, struct arena *, int64_t me, int64_t conversation_id, int64_t seq, struct message_deleted *ret);
+int message_delete_for_all(struct db *, struct arena *, int64_t me, int64_t conversation_id, int64_t seq,
+                           struct message_deleted *ret);
 
 #endif

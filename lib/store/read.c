@@ -4,7 +4,7 @@
 #include "read.h"
 
 const struct stmt *const *const store_statements[] = { account_statements, conversation_statements, message_statements,
-	                                               event_statements, upkeep_statements, NULL };
+	                                               event_statements,   upkeep_statements,       NULL };
 
 void
 read_user(const struct rows *rows, size_t row, size_t c, struct user *ret)

@@ -10,6 +10,7 @@
 #include "../wire/model.h"
 #include "db.h"
 
+/* clang-format off */
 /* of users `a` */
 #define USER_COLUMNS(a) \
 	a ".id, " a ".username, " a ".display_name, " a ".avatar_id, " a ".status_text, " a ".created_at, " a ".last_seen_at"
@@ -45,18 +46,21 @@
 	" THEN greatest(c.floor, coalesce(c.unread_from, c.read_seq + 1)) END) un ON true "
 #define CONVERSATION_COLUMNS                                                                                  \
 	"c.id, c.kind, CASE WHEN c.kind = 1 THEN p.display_name ELSE c.name END, "                               \
-	"CASE WHEN c.kind = 1 THEN p.avatar_id ELSE c.avatar_id END, c.created_at, c.updated_at, c.floor, c.last_seq, c.last_rev, " \
-	"c.participant_count, c.read_seq, c.receipt_seq, c.delivered_seq, c.unread_from, c.role, c.notify, c.muted_until, c.archived, " \
+	"CASE WHEN c.kind = 1 THEN p.avatar_id ELSE c.avatar_id END, c.created_at, c.updated_at, c.floor, c.last_seq, " \
+	"c.last_rev, " \
+	"c.participant_count, c.read_seq, c.receipt_seq, c.delivered_seq, c.unread_from, c.role, c.notify, " \
+	"c.muted_until, c.archived, " \
 	"c.pinned, un.unread, un.mentions, " USER_COLUMNS("p") ", " MESSAGE_COLUMNS
 #define CONVERSATION_RESULTS "ihNsNsttiiiniiiNihhNtbbNiNi" USER_RESULTS MESSAGE_RESULTS
 #define CONVERSATION_N (21 + USER_N + MESSAGE_N)
+/* clang-format on */
 
 void read_user(const struct rows *, size_t row, size_t column, struct user *ret);
 void read_message(const struct rows *, size_t row, size_t column, struct message *ret);
 void read_conversation(const struct rows *, size_t row, size_t column, struct conversation *ret);
 
 /* The statements of each file. */
-extern const struct stmt *const account_statements[], *const conversation_statements[], *const message_statements[],
-	*const event_statements[], *const upkeep_statements[];
+extern const struct stmt *const account_statements[],
+        *const conversation_statements[], *const message_statements[], *const event_statements[], *const upkeep_statements[];
 
 #endif

@@ -4,6 +4,7 @@
 #include "read.h"
 #include "upkeep.h"
 
+/* clang-format off */
 static const struct stmt lead = {
 	.name = "upkeep_lead", .params = "", .results = "b",
 	.text = "SELECT pg_try_advisory_lock(hashtextextended('peal-jobs leader', 0))",
@@ -19,13 +20,16 @@ static const struct stmt next = {
 	.name = "upkeep_next", .params = "ii", .results = "i",
 	.text = "SELECT least(pg_snapshot_xmin(pg_current_snapshot()), "
 	        " (SELECT min(xid) FROM event WHERE xid >= $1::text::xid8 AND at > now() - $2 * interval '1 millisecond'), "
-	        " (SELECT min(xid) FROM user_event WHERE xid >= $1::text::xid8 AND at > now() - $2 * interval '1 millisecond'))::text::bigint",
+	        " (SELECT min(xid) FROM user_event WHERE xid >= $1::text::xid8 AND at > now() - $2 * interval '1 "
+	        "millisecond'))::text::bigint",
 };
 static const struct stmt streams = {
 	.name = "upkeep_streams", .params = "ii", .results = "sii",
-	.text = "SELECT 'c', conversation_id, max(position) FROM event WHERE xid >= $1::text::xid8 AND at <= now() - $2 * interval '1 millisecond' "
+	.text = "SELECT 'c', conversation_id, max(position) FROM event WHERE xid >= $1::text::xid8 AND at <= now() - "
+	        "$2 * interval '1 millisecond' "
 	        "GROUP BY conversation_id UNION ALL "
-	        "SELECT 'u', user_id, max(user_rev) FROM user_event WHERE xid >= $1::text::xid8 AND at <= now() - $2 * interval '1 millisecond' "
+	        "SELECT 'u', user_id, max(user_rev) FROM user_event WHERE xid >= $1::text::xid8 AND at <= now() - $2 "
+	        "* interval '1 millisecond' "
 	        "GROUP BY user_id",
 };
 static const struct stmt make_partitions = {
@@ -38,11 +42,14 @@ static const struct stmt drop_partitions = {
 };
 static const struct stmt sessions = {
 	.name = "upkeep_sessions", .params = "", .results = "i", .writes = true,
-	.text = "WITH old AS (SELECT id FROM session WHERE least(ended_at, expires_at) < now() - interval '30 days' LIMIT 1000), "
+	.text = "WITH old AS (SELECT id FROM session WHERE least(ended_at, expires_at) < now() - interval '30 days' "
+	        "LIMIT 1000), "
 	        "gone AS (DELETE FROM session s USING old o WHERE s.id = o.id RETURNING 1) SELECT count(*) FROM gone",
 };
+/* clang-format on */
 
-const struct stmt *const upkeep_statements[] = { &lead, &begin, &next, &streams, &make_partitions, &drop_partitions, &sessions, NULL };
+const struct stmt *const upkeep_statements[] = { &lead,     &begin, &next, &streams, &make_partitions, &drop_partitions,
+	                                         &sessions, NULL };
 
 static int
 one_number(struct db *db, struct arena *arena, const struct stmt *stmt, const struct arg *args, int64_t *ret)
@@ -74,7 +81,8 @@ upkeep_begin(struct db *db, struct arena *arena, int64_t *ret_xid)
 }
 
 int
-upkeep_streams(struct db *db, struct arena *arena, int64_t xid, int64_t age_ms, struct stream_head **ret, size_t *ret_n, int64_t *ret_xid)
+upkeep_streams(struct db *db, struct arena *arena, int64_t xid, int64_t age_ms, struct stream_head **ret, size_t *ret_n,
+               int64_t *ret_xid)
 {
 	struct stream_head *heads;
 	struct rows *rows;

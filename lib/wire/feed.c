@@ -5,13 +5,12 @@
 #include "view.h"
 
 /* KEYS: position key or nothing. ARGV: position, payload, recipients' channels. */
-static const char publish_lua[] =
-	"local n = 0 "
-	"for i = 3, #ARGV do n = n + redis.call('PUBLISH', ARGV[i], ARGV[2]) end "
-	"if #KEYS > 0 then "
-	"local old = tonumber(redis.call('GET', KEYS[1]) or '0') "
-	"redis.call('SET', KEYS[1], math.max(old, tonumber(ARGV[1])), 'EX', 3600) end "
-	"return n";
+static const char publish_lua[] = "local n = 0 "
+                                  "for i = 3, #ARGV do n = n + redis.call('PUBLISH', ARGV[i], ARGV[2]) end "
+                                  "if #KEYS > 0 then "
+                                  "local old = tonumber(redis.call('GET', KEYS[1]) or '0') "
+                                  "redis.call('SET', KEYS[1], math.max(old, tonumber(ARGV[1])), 'EX', 3600) end "
+                                  "return n";
 
 static bool
 parse_stream(struct str word, struct feed_header *h)
@@ -119,7 +118,8 @@ frame_message_deleted(struct buf *out, const struct message *m, int64_t seq, int
 }
 
 void
-frame_conversation_created(struct buf *out, const struct conversation *c, int64_t viewer_id, int64_t seq, int64_t rev, int64_t at)
+frame_conversation_created(struct buf *out, const struct conversation *c, int64_t viewer_id, int64_t seq, int64_t rev,
+                           int64_t at)
 {
 	struct json_out w;
 
@@ -190,8 +190,8 @@ frame_skipped(struct buf *out, int64_t conversation_id, int64_t seq, int64_t rev
 }
 
 int
-feed_publish(struct redis *redis, struct arena *arena, const struct feed_header *h, struct str frame, const int64_t *recipients,
-	     size_t n)
+feed_publish(struct redis *redis, struct arena *arena, const struct feed_header *h, struct str frame,
+             const int64_t *recipients, size_t n)
 {
 	struct str *argv, key = arena_printf(arena, "pub:%c%lld", h->stream, (long long)h->id);
 	bool durable = h->kind == FEED_DURABLE;

@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 /* index = enum message_kind */
-static const char *const kind_words[] = { NULL,       "text", "image", "audio",  "video",     "file",
-					  "location", "poll", "call",  "system", "encrypted" };
+static const char *const kind_words[] = { NULL,       "text", "image", "audio",  "video",    "file",
+	                                  "location", "poll", "call",  "system", "encrypted" };
 
 const char *
 view_message_kind(enum message_kind kind)

@@ -1,6 +1,6 @@
 /*
- * test_store.c -- lib/store against a real PostgreSQL: PEAL_TEST_DATABASE is the connection string of the daemons' role, of a
- * database with all migrations and nothing else going on (tests/sql/test_store.py makes it).
+ * test_store.c -- lib/store against a real PostgreSQL: PEAL_TEST_DATABASE is the connection string of the daemons'
+ * role, of a database with all migrations and nothing else going on (tests/sql/test_store.py makes it).
  */
 #include <sys/wait.h>
 #include <unistd.h>
@@ -81,11 +81,15 @@ sql(struct db *on, struct str text)
 static int64_t
 group(size_t n, const int64_t *ids)
 {
-	struct stmt stmt = { .name = "test_group", .params = "iI", .results = "i",
-		             .text = "WITH v AS (INSERT INTO conversation (kind, name, created_by, participant_count) "
-		                     "VALUES (2, 'club', $1, cardinality($2::bigint[])) RETURNING id), "
-		                     "m AS (INSERT INTO member (user_id, conversation_id) SELECT u, v.id FROM v, unnest($2::bigint[]) u) "
-		                     "SELECT id FROM v" };
+	struct stmt stmt = {
+		.name = "test_group",
+		.params = "iI",
+		.results = "i",
+		.text = "WITH v AS (INSERT INTO conversation (kind, name, created_by, participant_count) "
+		        "VALUES (2, 'club', $1, cardinality($2::bigint[])) RETURNING id), "
+		        "m AS (INSERT INTO member (user_id, conversation_id) SELECT u, v.id FROM v, unnest($2::bigint[]) u) "
+		        "SELECT id FROM v"
+	};
 	struct db *bare = db_new_bare(getenv("PEAL_TEST_DATABASE"), "test");
 	struct rows *rows;
 	int64_t id;
@@ -134,12 +138,23 @@ test_statements_agree(void **state)
 static void
 test_values_there_and_back(void **state)
 {
-	struct stmt stmt = { .name = "echo", .params = "inhsbtyjuINsNt", .results = "inhsbtyjuINsNt",
+	struct stmt stmt = { .name = "echo",
+		             .params = "inhsbtyjuINsNt",
+		             .results = "inhsbtyjuINsNt",
 		             .text = "SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12" };
 	const int64_t ids[] = { 1, -2, INT64_MAX };
-	const struct arg args[] = { A_INT(INT64_MIN), A_INT(-7), A_INT(-300), A_STR(STR("h\303\251")), A_INT(1),
-		                    A_INT(1767323045678123), A_STR(((struct str){ "\0\1\377", 3 })), A_STR(STR("{\"a\": [1]}")),
-		                    A_STR(STR("0b7c5a9e-0d5e-4a44-9d3a-2f2a1c3b4d5e")), A_IDS(ids, 3), A_STR(STR_NONE), A_INT(0) };
+	const struct arg args[] = { A_INT(INT64_MIN),
+		                    A_INT(-7),
+		                    A_INT(-300),
+		                    A_STR(STR("h\303\251")),
+		                    A_INT(1),
+		                    A_INT(1767323045678123),
+		                    A_STR(((struct str){ "\0\1\377", 3 })),
+		                    A_STR(STR("{\"a\": [1]}")),
+		                    A_STR(STR("0b7c5a9e-0d5e-4a44-9d3a-2f2a1c3b4d5e")),
+		                    A_IDS(ids, 3),
+		                    A_STR(STR_NONE),
+		                    A_INT(0) };
 	struct db *bare = db_new_bare(getenv("PEAL_TEST_DATABASE"), "test");
 	const int64_t *back;
 	struct rows *rows;
@@ -175,7 +190,8 @@ kill_backend_soon(int64_t pid)
 
 		buf_init(&error, 1000);
 		usleep(200000);
-		_exit(db_exec_text(killer, arena_printf(arena, "SELECT pg_terminate_backend(%lld)", (long long)pid).p, &error) != 0);
+		_exit(db_exec_text(killer, arena_printf(arena, "SELECT pg_terminate_backend(%lld)", (long long)pid).p,
+		                   &error) != 0);
 	}
 	return child;
 }
@@ -218,7 +234,9 @@ test_an_idle_connection_that_was_closed_is_replaced(void **state)
 	struct db *mine = db_new(getenv("PEAL_TEST_DATABASE"), "idle", 2000);
 	int64_t me = person();
 	struct user user;
-	struct stmt find = { .name = "find", .params = "", .results = "n",
+	struct stmt find = { .name = "find",
+		             .params = "",
+		             .results = "n",
 		             .text = "SELECT pid FROM pg_stat_activity WHERE application_name = 'idle'" };
 	struct db *bare = db_new_bare(getenv("PEAL_TEST_DATABASE"), "test");
 	struct rows *rows;
@@ -259,7 +277,8 @@ test_accounts(void **state)
 
 	(void)state;
 	assert_int_equal(account_create(db, arena, name, STR("\303\211lan Vital"), STR("$argon2id$x"), &user), 0);
-	assert_int_equal(account_create(db, arena, arena_printf(arena, "zOE%d", (int)getpid()), STR_NONE, STR_NONE, &user), USERNAME_TAKEN);
+	assert_int_equal(account_create(db, arena, arena_printf(arena, "zOE%d", (int)getpid()), STR_NONE, STR_NONE, &user),
+	                 USERNAME_TAKEN);
 	assert_int_equal(account_password(db, arena, arena_printf(arena, "zoe%d", (int)getpid()), &user, &hash), 0);
 	assert_str(hash, "$argon2id$x");
 	assert_true(str_eq(user.username, name));
@@ -272,11 +291,14 @@ test_accounts(void **state)
 	assert_true(str_eq(user.display_name, name));
 	assert_false(str_present(user.status_text));
 
-	assert_int_equal(account_update(db, arena, user.id, arena_printf(arena, "Quux%d Person", (int)getpid()), STR_NONE, &user), 0);
-	assert_int_equal(account_search(db, arena, arena_printf(arena, "qUUX%d", (int)getpid()), STR_NONE, 10, &found, &n), 0);
+	assert_int_equal(
+	        account_update(db, arena, user.id, arena_printf(arena, "Quux%d Person", (int)getpid()), STR_NONE, &user), 0);
+	assert_int_equal(account_search(db, arena, arena_printf(arena, "qUUX%d", (int)getpid()), STR_NONE, 10, &found, &n),
+	                 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(found[0].id, user.id);
-	assert_int_equal(account_search(db, arena, arena_printf(arena, "ZOE%d", (int)getpid()), STR_NONE, 10, &found, &n), 0);
+	assert_int_equal(account_search(db, arena, arena_printf(arena, "ZOE%d", (int)getpid()), STR_NONE, 10, &found, &n),
+	                 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(account_search(db, arena, arena_printf(arena, "ZOE%d", (int)getpid()), name, 10, &found, &n), 0);
 	assert_int_equal(n, 0);
@@ -329,8 +351,10 @@ test_list(void **state)
 		say(people[i], ids[i], "are you there?");
 	}
 	direct(person(), me); /* no message yet: not mine to see */
-	sql(db, arena_printf(arena, "UPDATE member SET pinned = true WHERE user_id = %lld AND conversation_id = %lld", (long long)me, (long long)ids[1]));
-	sql(db, arena_printf(arena, "UPDATE member SET archived = true WHERE user_id = %lld AND conversation_id = %lld", (long long)me, (long long)ids[2]));
+	sql(db, arena_printf(arena, "UPDATE member SET pinned = true WHERE user_id = %lld AND conversation_id = %lld",
+	                     (long long)me, (long long)ids[1]));
+	sql(db, arena_printf(arena, "UPDATE member SET archived = true WHERE user_id = %lld AND conversation_id = %lld",
+	                     (long long)me, (long long)ids[2]));
 
 	statements = db_statements(db);
 	assert_int_equal(conversation_list(db, arena, me, &cursor, 2, false, &items, &n, &next), 0);
@@ -349,7 +373,8 @@ test_list(void **state)
 	assert_int_equal(items[0].id, ids[3]);
 	assert_int_equal(items[1].id, ids[0]);
 	assert_false(next.given);
-	assert_int_equal(conversation_list(db, arena, me, &(struct conversation_cursor){ 0 }, 2, true, &items, &n, &next), 0);
+	assert_int_equal(conversation_list(db, arena, me, &(struct conversation_cursor){ 0 }, 2, true, &items, &n, &next),
+	                 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(items[0].id, ids[2]);
 }
@@ -399,7 +424,8 @@ test_typing_hearers(void **state)
 /* ---- messages ---- */
 
 static void
-check_page(int64_t me, int64_t id, enum page_from from, int64_t seq, int64_t limit, int64_t first, int64_t last, bool before, bool after)
+check_page(int64_t me, int64_t id, enum page_from from, int64_t seq, int64_t limit, int64_t first, int64_t last, bool before,
+           bool after)
 {
 	struct message_page page;
 	int64_t statements = db_statements(db);
@@ -451,7 +477,10 @@ test_history_begins_where_i_joined(void **state)
 	(void)state;
 	for (int i = 0; i < 10; i++)
 		say(ids[0], id, "early");
-	sql(db, arena_printf(arena, "INSERT INTO member (user_id, conversation_id, joined_seq, read_seq) VALUES (%lld, %lld, 10, 10)", (long long)late, (long long)id));
+	sql(db,
+	    arena_printf(arena,
+	                 "INSERT INTO member (user_id, conversation_id, joined_seq, read_seq) VALUES (%lld, %lld, 10, 10)",
+	                 (long long)late, (long long)id));
 	check_page(late, id, PAGE_LAST, 0, 5, 11, 10, false, false);
 	assert_int_equal(try_say(db, ids[0], id, STR("reply"), STR("to an early one"), 3, &sent), 0);
 	assert_int_equal(sent.message.reply_sender_id, ids[0]);
@@ -505,7 +534,8 @@ test_receipts_count_others_only(void **state)
 	assert_int_equal(mark.hearers.n, 2);
 	assert_int_equal(mark.conversation.unread_count, 1);
 	check_counts(ids[0], id, 1, 2, 2, 2);
-	sql(db, arena_printf(arena, "DELETE FROM member WHERE user_id = %lld AND conversation_id = %lld", (long long)ids[0], (long long)id));
+	sql(db, arena_printf(arena, "DELETE FROM member WHERE user_id = %lld AND conversation_id = %lld", (long long)ids[0],
+	                     (long long)id));
 	check_counts(ids[1], id, 1, 2, 2, 2); /* the sender has left: everybody is an other */
 }
 
@@ -638,8 +668,12 @@ test_hello_fresh_and_resume(void **state)
 	first = hello(s, STR_NONE, NULL, 0);
 	assert_true(first.fresh);
 	assert_int_equal(first.plan.n, 0);
-	assert_true(has(first.heads, arena_printf(arena, "\"id\":\"%lld\",\"last_seq\":1,\"last_rev\":1,\"first_seq\":1,\"read_seq\":0,"
-	                                                 "\"delivered_seq\":0,\"unread_count\":1", (long long)id).p));
+	assert_true(
+	        has(first.heads, arena_printf(arena,
+	                                      "\"id\":\"%lld\",\"last_seq\":1,\"last_rev\":1,\"first_seq\":1,\"read_seq\":0,"
+	                                      "\"delivered_seq\":0,\"unread_count\":1",
+	                                      (long long)id)
+	                                 .p));
 	assert_true(has(first.heads, arena_printf(arena, "\"id\":\"%lld\"", (long long)quiet).p));
 
 	again = hello(s, first.since, NULL, 0);
@@ -652,13 +686,17 @@ test_hello_fresh_and_resume(void **state)
 	records = play(b, again.plan, 1, &n);
 	assert_int_equal(n, 2);
 	assert_true(has(records, arena_printf(arena, "d c%lld 3 2\n{\"type\":\"new_message\"", (long long)id).p));
-	assert_true(has(records, arena_printf(arena, "d u%lld 1 0\n{\"type\":\"user_changed\",\"user_rev\":1,\"kind\":\"read\"", (long long)b).p));
+	assert_true(
+	        has(records, arena_printf(arena, "d u%lld 1 0\n{\"type\":\"user_changed\",\"user_rev\":1,\"kind\":\"read\"",
+	                                  (long long)b)
+	                             .p));
 
 	again = hello(s, again.since, NULL, 0);
 	assert_int_equal(again.plan.n, 0);
 	/* since proves delivery */
-	assert_true(has(hello(socket_of(a), STR_NONE, NULL, 0).heads,
-	                arena_printf(arena, "{\"user_id\":\"%lld\",\"receipt_seq\":1,\"delivered_seq\":2}", (long long)b).p));
+	assert_true(
+	        has(hello(socket_of(a), STR_NONE, NULL, 0).heads,
+	            arena_printf(arena, "{\"user_id\":\"%lld\",\"receipt_seq\":1,\"delivered_seq\":2}", (long long)b).p));
 	/* a mark of the other one alone brings the conversation back into the heads */
 	again = hello(socket_of(a), again.since, NULL, 0);
 	assert_true(has(again.heads, "\"marks\""));
@@ -705,7 +743,8 @@ test_replay_checks_membership_and_visibility(void **state)
 
 	(void)state;
 	say(ids[0], id, "secret words");
-	sql(db, arena_printf(arena, "INSERT INTO member (user_id, conversation_id, joined_seq) VALUES (%lld, %lld, 1)", (long long)late, (long long)id));
+	sql(db, arena_printf(arena, "INSERT INTO member (user_id, conversation_id, joined_seq) VALUES (%lld, %lld, 1)",
+	                     (long long)late, (long long)id));
 	say(ids[0], id, "open words");
 	assert_int_equal(message_delete_for_all(db, arena, ids[0], id, 1, &deleted), 0);
 	records = play(late, arena_printf(arena, "%lld:0", (long long)id), 50, &n);
@@ -718,7 +757,8 @@ test_replay_checks_membership_and_visibility(void **state)
 	assert_false(has(records, "secret words"));
 	play(person(), arena_printf(arena, "%lld:0", (long long)id), 50, &n);
 	assert_int_equal(n, 0);
-	assert_int_equal(event_replay(db, arena, late, STR("x:1"), 50, 1000, &(struct buf){ .cap = 1000 }, &n, &records), INVALID);
+	assert_int_equal(event_replay(db, arena, late, STR("x:1"), 50, 1000, &(struct buf){ .cap = 1000 }, &n, &records),
+	                 INVALID);
 }
 
 static void
@@ -767,9 +807,14 @@ test_poll(void **state)
 	assert_int_equal(conversation_read(db, arena, b, id, 1, false, 32, &mark), 0);
 	records = poll_log(&since, &more);
 	assert_false(more);
-	assert_true(has(records, arena_printf(arena, "d c%lld 1 0 %lld\n{\"type\":\"conversation_created\"", (long long)id, (long long)b).p));
-	assert_true(has(records, arena_printf(arena, "d c%lld 2 1 %lld,%lld\n{\"type\":\"new_message\"", (long long)id, (long long)a, (long long)b).p));
-	assert_true(has(records, arena_printf(arena, "d u%lld 1 0 %lld\n{\"type\":\"user_changed\"", (long long)b, (long long)b).p));
+	assert_true(has(
+	        records,
+	        arena_printf(arena, "d c%lld 1 0 %lld\n{\"type\":\"conversation_created\"", (long long)id, (long long)b).p));
+	assert_true(has(records, arena_printf(arena, "d c%lld 2 1 %lld,%lld\n{\"type\":\"new_message\"", (long long)id,
+	                                      (long long)a, (long long)b)
+	                                 .p));
+	assert_true(has(records,
+	                arena_printf(arena, "d u%lld 1 0 %lld\n{\"type\":\"user_changed\"", (long long)b, (long long)b).p));
 	assert_int_equal(poll_log(&since, &more).n, 0);
 }
 
@@ -785,7 +830,10 @@ test_poll_and_hello_survive_a_long_transaction(void **state)
 
 	(void)state;
 	poll_log(&since, &more);
-	sql(other, arena_printf(arena, "BEGIN; SELECT message_send(%lld, %lld, 'slow', '\\x01', 1::smallint, 'slow words', NULL, NULL)", (long long)a, (long long)slow));
+	sql(other,
+	    arena_printf(arena,
+	                 "BEGIN; SELECT message_send(%lld, %lld, 'slow', '\\x01', 1::smallint, 'slow words', NULL, NULL)",
+	                 (long long)a, (long long)slow));
 	for (int i = 0; i < 10; i++)
 		say(a, id, "quick words");
 	resume = hello(s, STR_NONE, NULL, 0).since;
@@ -817,8 +865,10 @@ test_a_place_that_the_log_no_longer_reaches(void **state)
 
 	(void)state;
 	/* a month ago, in the default partition */
-	sql(bare, arena_printf(arena, "INSERT INTO event (conversation_id, position, seq, rev, kind, actor_id, at) "
-	                              "VALUES (%lld, -5, 0, 0, 1, 1, now() - interval '40 days')", (long long)id));
+	sql(bare, arena_printf(arena,
+	                       "INSERT INTO event (conversation_id, position, seq, rev, kind, actor_id, at) "
+	                       "VALUES (%lld, -5, 0, 0, 1, 1, now() - interval '40 days')",
+	                       (long long)id));
 	say(a, id, "one");
 	since = hello(s, STR_NONE, NULL, 0).since;
 	assert_false(hello(s, since, NULL, 0).fresh);

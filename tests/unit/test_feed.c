@@ -2,7 +2,7 @@
 #include "unit.h"
 #include "wire/feed.h"
 
-#define AT INT64_C(1767323045678901)
+#define AT        INT64_C(1767323045678901)
 #define TIMESTAMP "\"timestamp\":\"2026-01-02T03:04:05.678Z\"}"
 
 static struct buf out;
@@ -34,8 +34,18 @@ test_records_there_and_back(void **state)
 static void
 test_malformed_records(void **state)
 {
-	static const char *const bad[] = { "",          "d c12 1 1",     "x c12 1 1\n{}", "d x12 1 1\n{}", "d c 1 1\n{}",   "d c0 1 1\n{}",
-		                           "d c12 1\n{}", "d c12 -1 1\n{}", "d c12 1 -1\n{}", "dd c12 1 1\n{}", "d c12 01 1\n{}", " c12 1 1\n{}" };
+	static const char *const bad[] = { "",
+		                           "d c12 1 1",
+		                           "x c12 1 1\n{}",
+		                           "d x12 1 1\n{}",
+		                           "d c 1 1\n{}",
+		                           "d c0 1 1\n{}",
+		                           "d c12 1\n{}",
+		                           "d c12 -1 1\n{}",
+		                           "d c12 1 -1\n{}",
+		                           "dd c12 1 1\n{}",
+		                           "d c12 01 1\n{}",
+		                           " c12 1 1\n{}" };
 	struct feed_header h;
 
 	(void)state;
@@ -55,19 +65,24 @@ test_marks_and_ephemeral_frames(void **state)
 	c.my.read_seq = 9;
 	buf_clear(&out);
 	frame_mark(&out, MARK_READ, 12, 7, 882, AT);
-	assert_str(buf_view(&out), "{\"type\":\"message_read\",\"conversation_id\":\"12\",\"data\":{\"user_id\":\"7\",\"seq\":882}," TIMESTAMP);
+	assert_str(
+	        buf_view(&out),
+	        "{\"type\":\"message_read\",\"conversation_id\":\"12\",\"data\":{\"user_id\":\"7\",\"seq\":882}," TIMESTAMP);
 	buf_clear(&out);
 	frame_mark(&out, MARK_DELIVERED, 12, 7, 882, AT);
-	assert_str(buf_view(&out), "{\"type\":\"message_delivered\",\"conversation_id\":\"12\",\"data\":{\"user_id\":\"7\",\"seq\":882}," TIMESTAMP);
+	assert_str(buf_view(&out), "{\"type\":\"message_delivered\",\"conversation_id\":\"12\",\"data\":{\"user_id\":\"7\","
+	                           "\"seq\":882}," TIMESTAMP);
 	buf_clear(&out);
 	frame_typing(&out, 12, 7, true, STR("audio"), AT);
-	assert_str(buf_view(&out), "{\"type\":\"typing\",\"conversation_id\":\"12\",\"data\":{\"user_id\":\"7\",\"is_typing\":true,\"kind\":\"audio\"}," TIMESTAMP);
+	assert_str(buf_view(&out), "{\"type\":\"typing\",\"conversation_id\":\"12\",\"data\":{\"user_id\":\"7\",\"is_"
+	                           "typing\":true,\"kind\":\"audio\"}," TIMESTAMP);
 	buf_clear(&out);
 	frame_skipped(&out, 12, 882, 31);
 	assert_str(buf_view(&out), "{\"type\":\"skipped\",\"conversation_id\":\"12\",\"seq\":882,\"rev\":31}");
 	buf_clear(&out);
 	frame_user_read(&out, 41, &c, AT);
-	assert_str(buf_view(&out), "{\"type\":\"user_changed\",\"user_rev\":41,\"kind\":\"read\",\"data\":{\"conversation_id\":\"12\",\"read_seq\":9,"
+	assert_str(buf_view(&out), "{\"type\":\"user_changed\",\"user_rev\":41,\"kind\":\"read\",\"data\":{\"conversation_"
+	                           "id\":\"12\",\"read_seq\":9,"
 	                           "\"unread_from\":null,\"unread_count\":3,\"mention_count\":1}," TIMESTAMP);
 }
 
@@ -75,9 +90,17 @@ test_marks_and_ephemeral_frames(void **state)
 static void
 test_frames_hold_no_newline(void **state)
 {
-	struct message m = { .conversation_id = 12, .seq = 1, .version = 1, .sender_id = 7, .client_id = STR("a\nb"), .kind = MESSAGE_TEXT,
-		             .content = STR("line\r\nline\tand \"quotes\""), .created_at = AT };
-	struct conversation c = { .id = 12, .kind = CONVERSATION_GROUP, .name = STR("two\nlines"), .has_last_message = true, .last_message = m };
+	struct message m = { .conversation_id = 12,
+		             .seq = 1,
+		             .version = 1,
+		             .sender_id = 7,
+		             .client_id = STR("a\nb"),
+		             .kind = MESSAGE_TEXT,
+		             .content = STR("line\r\nline\tand \"quotes\""),
+		             .created_at = AT };
+	struct conversation c = {
+		.id = 12, .kind = CONVERSATION_GROUP, .name = STR("two\nlines"), .has_last_message = true, .last_message = m
+	};
 
 	(void)state;
 	buf_clear(&out);
@@ -85,7 +108,9 @@ test_frames_hold_no_newline(void **state)
 	frame_message_deleted(&out, &m, 1, 2, AT);
 	frame_conversation_created(&out, &c, 7, 0, 1, AT);
 	assert_null(memchr(out.p, '\n', out.n));
-	assert_true(str_has_prefix(buf_view(&out), STR("{\"type\":\"new_message\",\"conversation_id\":\"12\",\"seq\":1,\"rev\":1,\"data\":{\"message\":{")));
+	assert_true(str_has_prefix(
+	        buf_view(&out),
+	        STR("{\"type\":\"new_message\",\"conversation_id\":\"12\",\"seq\":1,\"rev\":1,\"data\":{\"message\":{")));
 }
 
 static int

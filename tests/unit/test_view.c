@@ -24,19 +24,31 @@ message_text(const struct message *m, int64_t viewer)
 static struct message
 a_message(void)
 {
-	return (struct message){ .conversation_id = 12, .seq = 881, .rev = 4, .version = 2, .sender_id = 7, .client_id = STR("c-1"),
-		                 .kind = MESSAGE_TEXT, .content = STR("say \"hi\"\n"), .reply_seq = 880, .reply_sender_id = 8,
-		                 .reply_excerpt = STR("and?"), .mentions_json = STR("[{\"user_id\":\"8\"}]"), .created_at = AT,
-		                 .edited_at = AT, .read_count = 1, .delivered_count = 2, .member_count = 2 };
+	return (struct message){ .conversation_id = 12,
+		                 .seq = 881,
+		                 .rev = 4,
+		                 .version = 2,
+		                 .sender_id = 7,
+		                 .client_id = STR("c-1"),
+		                 .kind = MESSAGE_TEXT,
+		                 .content = STR("say \"hi\"\n"),
+		                 .reply_seq = 880,
+		                 .reply_sender_id = 8,
+		                 .reply_excerpt = STR("and?"),
+		                 .mentions_json = STR("[{\"user_id\":\"8\"}]"),
+		                 .created_at = AT,
+		                 .edited_at = AT,
+		                 .read_count = 1,
+		                 .delivered_count = 2,
+		                 .member_count = 2 };
 }
 
-#define HEAD                                                                                                  \
-	"{\"id\":\"12.881\",\"conversation_id\":\"12\",\"seq\":881,\"rev\":4,\"version\":2,\"sender_id\":\"7\",\"client_id\":\"c-1\"," \
+#define HEAD                                                                                                                \
+	"{\"id\":\"12.881\",\"conversation_id\":\"12\",\"seq\":881,\"rev\":4,\"version\":2,\"sender_id\":\"7\",\"client_"   \
+	"id\":\"c-1\","                                                                                                     \
 	"\"message_type\":\"text\","
-#define KINDS                                                                                                 \
-	"\"location\":null,\"poll\":null,\"call\":null,\"system\":null,\"encrypted\":null,\"link_preview\":null,"
-#define TIMES                                                                                                 \
-	"\"forward_of\":null,\"created_at\":\"2026-01-02T03:04:05.678Z\",\"edited_at\":\"2026-01-02T03:04:05.678Z\","
+#define KINDS "\"location\":null,\"poll\":null,\"call\":null,\"system\":null,\"encrypted\":null,\"link_preview\":null,"
+#define TIMES "\"forward_of\":null,\"created_at\":\"2026-01-02T03:04:05.678Z\",\"edited_at\":\"2026-01-02T03:04:05.678Z\","
 
 static void
 test_message_for_its_sender(void **state)
@@ -44,11 +56,12 @@ test_message_for_its_sender(void **state)
 	struct message m = a_message();
 
 	(void)state;
-	assert_str(message_text(&m, 7),
-	           HEAD "\"content\":\"say \\\"hi\\\"\\n\"," KINDS
-	                "\"reply_to\":{\"id\":\"12.880\",\"sender_id\":\"8\",\"excerpt\":\"and?\"},\"mentions\":[{\"user_id\":\"8\"}],"
-	                "\"attachments\":[],\"reactions\":[],\"starred\":false,\"pinned\":false,\"status\":\"delivered\",\"read_count\":1,"
-	                "\"delivered_count\":2," TIMES "\"deleted_at\":null,\"expires_at\":null}");
+	assert_str(message_text(&m, 7), HEAD "\"content\":\"say \\\"hi\\\"\\n\"," KINDS
+	                                     "\"reply_to\":{\"id\":\"12.880\",\"sender_id\":\"8\",\"excerpt\":\"and?\"},"
+	                                     "\"mentions\":[{\"user_id\":\"8\"}],"
+	                                     "\"attachments\":[],\"reactions\":[],\"starred\":false,\"pinned\":false,"
+	                                     "\"status\":\"delivered\",\"read_count\":1,"
+	                                     "\"delivered_count\":2," TIMES "\"deleted_at\":null,\"expires_at\":null}");
 }
 
 /* The same for every recipient: no starred, no status, no excerpt. */
@@ -58,10 +71,11 @@ test_shared_form(void **state)
 	struct message m = a_message();
 
 	(void)state;
-	assert_str(message_text(&m, 0),
-	           HEAD "\"content\":\"say \\\"hi\\\"\\n\"," KINDS "\"reply_to\":{\"id\":\"12.880\",\"sender_id\":\"8\"},"
-	                "\"mentions\":[{\"user_id\":\"8\"}],\"attachments\":[],\"reactions\":[],\"pinned\":false,\"read_count\":1,"
-	                "\"delivered_count\":2," TIMES "\"deleted_at\":null,\"expires_at\":null}");
+	assert_str(
+	        message_text(&m, 0), HEAD
+	        "\"content\":\"say \\\"hi\\\"\\n\"," KINDS "\"reply_to\":{\"id\":\"12.880\",\"sender_id\":\"8\"},"
+	        "\"mentions\":[{\"user_id\":\"8\"}],\"attachments\":[],\"reactions\":[],\"pinned\":false,\"read_count\":1,"
+	        "\"delivered_count\":2," TIMES "\"deleted_at\":null,\"expires_at\":null}");
 }
 
 static void
@@ -122,11 +136,23 @@ test_kinds_there_and_back(void **state)
 static void
 test_conversation(void **state)
 {
-	const struct member members[] = { { .user = { .id = 7, .username = STR("ann"), .display_name = STR("Ann") }, .role = ROLE_OWNER,
-		                            .receipt_seq = 3, .delivered_seq = 4 } };
-	struct conversation c = { .id = 12, .kind = CONVERSATION_GROUP, .name = STR("club"), .created_at = AT, .updated_at = AT,
-		                  .first_seq = 1, .last_seq = 5, .last_rev = 2, .participant_count = 1, .unread_count = 2, .mention_count = 1,
-		                  .participants = members, .participants_n = 1 };
+	const struct member members[] = { { .user = { .id = 7, .username = STR("ann"), .display_name = STR("Ann") },
+		                            .role = ROLE_OWNER,
+		                            .receipt_seq = 3,
+		                            .delivered_seq = 4 } };
+	struct conversation c = { .id = 12,
+		                  .kind = CONVERSATION_GROUP,
+		                  .name = STR("club"),
+		                  .created_at = AT,
+		                  .updated_at = AT,
+		                  .first_seq = 1,
+		                  .last_seq = 5,
+		                  .last_rev = 2,
+		                  .participant_count = 1,
+		                  .unread_count = 2,
+		                  .mention_count = 1,
+		                  .participants = members,
+		                  .participants_n = 1 };
 	struct json_out w;
 
 	(void)state;
@@ -139,13 +165,18 @@ test_conversation(void **state)
 	json_begin(&w, &out);
 	view_conversation(&w, NULL, &c, 7);
 	json_end(&w);
-	assert_str(buf_view(&out),
-	           "{\"id\":\"12\",\"type\":\"group\",\"name\":\"club\",\"avatar_id\":null,\"avatar_url\":null,\"peer\":null,"
-	           "\"created_at\":\"2026-01-02T03:04:05.678Z\",\"updated_at\":\"2026-01-02T03:04:05.678Z\",\"first_seq\":1,\"last_seq\":5,"
-	           "\"last_rev\":2,\"participant_count\":1,\"last_message\":null,\"unread_count\":2,\"mention_count\":1,\"my\":{\"read_seq\":3,"
-	           "\"unread_from\":2,\"role\":\"admin\",\"notify\":\"mentions\",\"muted_until\":null,\"archived\":false,\"pinned\":true,"
-	           "\"draft\":null},\"participants\":[{\"user\":{\"id\":\"7\",\"username\":\"ann\",\"display_name\":\"Ann\",\"avatar_id\":null,"
-	           "\"avatar_url\":null,\"status_text\":null},\"role\":\"owner\",\"receipt_seq\":3,\"delivered_seq\":4}]}");
+	assert_str(
+	        buf_view(&out),
+	        "{\"id\":\"12\",\"type\":\"group\",\"name\":\"club\",\"avatar_id\":null,\"avatar_url\":null,\"peer\":null,"
+	        "\"created_at\":\"2026-01-02T03:04:05.678Z\",\"updated_at\":\"2026-01-02T03:04:05.678Z\",\"first_seq\":1,"
+	        "\"last_seq\":5,"
+	        "\"last_rev\":2,\"participant_count\":1,\"last_message\":null,\"unread_count\":2,\"mention_count\":1,\"my\":"
+	        "{\"read_seq\":3,"
+	        "\"unread_from\":2,\"role\":\"admin\",\"notify\":\"mentions\",\"muted_until\":null,\"archived\":false,"
+	        "\"pinned\":true,"
+	        "\"draft\":null},\"participants\":[{\"user\":{\"id\":\"7\",\"username\":\"ann\",\"display_name\":\"Ann\","
+	        "\"avatar_id\":null,"
+	        "\"avatar_url\":null,\"status_text\":null},\"role\":\"owner\",\"receipt_seq\":3,\"delivered_seq\":4}]}");
 }
 
 static int
@@ -168,12 +199,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_message_for_its_sender),
-		cmocka_unit_test(test_shared_form),
-		cmocka_unit_test(test_tombstone_has_no_content),
-		cmocka_unit_test(test_status_is_the_minimum_over_members),
-		cmocka_unit_test(test_kinds_there_and_back),
-		cmocka_unit_test(test_conversation),
+		cmocka_unit_test(test_message_for_its_sender),   cmocka_unit_test(test_shared_form),
+		cmocka_unit_test(test_tombstone_has_no_content), cmocka_unit_test(test_status_is_the_minimum_over_members),
+		cmocka_unit_test(test_kinds_there_and_back),     cmocka_unit_test(test_conversation),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
