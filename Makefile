@@ -11,7 +11,7 @@ CC := $(if $(filter fuzz,$(KIND)),clang,gcc)
 PREFIX ?= /usr
 DESTDIR ?=
 
-PKGS_BASE := jansson hiredis libjwt libcrypto libsystemd
+PKGS_BASE := jansson hiredis libcrypto libsystemd
 PKGS_STORE := libpq
 PKGS_DECODER := vips libwebp libwebpmux
 CFLAGS_COMMON := -std=gnu17 -g -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla \
