@@ -54,7 +54,7 @@ const struct stmt event_user_replay_statement = {
 	"c.conversation_id = e.conversation_id " \
 	UNREAD
 #define LOG_COLUMNS                                                                                           \
-	"'c' AS stream, x.conversation_id AS id, x.position, x.seq, x.rev, x.kind, x.target_seq, x.conversation_id, "
+	"'c' AS stream, x.conversation_id AS id, x.position, x.seq, x.rev, x.kind, x.target_seq, x.conversation_id, " \
 	"x.xid, x.at"
 #define USER_LOG_COLUMNS                                                                                      \
 	"'u' AS stream, x.user_id AS id, x.user_rev AS position, 0::bigint AS seq, 0::bigint AS rev, x.kind, " \
