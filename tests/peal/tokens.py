@@ -37,9 +37,9 @@ def expired(stack, token, ago=3600):
 
 
 def expiring(stack, token, seconds):
-    """Valid for so long yet; the leeway of 30 s comes on top."""
+    """Valid for so long yet, the leeway of 30 s included."""
     now = int(time.time())
-    return altered(stack, token, iat=now, exp=now + seconds)
+    return altered(stack, token, iat=now - 600, exp=now - 30 + seconds)
 
 
 def other_key():

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import gzip
 import json
 import os
 import socket as sockets
@@ -36,7 +35,6 @@ class Socket:
         self.ws = ws
         self.contract = contract.socket()
         self.frames = []
-        self.binary = 0
 
     @classmethod
     async def open(cls, stack, token=None, *, how="header", origin=None, query="", subprotocols=None, timeout=10, **options):
@@ -83,8 +81,7 @@ class Socket:
         except websockets.ConnectionClosed as e:
             raise self.closed(e) from None
         if isinstance(data, bytes):
-            self.binary += 1
-            data = gzip.decompress(data).decode()
+            raise contract.ContractError(f"a binary frame: {data[:100]!r}")
         frame = json.loads(data)
         self.contract.check("server", frame)
         self.frames.append(frame)
