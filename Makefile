@@ -64,6 +64,7 @@ help: ## this list
 	@echo "make <target>   [KIND=release|test|san] [SAN=1] [TIER=1|2|3] [PORT=8080] [DETACH=1] [SEED=n]"; echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
 
+.SECONDARY:
 build: $(DAEMONS) ## compile the daemons and pealctl into build/<KIND>/
 unit-build: $(UNIT) $(STORE_TESTS)
 

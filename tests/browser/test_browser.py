@@ -1,10 +1,13 @@
 """The browser tests (*.test.mjs, Node's own runner, playwright-core and Debian's Chromium), each file on a stack with five people."""
 
+import contextlib
 import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
+import tempfile
 
 import pytest
 
@@ -27,11 +30,26 @@ def test_browser(stack, people, file):
     out.mkdir(exist_ok=True)
     env = {**os.environ, "PEAL_URL": stack.url, "PEAL_OUT": str(out), "NO_COLOR": "1",
            "PEAL_USERS": json.dumps([{"username": p.username, "password": p.password} for p in people])}
-    run = subprocess.run(["/usr/bin/setpriv", "--pdeathsig", "TERM", "--", "node", "--test", *reporter(), str(file)], env=env,
-                         capture_output=True, text=True, timeout=600, check=False)
-    counts = dict(VERDICT.findall(run.stdout))
-    assert run.returncode == 0, run.stdout[-12000:] + run.stderr[-2000:]
-    assert int(counts.get("pass", 0)) > 0, run.stdout[-4000:]
+    code, text = run(["/usr/bin/setpriv", "--pdeathsig", "TERM", "--", "node", "--test", *reporter(), str(file)], env, 240)
+    counts = dict(VERDICT.findall(text))
+    assert code == 0, text[-12000:]
+    assert int(counts.get("pass", 0)) > 0, text[-4000:]
+
+
+def run(argv, env, seconds):
+    """(exit code, output); a browser that hangs is ended with all that belongs to it, and what was said until then is told."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as out:
+        process = subprocess.Popen(argv, env=env, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            out.write(f"\nnot finished after {seconds} s\n")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        out.seek(0)
+        return process.returncode, out.read()
 
 
 def reporter():

@@ -1,0 +1,218 @@
+"""make test: builds what is to be tested, runs every kind of test, and sums up. The last line is `N passed, N failed`.
+
+SAN=1 tests the build with AddressSanitizer and UBSan. TIER=2 makes the long tests long, TIER=3 adds the bare Debian in a container.
+ONLY=unit,api runs some parts. Two parts run at a time, each on stacks of its own; those that measure or kill run alone.
+"""
+
+import concurrent.futures
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import xml.etree.ElementTree as xml
+
+import prepare
+from stack import ROOT, _sanitizer_env
+
+SAN = os.environ.get("SAN", "0") not in ("", "0")
+TIER = int(os.environ.get("TIER") or 1)
+KIND = "san" if SAN else "test"
+PART_SECONDS = 1800 * TIER
+OUT = ROOT / "tests" / "out"
+
+
+class Result:
+    """What one part came to."""
+
+    def __init__(self, passed=0, failed=0, skipped=0, text=""):
+        self.passed, self.failed, self.skipped, self.text = passed, failed, skipped, text
+
+    def add(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        if other.failed:
+            self.text += other.text
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed" + (f", {self.skipped} skipped" if self.skipped else "")
+
+
+def execute(argv, seconds=PART_SECONDS, **env):
+    """(exit code, output). It ends with us, and at the latest after so many seconds."""
+    try:
+        out = subprocess.run(["/usr/bin/setpriv", "--pdeathsig", "INT", "--", *map(str, argv)], cwd=ROOT, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=seconds, check=False,
+                             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **_sanitizer_env(), **env})
+    except subprocess.TimeoutExpired as e:
+        return -1, (e.stdout or b"").decode(errors="replace") + f"\nnot finished after {seconds} s\n"
+    return out.returncode, out.stdout
+
+
+def from_tap(name, code, text):
+    """A program that prints TAP, as cmocka does when asked."""
+    lines = re.findall(r"^(?:not )?ok \d+.*$", text, re.M)
+    skipped = sum("# SKIP" in line for line in lines)
+    ok = [line for line in lines if line.startswith("ok") and "# SKIP" not in line]
+    bad = len(lines) - len(ok) - skipped
+    if code and not bad:
+        bad, text = 1, text + f"\n{name} ended with code {code}\n"
+    if not lines and not bad:
+        bad, text = 1, text + f"\n{name} ran no test\n"
+    return Result(len(ok), bad, skipped, f"--- {name}\n{text}\n")
+
+
+def unit():
+    total = Result()
+    for program in sorted((ROOT / "build" / KIND / "unit").glob("test_*")):
+        if (ROOT / "tests" / "unit" / f"{program.name}.c").exists():
+            total.add(from_tap(program.name, *execute([program], 600, CMOCKA_MESSAGE_OUTPUT="TAP")))
+    return total
+
+
+def fuzz():
+    """Every fuzz target over its seeds and the inputs that once crashed it; each input is a test."""
+    total = Result()
+    for program in sorted((ROOT / "build" / KIND / "fuzz").glob("fuzz_*")):
+        if not (ROOT / "tests" / "fuzz" / f"{program.name}.c").exists():
+            continue
+        name = program.name.removeprefix("fuzz_")
+        inputs = sorted(p for folder in ("seed", "crash") for p in (ROOT / "tests" / "fuzz" / folder / name).glob("*"))
+        code, text = execute([program, *inputs], 600)
+        if not inputs:
+            code, text = 1, f"{name} has no seeds\n"
+        total.add(Result(0, 1, 0, f"--- fuzz {name}\n{text}\n") if code else Result(len(inputs)))
+    return total
+
+
+def web():
+    """Unit tests of the SDK, by Node's own runner."""
+    if not any((ROOT / "web" / "test").glob("*.test.ts")):
+        return Result()
+    code, text = execute(["npm", "--silent", "--prefix", "web", "test"], 600, NO_COLOR="1")
+    counts = {k: int(n) for k, n in re.findall(r"^(?:#|ℹ) (pass|fail|cancelled|skipped) (\d+)", text, re.M)}
+    failed = counts.get("fail", 0) + counts.get("cancelled", 0)
+    if "pass" not in counts or (code and not failed):
+        failed = max(failed, 1)
+    return Result(counts.get("pass", 0), failed, counts.get("skipped", 0), f"--- web\n{text}\n")
+
+
+def pytest(*args):
+    def run():
+        with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+            code, text = execute(["/usr/bin/python3", "-m", "pytest", "-q", "-rfE", "--color=no", "-p", "no:cacheprovider", "--tb=short",
+                                  "-o", "faulthandler_timeout=300", f"--kind={KIND}", f"--junitxml={report.name}", *args],
+                                 TIER=str(TIER))
+            try:
+                cases = list(xml.parse(report.name).getroot().iter("testcase"))
+            except xml.ParseError:
+                cases = []
+        failed = sum(c.find("failure") is not None or c.find("error") is not None for c in cases)
+        skipped = sum(c.find("skipped") is not None for c in cases)
+        if not failed and (code or not cases):
+            failed, text = 1, text + f"\npytest ended with code {code}\n"
+        broken = sum(c.find("failure") is not None or c.find("error") is not None for c in cases)
+        notes = "\n".join(line for line in text.splitlines() if line.startswith("figures:"))
+        result = Result(len(cases) - broken - skipped, failed, skipped, f"--- pytest {' '.join(args)}\n{text}\n")
+        result.notes = notes
+        return result
+    return run
+
+
+# name, what it runs, whether it runs alone
+PARTS = [
+    ("unit", unit, False),
+    ("fuzz", fuzz, False),
+    ("web", web, False),
+    ("tree", pytest("tests/tree"), False),
+    ("sql", pytest("tests/sql"), False),
+    ("jobs", pytest("tests/jobs"), False),
+    ("api", pytest("tests/api"), False),
+    ("jobs", pytest("tests/jobs"), False),
+    ("push", pytest("tests/push"), False),
+    ("media", pytest("tests/media"), False),
+    ("browser", pytest("tests/browser"), False),
+    ("chaos", pytest("tests/chaos", "-s"), True),
+]
+
+
+def chosen():
+    only = [w for w in re.split(r"[,\s]+", os.environ.get("ONLY", "")) if w]
+    if only == ["check-sql"]:
+        return [("check-sql", pytest("tests/sql", "-k", "statements_agree"), False)]
+    unknown = set(only) - {name for name, _, _ in PARTS}
+    if unknown:
+        sys.exit(f"ONLY={','.join(sorted(unknown))}: the parts are {', '.join(name for name, _, _ in PARTS)}")
+    return [p for p in PARTS if (not only or p[0] in only) and ((ROOT / "tests" / p[0]).exists() or p[0] == "web")]
+
+
+def build(parts):
+    names = {name for name, _, _ in parts}
+    began = time.monotonic()
+    failed = []
+
+    def client():
+        try:
+            prepare.web()
+        except prepare.PrepareError as e:
+            failed.append(e)
+
+    thread = threading.Thread(target=client, daemon=True)
+    thread.start()
+    targets = ["build"] + (["unit-build"] if "unit" in names else []) + (["fuzz-build"] if "fuzz" in names else [])
+    prepare.build(KIND, *targets)
+    if "tree" in names:
+        prepare.build("release")
+    prepare.contract()
+    while thread.is_alive():
+        thread.join(0.2)
+    if failed:
+        raise failed[0]
+    print(f"  built {KIND:<32}{time.monotonic() - began:6.1f} s", flush=True)
+
+
+def timed(part):
+    name, run, _ = part
+    began = time.monotonic()
+    result = run()
+    print(f"  {name:<10}{str(result):<28}{time.monotonic() - began:6.1f} s", flush=True)
+    if getattr(result, "notes", ""):
+        print("\n".join(f"      {line}" for line in result.notes.splitlines()), flush=True)
+    return result
+
+
+def main():
+    parts = chosen()
+    OUT.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    total = Result()
+    try:
+        build(parts)
+        with concurrent.futures.ThreadPoolExecutor(2) as lanes:
+            for result in lanes.map(timed, [p for p in parts if not p[2]]):
+                total.add(result)
+        for part in parts:
+            if part[2]:
+                total.add(timed(part))
+        if TIER >= 3 and not os.environ.get("ONLY"):
+            total.add(timed(("nspawn", nspawn, True)))
+    except prepare.PrepareError as e:
+        total.add(Result(0, 1, 0, f"{e}\n"))
+    if total.text:
+        print(f"\n{total.text}")
+    print(f"  in {time.monotonic() - began:.0f} s")
+    print(total)
+    return 1 if total.failed else 0
+
+
+def nspawn():
+    code, text = execute(["bash", "tests/tools/nspawn.sh"], 7200)
+    return Result(0 if code else 1, 1 if code else 0, 0, f"--- nspawn\n{text}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
