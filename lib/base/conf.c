@@ -33,7 +33,6 @@ const struct conf_key conf_keys[] = {
 	STRING_KEY(database_owner, "host=/run/postgresql dbname=peal user=peal_owner", "libpq connection string of the owner of the schema; only pealctl uses it."),
 	INT_KEY(drain_seconds, "20", 0, 3600, "How long REST workers may finish their request after SIGTERM or SIGHUP."),
 	INT_KEY(event_retention_days, "30", 1, 3650, "How long events are kept for devices that were away; older ones start afresh."),
-	INT_KEY(idempotency_days, "30", 1, 3650, "How long a client's key protects a repeated request."),
 	WORD_KEY(log_level, "info", "error warning notice info debug", "The least important kind of line that is logged."),
 	INT_KEY(marks_max_members, "32", 2, 10000, "Read and delivered marks are told to others in conversations of at most this many members."),
 	INT_KEY(max_body_kib, "64", 1, 65536, "Largest JSON body of a request other than sending a message."),

@@ -85,7 +85,6 @@ struct conf {
 	/* background work */
 	int64_t sweep_ms;             /* 1000 */
 	int64_t event_retention_days; /* 30 */
-	int64_t idempotency_days;     /* 30 */
 	const char *log_level;        /* error | warning | notice | info | debug */
 };
 

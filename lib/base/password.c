@@ -10,8 +10,6 @@
 #define SALT_BYTES 16
 #define HASH_BYTES 32
 
-static int64_t computations;
-
 int
 password_hash(struct arena *arena, struct str password, int64_t memory_kib, int64_t passes, struct str *ret)
 {
@@ -22,7 +20,6 @@ password_hash(struct arena *arena, struct str password, int64_t memory_kib, int6
 	int r;
 
 	bytes_random(salt, sizeof(salt));
-	computations++;
 	r = argon2id_hash_encoded(t, m, 1, password.p, password.n, salt, sizeof(salt), HASH_BYTES, encoded, size);
 	if (r != ARGON2_OK)
 		return fault(r == ARGON2_MEMORY_ALLOCATION_ERROR ? -ENOMEM : -EINVAL);
@@ -33,7 +30,6 @@ password_hash(struct arena *arena, struct str password, int64_t memory_kib, int6
 bool
 password_verify(struct arena *arena, struct str encoded, struct str password)
 {
-	computations++;
 	return argon2id_verify(arena_cstr(arena, encoded), password.p, password.n) == ARGON2_OK;
 }
 
@@ -43,10 +39,4 @@ password_verify_nobody(struct arena *arena, struct str password, int64_t memory_
 	struct str unused;
 
 	(void)password_hash(arena, password, memory_kib, passes, &unused);
-}
-
-int64_t
-password_computations(void)
-{
-	return computations;
 }

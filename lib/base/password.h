@@ -15,7 +15,5 @@ int password_hash(struct arena *, struct str password, int64_t memory_kib, int64
 bool password_verify(struct arena *, struct str encoded, struct str password);
 /* Spends what password_verify() would at this cost, for a user who does not exist. */
 void password_verify_nobody(struct arena *, struct str password, int64_t memory_kib, int64_t passes);
-/* Hash computations of this process so far: tests count them. */
-int64_t password_computations(void);
 
 #endif
