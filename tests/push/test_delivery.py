@@ -8,17 +8,11 @@ import pytest
 
 from peal import truth
 from peal.device import Device
-from peal.people import Person
-from peal.rest import Client
+from peal.loop import operate, run
 from peal.ws import Raw, Socket
 
 STACK = {"push_processes": 2}
 ALLOWED_LOG = [r"connect\(\) to unix:\S+/sock/\S+ failed", r"database-away|redis"]
-
-
-async def run(call, *args):
-    """A blocking call, next to the loop."""
-    return await asyncio.get_running_loop().run_in_executor(None, call, *args)
 
 
 async def settle(devices, timeout=10):
@@ -145,7 +139,7 @@ async def test_without_redis(stack, pair):
     """Sockets stay, messages arrive by polling; afterwards everything is live again."""
     a, b, conversation = pair
     da, db = await Device(a).start(), await Device(b).start()
-    await run(stack.stop, "redis")
+    await operate(stack.stop, "redis")
     times = []
     for i in range(15):
         m = await run(a.say, conversation, f"without {i}")
@@ -156,7 +150,7 @@ async def test_without_redis(stack, pair):
     new = await Device(b).start()
     await run(a.say, conversation, "to a device that came meanwhile")
     await settle([da, db, new])
-    await run(stack.start, "redis")
+    await operate(stack.start, "redis")
     await asyncio.sleep(1.5)
     for i in range(10):
         m = await run(b.say, conversation, f"again {i}")
@@ -183,9 +177,9 @@ async def test_redis_comes_and_goes_under_load(stack, pair):
     tasks = [asyncio.create_task(load(p)) for p in (a, b)]
     for _ in range(3):
         await asyncio.sleep(0.5)
-        await run(stack.kill, "redis")
+        await operate(stack.kill, "redis")
         await asyncio.sleep(0.7)
-        await run(stack.start, "redis")
+        await operate(stack.start, "redis")
     await asyncio.sleep(0.5)
     stopping = True
     await asyncio.gather(*tasks)
@@ -217,9 +211,9 @@ async def test_push_is_killed(stack, pair):
     for i in range(4):
         name = f"peal-push-{i % 2}"
         await run(a.say, conversation, f"before {i}")
-        await run(stack.kill, name)
+        await operate(stack.kill, name)
         await run(a.say, conversation, f"between {i}")
-        await run(stack.start, name)
+        await operate(stack.start, name)
         await run(b.say, conversation, f"after {i}")
     await settle(devices)
     assert sum(d.stats["connections"] for d in devices) > 4
@@ -234,11 +228,11 @@ async def test_push_drains(stack, pair):
     devices = [await Device(p).start() for p in (a, b, b, b, b, b)]
     for i in range(2):
         name = f"peal-push-{i}"
-        stopping = asyncio.get_running_loop().run_in_executor(None, stack.stop, name)
+        stopping = asyncio.create_task(operate(stack.stop, name))
         while not stopping.done():
             await run(a.say, conversation, f"draining {i}")
         await stopping
-        await run(stack.start, name)
+        await operate(stack.start, name)
     await settle(devices)
     closes = sum((d.closes for d in devices), start=type(devices[0].closes)())
     assert closes[1012] + sum(d.stats["bye"] for d in devices) >= 6 and set(closes) <= {1012}, closes
@@ -250,12 +244,12 @@ async def test_the_workers_are_away(stack, pair):
     """peal-fcgi down: sockets stay, hello waits, requests answer `unavailable`; then all goes on."""
     a, b, conversation = pair
     async with Device(b) as d:
-        await run(stack.stop, "peal-fcgi")
+        await operate(stack.stop, "peal-fcgi")
         async with await Socket.open(stack, a.token) as s:
             await s.send({"type": "hello", "device_id": "x", "since": None})
             with pytest.raises(asyncio.TimeoutError):
                 await s.recv(0.7)
-            await run(stack.start, "peal-fcgi")
+            await operate(stack.start, "peal-fcgi")
             await s.replayed(10)
         await run(a.say, conversation, "after")
         await settle([d])
@@ -267,7 +261,7 @@ async def test_a_new_generation_of_workers(stack, pair):
     async with Device(b) as d, Device(a) as da:
         for i in range(3):
             await run(a.say, conversation, f"{i}")
-            await run(stack.reload, "peal-fcgi")
+            await operate(stack.reload, "peal-fcgi")
             await run(b.say, conversation, f"then {i}")
         await settle([d, da])
         assert d.stats["connections"] == da.stats["connections"] == 1
@@ -278,7 +272,7 @@ async def test_a_worker_dies_around_the_doorbell(stack, pair, name):
     """The message is stored and its sender gets 502; peal-jobs rings within 2 s, without anybody asking again."""
     a, b, conversation = pair
     async with Device(b) as d:
-        await run(stack.fail, name)
+        await operate(stack.fail, name)
         body = {"client_id": name, "message_type": "text", "content": name}
         start = time.monotonic()
         reply = await run(lambda: a.rest.post(f"/conversations/{conversation}/messages", body))
@@ -295,11 +289,11 @@ async def test_a_worker_dies_around_the_doorbell(stack, pair, name):
 async def test_jobs_die_while_republishing(stack, pair, name):
     a, b, conversation = pair
     async with Device(b) as d:
-        await run(stack.fail, name)
-        await run(stack.fail, "send.before_publish")
+        await operate(stack.fail, name)
+        await operate(stack.fail, "send.before_publish")
         await run(lambda: a.rest.post(f"/conversations/{conversation}/messages", {"client_id": name, "message_type": "text", "content": "x"}))
-        await run(stack.wait_death, "peal-jobs")
-        await run(stack.start, "peal-jobs")
+        await operate(stack.wait_death, "peal-jobs")
+        await operate(stack.start, "peal-jobs")
         await d.at(conversation, 2, 6)
         truth.check_device(d)
 
@@ -308,7 +302,7 @@ async def test_jobs_die_while_republishing(stack, pair, name):
 async def test_push_dies_at_a_failpoint(stack, pair, name):
     a, b, conversation = pair
     async with Device(b) as d, Device(a) as da:
-        await run(stack.fail, name)
+        await operate(stack.fail, name)
         for i in range(3):
             await run(a.say, conversation, f"{i}")
         end = time.monotonic() + 5
@@ -316,7 +310,7 @@ async def test_push_dies_at_a_failpoint(stack, pair, name):
             assert time.monotonic() < end, "nobody died"
             await asyncio.sleep(0.05)
         for p in dead:
-            await run(stack.start, p)
+            await operate(stack.start, p)
         await run(b.say, conversation, "after")
         await settle([d, da])
 
