@@ -214,7 +214,7 @@ export class Peal {
 
 	private receive(frame: Frame): void {
 		const now = this.clock.now();
-		if (isDurable(frame)) this.store.durable(frame, now);
+		if (isDurable(frame)) this.replay([frame], now);
 		else if (frame.type === 'batch' || frame.type === 'retry') this.replay(frame.events, now);
 		else if (frame.type === 'welcome') this.welcome(frame);
 		else if (frame.type === 'heads') this.heads(frame, now);
@@ -227,7 +227,9 @@ export class Peal {
 	}
 
 	private replay(events: Durable[], now: number): void {
+		const rooms = this.store.rooms.size;
 		for (const event of events) this.store.durable(event, now);
+		if (this.store.rooms.size !== rooms) this.watch();
 	}
 
 	/** `fresh` to somebody who named a place: numbers may be reused, so what was kept is dropped and loaded again. */

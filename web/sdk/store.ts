@@ -328,10 +328,9 @@ export class Store {
 		this.put(room, message);
 		room.typing.delete(message.sender_id);
 		if (message.sender_id === this.me || message.message_type === 'system') return;
-		if (message.seq > room.counted.seq && message.seq > room.readSeq) {
-			room.unread = Math.min(UNREAD_CAP, room.unread + 1);
-			this.wants.heard(room, message);
-		}
+		if (message.seq <= room.readSeq) return;
+		if (message.seq > room.counted.seq) room.unread = Math.min(UNREAD_CAP, room.unread + 1);
+		this.wants.heard(room, message);
 	}
 
 	private put(room: Room, message: Message): void {
