@@ -5,6 +5,8 @@ export const ERRORS = {
 	invalid: { status: 400, retryable: false },
 	/** The body is not the JSON this route accepts. */
 	bad_json: { status: 400, retryable: false },
+	/** The body is empty, or the form has no part `file` with anything in it. */
+	empty: { status: 400, retryable: false },
 	/** This is not a request that HTTP allows. */
 	bad_request: { status: 400, retryable: false },
 	/** No valid access token came with the request. */
@@ -25,6 +27,8 @@ export const ERRORS = {
 	not_found: { status: 404, retryable: false },
 	/** The path exists, but not with this method. */
 	method_not_allowed: { status: 405, retryable: false },
+	/** This link has expired; ask for a fresh one. */
+	gone: { status: 410, retryable: false },
 	/** The state has changed meanwhile. */
 	conflict: { status: 409, retryable: false },
 	/** Somebody else has this user name. */
@@ -39,6 +43,16 @@ export const ERRORS = {
 	uri_too_long: { status: 414, retryable: false },
 	/** Send application/json. */
 	unsupported_media_type: { status: 415, retryable: false },
+	/** These bytes are not of a type that this route accepts. */
+	unsupported_type: { status: 415, retryable: false },
+	/** The file is damaged, cut off, or not what its first bytes say. */
+	corrupt: { status: 422, retryable: false },
+	/** The picture has more pixels than this server decodes. */
+	too_many_pixels: { status: 422, retryable: false },
+	/** The animation has more frames than this server decodes. */
+	too_many_frames: { status: 422, retryable: false },
+	/** Decoding the file takes more time or memory than one file may. */
+	too_complex: { status: 422, retryable: false },
 	/** Too many requests; see Retry-After. */
 	rate_limited: { status: 429, retryable: true },
 	/** The header fields are larger than this server reads. */
@@ -51,14 +65,16 @@ export const ERRORS = {
 	bad_gateway: { status: 502, retryable: true },
 	/** A service behind this one is away; try again. */
 	unavailable: { status: 503, retryable: true },
+	/** All decoders have work for longer than an upload waits; try again. */
+	busy: { status: 503, retryable: true },
 	/** The request waited too long to be worth starting; try again. */
 	overloaded: { status: 503, retryable: true },
-	/** The answer to COMMIT was lost: send the same request, with the same key, again. */
-	uncertain: { status: 503, retryable: true },
 	/** Concurrent changes collided; try again. */
 	retry: { status: 503, retryable: true },
 	/** The worker did not answer in time: send the same request again. */
 	gateway_timeout: { status: 504, retryable: true },
+	/** Your storage quota, or the server's disk, is full. */
+	no_space: { status: 507, retryable: false },
 } as const;
 
 export type ErrorCode = keyof typeof ERRORS;

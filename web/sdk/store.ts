@@ -170,7 +170,7 @@ export class Store {
 		if (message.client_id) this.wants.arrived(message.client_id);
 		const room = this.rooms.get(message.conversation_id);
 		if (!room) return;
-		this.put(room, message);
+		this.put(room, message, false);
 		this.changed(room);
 	}
 
@@ -325,7 +325,7 @@ export class Store {
 
 	private newMessage(room: Room, message: Message): void {
 		if (message.client_id && message.sender_id === this.me) this.wants.arrived(message.client_id);
-		this.put(room, message);
+		this.put(room, message, true);
 		room.typing.delete(message.sender_id);
 		if (message.sender_id === this.me || message.message_type === 'system') return;
 		if (message.seq <= room.readSeq) return;
@@ -333,11 +333,12 @@ export class Store {
 		this.wants.heard(room, message);
 	}
 
-	private put(room: Room, message: Message): void {
+	/** `next`: it follows what was applied, so only replies that overtook it can be after it. Otherwise it may be far above the part we hold. */
+	private put(room: Room, message: Message, next: boolean): void {
 		const at = room.messages.findIndex((m) => m.seq >= message.seq);
 		if (at < 0) room.messages = [...room.messages, message];
 		else if (room.messages[at]!.seq === message.seq) room.messages = replaceAt(room.messages, at, newest(room.messages[at], message));
-		else if (at > 0) room.messages = [...room.messages.slice(0, at), message, ...room.messages.slice(at)];
+		else if (at > 0 || next) room.messages = [...room.messages.slice(0, at), message, ...room.messages.slice(at)];
 		const last = room.info.last_message;
 		if (!last || message.seq >= last.seq) room.info = { ...room.info, last_message: newest(last?.seq === message.seq ? last : undefined, message) };
 	}
