@@ -57,7 +57,7 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(SRC_unit))
 
 # Tests and tools use Debian's interpreter, for which the modules of dev/packages-test.txt are packaged.
 PYTHON := /usr/bin/python3
-export PORT DETACH SAN TIER ONLY SEED KEEP
+$(foreach v,PORT DETACH SAN TIER ONLY SEED KEEP,$(if $($(v)),$(eval export $(v))))
 
 .PHONY: help setup build unit-build fuzz-build fuzz web run stop status test check-sql format lint docs clean
 help: ## this list

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# tests/tools/nspawn.sh [root|user] -- a fresh clone of HEAD on a bare Debian 12, booted under systemd-nspawn: times `make run`, a
+# second start and `make test` there, and checks that nothing of the distribution's was started, enabled or changed. Needs root,
+# debootstrap and systemd-container. The bare system is kept in $CACHE; packages are fetched anew each time.
+set -euo pipefail
+
+who=${1:-root}
+checkout=$(cd "$(dirname "$0")/../.." && pwd)
+CACHE=${CACHE:-/var/tmp/peal-nspawn}
+base=$CACHE/base
+[ "$(id -u)" -eq 0 ] || { echo "nspawn.sh needs root" >&2; exit 1; }
+for tool in debootstrap systemd-nspawn; do
+    command -v $tool >/dev/null || { echo "nspawn.sh: $tool is missing (apt-get install debootstrap systemd-container)" >&2; exit 1; }
+done
+
+if [ ! -e "$base/.complete" ]; then
+    rm -rf "$base"
+    mkdir -p "$CACHE"
+    debootstrap --variant=minbase --include=systemd-sysv,dbus,git,make,ca-certificates,sudo bookworm "$base" \
+        "${MIRROR:-http://deb.debian.org/debian}" > "$CACHE/debootstrap.log"
+    # how this host reaches its mirrors: sources, apt's settings, certificates, npm's settings
+    cp -a /etc/apt/sources.list.d/debian.sources "$base/etc/apt/sources.list.d/" 2>/dev/null && rm -f "$base/etc/apt/sources.list"
+    find /etc/apt/apt.conf.d -name '[0-9]*' ! -name '*docker*' ! -name '*postgresql' ! -name '*packagekit' ! -name '*appstream' \
+        -exec cp -a {} "$base/etc/apt/apt.conf.d/" \;
+    cp -a /usr/local/share/ca-certificates/. "$base/usr/local/share/ca-certificates/"
+    chroot "$base" update-ca-certificates > /dev/null
+    [ ! -e /etc/npmrc ] || cp /etc/npmrc "$base/etc/"
+    rm -f "$base"/var/cache/apt/archives/*.deb
+    touch "$base/.complete"
+fi
+
+root=$CACHE/$who-$$
+trap 'rm -rf "$root"' EXIT
+cp -a --reflink=auto "$base" "$root"
+git clone -q --no-hardlinks "$checkout" "$root/peal.git"
+
+# a listener on port 80, as on a host that serves something already
+cat > "$root/etc/systemd/system/taken.socket" <<'UNIT'
+[Socket]
+ListenStream=127.0.0.1:80
+Accept=yes
+[Install]
+WantedBy=sockets.target
+UNIT
+printf '[Service]\nExecStart=/bin/true\n' > "$root/etc/systemd/system/taken@.service"
+
+cat > "$root/etc/systemd/system/check.service" <<'UNIT'
+[Unit]
+After=multi-user.target
+[Service]
+Type=oneshot
+TimeoutStartSec=infinity
+Environment=HOME=/root NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt
+StandardOutput=file:/check.log
+StandardError=inherit
+ExecStart=/bin/bash /check.sh
+ExecStopPost=/sbin/poweroff
+UNIT
+
+{ echo "who=$who"; cat <<'CHECK'; } > "$root/check.sh"
+set -u
+failed=0
+expect() { local what=$1; shift; if "$@"; then echo "ok: $what"; else echo "NOT OK: $what"; failed=1; fi; }
+not() { ! "$@"; }
+timed() { local what=$1 began; shift; began=$(date +%s.%N); "$@"; local code=$?
+    echo "figures: $what: $(echo "$(date +%s.%N) $began" | awk '{printf "%.1f", $1 - $2}') s, code $code"; return $code; }
+lives() { grep -lsE "$home/peal/|/var/tmp/peal-dev|/tmp/peal-" /proc/[0-9]*/cmdline | grep -v "/$$/"; }
+if [ $who = root ]; then
+    mkdir -m 0700 /root/work; home=/root/work
+    as() { "$@"; }
+else
+    useradd -m -s /bin/bash dev; home=/home/dev
+    echo 'dev ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/dev
+    as() { runuser -u dev -- env HOME=/home/dev NODE_EXTRA_CA_CERTS="$NODE_EXTRA_CA_CERTS" "$@"; }
+fi
+chmod -R a+rX /peal.git
+as git config --global --add safe.directory '*'
+as git clone -q /peal.git $home/peal; cd $home/peal
+expect "make run" timed "make run, first" as make run DETACH=1 PORT=18080
+expect "it serves" as make status
+expect "port 80 is still the other's" systemctl -q is-active taken.socket
+for unit in nginx redis-server postgresql; do
+    expect "$unit is not running" not systemctl -q is-active $unit
+    expect "$unit is not enabled" not systemctl -q is-enabled $unit
+done
+expect "no cluster" test -z "$(ls /etc/postgresql/*/ 2>/dev/null)"
+expect "no policy-rc.d" test ! -e /usr/sbin/policy-rc.d
+expect "createcluster.conf is the package's" cmp /etc/postgresql-common/createcluster.conf /usr/share/postgresql-common/createcluster.conf
+expect "only nginx's port is open" test "$(awk '$4 == "0A"' /proc/net/tcp | grep -c ':46A0 ')" = 1
+expect "make stop" as make stop
+expect "second start" timed "make run, second" as make run DETACH=1 PORT=18080
+CHECK
+if [ "${QUICK:-}" = "" ]; then
+    # beside the running stack
+    printf '%s\n' 'expect "make test" timed "make test, first" as env CI=true bash .ci/run' >> "$root/check.sh"
+fi
+printf '%s\n' 'expect "make stop" as make stop' \
+    'expect "nothing left running" not lives' 'echo "result: $failed"' >> "$root/check.sh"
+
+mkdir -p "$root/etc/systemd/system/multi-user.target.wants" "$root/etc/systemd/system/sockets.target.wants"
+ln -s ../check.service "$root/etc/systemd/system/multi-user.target.wants/check.service"
+ln -s ../taken.socket "$root/etc/systemd/system/sockets.target.wants/taken.socket"
+timeout 5400 systemd-nspawn -q -b -D "$root" --keep-unit --register=no --private-users=no --resolv-conf=bind-host \
+    --console=read-only > "$CACHE/$who-console.log" 2>&1 < /dev/null || true
+cp "$root/check.log" "$CACHE/$who-check.log"
+cat "$CACHE/$who-check.log"
+grep -q '^result: 0$' "$CACHE/$who-check.log"
