@@ -40,7 +40,7 @@ authenticate(struct conn *c, struct str token)
 		return FORBIDDEN;
 	}
 	c->user_id = claims.user_id;
-	c->expires_at = claims.expires_at;
+	c->expires_at = claims.expires_at + TOKEN_LEEWAY_SECONDS; /* the same grace as everywhere */
 	memcpy(c->session_id, claims.session_id.p, SESSION_CHARS);
 	conn_wake(c);
 	return 0;

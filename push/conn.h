@@ -51,7 +51,7 @@ struct conn {
 	char *address;                   /* owned; NULL: unknown */
 	uint64_t id;
 	int64_t user_id;                 /* 0: not known yet */
-	int64_t expires_at;              /* of the token: seconds since 1970 */
+	int64_t expires_at;              /* of the token, with leeway: seconds since 1970 */
 	int64_t due_ms;                  /* what the state waits for ends then */
 	int64_t heard_ms, moved_ms;      /* last byte in; last byte out or queue begun */
 	uint64_t written, acked;         /* durable events, numbered as first written */
@@ -63,7 +63,7 @@ struct conn {
 	uint32_t refs;
 	uint16_t code;                   /* why it ended */
 	uint8_t state, rate_over;
-	bool in_turn : 1, wants_write : 1, flushed_close : 1, retired : 1, opened : 1, reading_stopped : 1, peer_closed : 1,
+	bool in_turn : 1, wants_write : 1, retired : 1, reading_stopped : 1, peer_closed : 1,
 	        told_unavailable : 1;
 	char session_id[SESSION_CHARS];
 };
