@@ -82,6 +82,7 @@ as_root() {
     for service in $services; do unit_known "$service" || new="$new $service"; done
     forbid
     say "installing: $wanted"
+    began=$SECONDS
     DEBIAN_FRONTEND=noninteractive dpkg --configure -a >> "$log" 2>&1 </dev/null || true
     apt update
     case " $wanted " in
@@ -99,6 +100,7 @@ as_root() {
         fi
     done
     rm -f "$log"
+    say "installed in $((SECONDS - began)) s"
 }
 
 lists="packages-run.txt"

@@ -34,6 +34,8 @@ trap 'rm -rf "$root"' EXIT
 cp -a --reflink=auto "$base" "$root"
 git clone -q --no-hardlinks "$checkout" "$root/peal.git"
 
+printf '127.0.0.1 localhost %s\n' "$(hostname)" > "$root/etc/hosts"
+
 # a listener on port 80, as on a host that serves something already
 cat > "$root/etc/systemd/system/taken.socket" <<'UNIT'
 [Socket]
@@ -64,7 +66,8 @@ expect() { local what=$1; shift; if "$@"; then echo "ok: $what"; else echo "NOT 
 not() { ! "$@"; }
 timed() { local what=$1 began; shift; began=$(date +%s.%N); "$@"; local code=$?
     echo "figures: $what: $(echo "$(date +%s.%N) $began" | awk '{printf "%.1f", $1 - $2}') s, code $code"; return $code; }
-lives() { grep -lsE "$home/peal/|/var/tmp/peal-dev|/tmp/peal-" /proc/[0-9]*/cmdline | grep -v "/$$/"; }
+# the brackets keep the pattern from finding grep itself
+lives() { grep -lsE "$home/[p]eal/|/var/tmp/[p]eal-dev|/tmp/[p]eal-" /proc/[0-9]*/cmdline; }
 if [ $who = root ]; then
     mkdir -m 0700 /root/work; home=/root/work
     as() { "$@"; }
