@@ -406,6 +406,7 @@ retire(struct conn *c)
 	delivery_free(c);
 	replay_free(c);
 	calls_free(c);
+	c->ws.ended |= c->ws.partial != NULL; /* its middle is lost: what follows cannot be read */
 	ws_deinit(&c->ws);
 	unlink_bucket(c);
 	log_end(c);
@@ -453,17 +454,15 @@ conn_close(struct conn *c, int code, const char *reason)
 	}
 }
 
-/* Everything is written: either the peer closed first and we end, or we wait for its answer. */
+/*
+ * Everything is written: either the peer closed first and we end, or we read on until it answers. Ending earlier would make nginx
+ * reset a client that is still sending, and the reason would be lost with it.
+ */
 static void
 after_flush(struct conn *c)
 {
-	if (c->state != CONN_CLOSING || c->out || c->flushed_close)
-		return;
-	c->flushed_close = true;
-	if (c->peer_closed)
+	if (c->state == CONN_CLOSING && !c->out && c->peer_closed)
 		conn_drop(c, c->code);
-	else
-		shutdown(c->fd, SHUT_WR);
 }
 
 void
@@ -583,11 +582,10 @@ take_last(struct conn *c, unsigned char *p, size_t n)
 	enum ws_event event;
 	int code;
 
-	if (c->retired)
-		return;
 	while ((event = ws_next(&c->ws, &in, &payload, &code)) != WS_MORE)
-		if (event == WS_CLOSE)
-			c->peer_closed = true;
+		c->peer_closed |= event == WS_CLOSE;
+	if (c->peer_closed)
+		end_of_turn(c);
 }
 
 static void
@@ -733,7 +731,7 @@ check_state(struct conn *c, int64_t now)
 		conn_drop(c, WS_NO_HELLO);
 	else if (c->state == CONN_GREETING && due)
 		conn_close(c, WS_NO_HELLO, "no hello");
-	else if (c->state == CONN_CLOSING && (due || (c->peer_closed && c->flushed_close)))
+	else if (c->state == CONN_CLOSING && due)
 		conn_drop(c, c->code);
 }
 
