@@ -37,10 +37,8 @@ function Main() {
 	return (
 		<div class={open ? 'panes has-room' : 'panes'} data-live={peal.connection.state}>
 			<Title />
-			<div class="side">
-				<Connection />
-				<List />
-			</div>
+			<Connection />
+			<div class="side"><List /></div>
 			<main class="room-pane">{open ? <Chat key={open} id={open} /> : <Nothing />}</main>
 		</div>
 	);

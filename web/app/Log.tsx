@@ -105,6 +105,7 @@ function useScroll(scroller: RefObject<HTMLDivElement | null>, room: Room, rows:
 		const resized = new ResizeObserver(() => { if (was.current.stick) toEnd(false); });
 		box.addEventListener('scroll', moved, { passive: true });
 		resized.observe(box);
+		resized.observe(box.firstElementChild!); // what is in it grows too: a note under a message, another font
 		return () => { box.removeEventListener('scroll', moved); resized.disconnect(); };
 	}, []);
 	return { atEnd, toEnd };

@@ -227,9 +227,8 @@ export class Peal {
 	}
 
 	private replay(events: Durable[], now: number): void {
-		const rooms = this.store.rooms.size;
 		for (const event of events) this.store.durable(event, now);
-		if (this.store.rooms.size !== rooms) this.watch();
+		if (events.some((event) => event.type === 'conversation_created' || (event.type === 'new_message' && event.seq === 1))) this.watch();
 	}
 
 	/** `fresh` to somebody who named a place: numbers may be reused, so what was kept is dropped and loaded again. */

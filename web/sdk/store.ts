@@ -80,8 +80,10 @@ export class Store {
 		return total;
 	}
 
+	/** Whom I talk with: until something was said, a direct conversation exists for one side only. */
 	peers(): Id[] {
-		return this.list().map((room) => room.info.peer?.id).filter((id): id is Id => !!id && id !== this.me);
+		const begun = this.list().filter((room) => room.place.seq > 0);
+		return begun.map((room) => room.info.peer?.id).filter((id): id is Id => !!id && id !== this.me);
 	}
 
 	/** How far my message got: what the marks prove, or what the server said about it, whichever is further. */
