@@ -13,7 +13,7 @@
 #include "replay.h"
 
 #define VIOLATIONS_MAX 3
-#define MINUTE_MS      60000
+#define MINUTE         60
 
 struct frame_type {
 	const char *type;
@@ -403,17 +403,17 @@ static const struct frame_type types[] = {
 static bool
 over_rate(struct conn *c, int64_t id)
 {
-	int64_t now = push_now();
+	uint32_t now = push_seconds();
 
-	if (!c->rate_from_ms || now - c->rate_from_ms >= MINUTE_MS) {
-		c->rate_from_ms = now;
+	if (!c->rate_from_s || now - c->rate_from_s >= MINUTE) {
+		c->rate_from_s = now;
 		c->rate_n = c->rate_over = 0;
 	}
 	if (c->rate_n < push.conf->push_frames_per_minute) {
 		c->rate_n++;
 		return false;
 	}
-	conn_error(c, RATE_LIMITED, id, NULL, c->rate_from_ms + MINUTE_MS - now);
+	conn_error(c, RATE_LIMITED, id, NULL, (int64_t)(c->rate_from_s + MINUTE - now) * 1000);
 	if (++c->rate_over >= VIOLATIONS_MAX)
 		conn_close(c, WS_RATE, "rate limit");
 	return true;

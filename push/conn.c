@@ -7,7 +7,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
 #include "base/clock.h"
 #include "base/fail.h"
 #include "base/json_out.h"
@@ -21,13 +20,13 @@
 #include "push.h"
 #include "replay.h"
 
-#define READ_BYTES     65536
-#define WRITE_PIECES   64
-#define NO_PROGRESS_MS 30000
-#define CLOSE_MS       3000
-#define EXPIRY_SOON    40 /* seconds before exp from which every tick looks */
-#define BUCKETS_MAX    600
-#define DRAIN_BACK_MS  2000 /* the closes are spread already: nobody need stay away for long */
+#define READ_BYTES    65536
+#define WRITE_PIECES  64
+#define NO_PROGRESS   30 /* seconds */
+#define CLOSE_MS      3000
+#define EXPIRY_SOON   40 /* seconds before exp from which every tick looks */
+#define BUCKETS_MAX   600
+#define DRAIN_BACK_MS 2000 /* the closes are spread already: nobody need stay away for long */
 /* answers and marks are not dropped; a socket that lets this many times the limit pile up is closed */
 #define HARD_FACTOR 4
 
@@ -38,6 +37,11 @@ struct out {
 	uint32_t begun;  /* bytes of the first one already written */
 	uint32_t events; /* durable events in frames not yet begun */
 	struct frame *ring[];
+};
+
+struct held {
+	size_t n;
+	char bytes[];
 };
 
 struct push push;
@@ -139,7 +143,7 @@ conn_unref(struct conn *c)
 	if (--c->refs)
 		return;
 	free(c->address);
-	free((char *)c->held.p);
+	free(c->held);
 	free(c);
 }
 
@@ -253,7 +257,7 @@ enqueue(struct conn *c, struct frame *f)
 	if (!c->out || c->out->n == c->out->size)
 		out_grow(c);
 	if (!c->out->n)
-		c->moved_ms = push_now();
+		c->moved_s = push_seconds();
 	*slot(c->out, c->out->n++) = f;
 	c->out->bytes += f->n;
 	c->out->events += f->events;
@@ -324,7 +328,7 @@ sent_bytes(struct conn *c, size_t n)
 {
 	struct out *o = c->out;
 
-	c->moved_ms = push_now();
+	c->moved_s = push_seconds();
 	n += o->begun;
 	o->begun = 0;
 	while (o->n && n >= (*slot(o, 0))->n) {
@@ -389,8 +393,8 @@ static void
 log_end(const struct conn *c)
 {
 	LOG(INFO, "socket", L_INT("code", c->code), L_INT("user", c->user_id),
-	    L_INT("seconds", (push_now() / 1000 - c->opened_s)), L_INT("frames", c->frames_in),
-	    L_INT("events", (int64_t)c->written), L_INT("acked", (int64_t)c->acked));
+	    L_INT("seconds", push_seconds() - c->opened_s), L_INT("frames", c->frames_in), L_INT("events", c->written),
+	    L_INT("acked", c->acked));
 }
 
 /* Lets go of everything but the fd and what is still to be written; at the end of the turn, so that lists stay walkable. */
@@ -630,36 +634,41 @@ accept_upgrade(struct conn *c, const struct upgrade *up)
 		client_authenticate(c, up->token);
 }
 
+/* Adds a piece to what is held; returns all of it. */
+static struct str
+hold(struct conn *c, const unsigned char *p, size_t n)
+{
+	size_t before = c->held ? c->held->n : 0;
+
+	c->held = mem_array(c->held, sizeof(*c->held) + before + n, 1);
+	memcpy(c->held->bytes + before, p, n);
+	c->held->n = before + n;
+	return str_n(c->held->bytes, c->held->n);
+}
+
 /* The request arrives in one piece as a rule; otherwise its beginning is kept. */
 static void
 take_request(struct conn *c, unsigned char *p, size_t n)
 {
-	char *all = (char *)p;
+	struct str all = c->held ? hold(c, p, n) : str_n((char *)p, n);
 	struct upgrade up;
-	int status;
+	int status = upgrade_parse(all, &up);
 
-	if (c->held.n) {
-		all = mem_array((char *)c->held.p, c->held.n + n, 1);
-		memcpy(all + c->held.n, p, n);
-		c->held = str_n(all, c->held.n + n);
-		n = c->held.n;
-	}
-	status = upgrade_parse(str_n(all, n), &up);
 	if (!status) {
-		if (!c->held.n)
-			c->held = str_n(memcpy(mem_array(NULL, n, 1), all, n), n);
+		if (!c->held)
+			hold(c, p, n);
 		return;
 	}
 	status = judge_upgrade(&up, status);
 	if (status == 101) {
 		accept_upgrade(c, &up);
 		if (!conn_ended(c))
-			take_frames(c, (unsigned char *)all + up.n, n - up.n);
+			take_frames(c, (unsigned char *)all.p + up.n, all.n - up.n);
 	} else {
 		refuse(c, status);
 	}
-	free((char *)c->held.p);
-	c->held = STR_NONE;
+	free(c->held);
+	c->held = NULL;
 }
 
 static void
@@ -673,7 +682,7 @@ read_in(struct conn *c)
 		conn_drop(c, c->code ? c->code : WS_ABNORMAL);
 		return;
 	}
-	c->heard_ms = push_now();
+	c->heard_s = push_seconds();
 	if (c->state == CONN_REQUEST)
 		take_request(c, received, (size_t)n);
 	else if (c->state == CONN_CLOSING)
@@ -709,9 +718,8 @@ conn_accept(int fd)
 	c->fd = fd;
 	c->refs = 1;
 	c->ws.max_message = (uint32_t)(push.conf->push_max_frame_kib * 1024);
-	bytes_random(&c->id, sizeof(c->id));
-	c->heard_ms = c->moved_ms = push_now();
-	c->opened_s = (uint32_t)(push_now() / 1000);
+	c->heard_s = c->moved_s = push_seconds();
+	c->opened_s = push_seconds();
 	c->due_ms = push_now() + push.conf->push_hello_seconds * 1000;
 	uv_poll_init(&push.loop, &c->poll, fd);
 	c->poll.data = c;
@@ -753,7 +761,7 @@ check_expiry(struct conn *c)
 static void
 check_drain(struct conn *c, int64_t now)
 {
-	if (!c->drain_ms || now < c->drain_ms)
+	if (!c->draining || now < c->due_ms)
 		return;
 	if (c->state != CONN_REQUEST)
 		conn_bye(c, "drain",
@@ -767,12 +775,12 @@ check_drain(struct conn *c, int64_t now)
 static bool
 tick_one(struct conn *c, int64_t now)
 {
-	bool more = c->state != CONN_LIVE || c->out || c->drain_ms;
+	bool more = c->state != CONN_LIVE || c->out || c->draining;
 
 	check_state(c, now);
 	if (conn_ended(c))
 		return c->state == CONN_CLOSING;
-	if (c->out && now - c->moved_ms > NO_PROGRESS_MS)
+	if (c->out && push_seconds() - c->moved_s > NO_PROGRESS)
 		conn_close(c, WS_SLOW, "too slow");
 	more |= delivery_tick(c, now);
 	more |= replay_tick(c, now);
@@ -798,15 +806,15 @@ conn_tick(void)
 }
 
 static void
-sweep_one(struct conn *c, int64_t now)
+sweep_one(struct conn *c)
 {
-	int64_t silent = now - c->heard_ms, beat = push.conf->push_heartbeat_seconds * 1000;
+	int64_t silent = push_seconds() - c->heard_s, beat = push.conf->push_heartbeat_seconds;
 
 	if (expires_soon(c))
 		conn_wake(c);
 	if (c->node.channel)
 		presence_sweep(c->node.channel);
-	if (silent > push.conf->push_dead_seconds * 1000)
+	if (silent > push.conf->push_dead_seconds)
 		conn_close(c, WS_DEAD, "no pong");
 	else if (silent * 6 > beat * 5 && !full(c, 100))
 		conn_send(c, frame_new(FRAME_CONTROL, WS_OP_PING, STR("")));
@@ -820,7 +828,7 @@ conn_sweep(void)
 	for (struct conn *c = buckets[bucket_at++ % bucket_n]; c; c = next) {
 		next = c->next;
 		if (!conn_ended(c))
-			sweep_one(c, push_now());
+			sweep_one(c);
 	}
 }
 

@@ -29,6 +29,7 @@ enum conn_state {
 	CONN_STATES
 };
 
+struct held;    /* conn.c: bytes of a request that is not complete */
 struct out;     /* conn.c: frames waiting for the socket */
 struct unacked; /* delivery.c: durable events the client has not acknowledged */
 struct replay;  /* replay.c: a replay in progress */
@@ -47,23 +48,21 @@ struct conn {
 	struct replay *replay;
 	struct calls *calls;
 	struct watch *watches;
-	struct str held;                 /* owned: an incomplete HTTP request */
+	struct held *held;               /* an incomplete HTTP request */
 	char *address;                   /* owned; NULL: unknown */
-	uint64_t id;
 	int64_t user_id;                 /* 0: not known yet */
 	int64_t expires_at;              /* of the token, with leeway: seconds since 1970 */
-	int64_t due_ms;                  /* what the state waits for ends then */
-	int64_t heard_ms, moved_ms;      /* last byte in; last byte out or queue begun */
-	uint64_t written, acked;         /* durable events, numbered as first written */
-	int64_t rate_from_ms;
-	int64_t drain_ms;                /* when to close for a drain; 0: no drain */
-	uint32_t opened_s, frames_in;
+	int64_t due_ms;                  /* what the state waits for ends then, or the drain's patience */
+	uint32_t written, acked;         /* durable events, numbered as first written */
+	uint32_t heard_s, moved_s;       /* last byte in; last byte out or queue begun: push_seconds() */
+	uint32_t opened_s, rate_from_s;
+	uint32_t frames_in;
 	uint16_t rate_n, watch_n;
 	int fd;
 	uint32_t refs;
 	uint16_t code;                   /* why it ended */
 	uint8_t state, rate_over;
-	bool in_turn : 1, wants_write : 1, retired : 1, reading_stopped : 1, peer_closed : 1,
+	bool in_turn : 1, draining : 1, wants_write : 1, retired : 1, reading_stopped : 1, peer_closed : 1,
 	        told_unavailable : 1;
 	char session_id[SESSION_CHARS];
 };

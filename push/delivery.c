@@ -135,12 +135,12 @@ delivery_ack(struct conn *c, int64_t count)
 {
 	struct unacked *u = c->unacked;
 
-	if (count < 0 || (uint64_t)count > c->written)
+	if (count < 0 || count > c->written)
 		return INVALID;
-	if ((uint64_t)count <= c->acked)
+	if (count <= c->acked)
 		return 0;
 	FAILPOINT("push.before_acks");
-	for (; c->acked < (uint64_t)count; c->acked++) {
+	for (; c->acked < count; c->acked++) {
 		struct sent *s = at(u, 0);
 
 		if (s->place.stream == 'c' && s->place.seq)

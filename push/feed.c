@@ -168,7 +168,7 @@ static void
 mark(struct hub_channel *ch, enum hub_heard heard)
 {
 	feed.asked += (heard == HEARD_ASKED) - (ch->heard == HEARD_ASKED);
-	ch->heard = heard;
+	ch->heard = (uint8_t)heard;
 }
 
 void

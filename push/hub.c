@@ -19,7 +19,7 @@ channel_need(struct hub *hub, enum hub_kind kind, int64_t user_id)
 
 	if (!ch) {
 		ch = slot->p = mem_zeroed(sizeof(*ch));
-		ch->kind = kind;
+		ch->kind = (uint8_t)kind;
 		ch->user_id = user_id;
 	}
 	return ch;

@@ -24,17 +24,17 @@ struct hub_node {
 };
 
 struct hub_channel {
-	enum hub_kind kind;
 	int64_t user_id;
-	size_t n;                        /* listeners */
 	struct hub_node *first;          /* newest first */
+	uint32_t n;                      /* listeners */
+	uint8_t kind;
 	/* --- */
-	enum hub_heard heard;
+	uint8_t heard;
 	bool online, away;               /* HUB_EVENTS: what was last announced */
+	bool lingers;                    /* is in the line of next_left */
 	int64_t active_until_ms;         /* HUB_EVENTS: when to ask Redis whether the person is away */
 	int64_t left_ms;                 /* when the last listener left; 0: there are some */
 	struct hub_channel *next_left;   /* feed.c: the line of channels that linger */
-	bool lingers;
 };
 
 struct hub {

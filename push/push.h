@@ -29,6 +29,7 @@ extern struct push push;
 
 /* Milliseconds of the loop's clock, as of this turn. */
 static inline int64_t push_now(void) { return (int64_t)uv_now(&push.loop); }
+static inline uint32_t push_seconds(void) { return (uint32_t)(uv_now(&push.loop) / 1000); }
 /* Random, in [0, most]. For jitter, not for secrets. */
 int64_t push_random(int64_t most);
 

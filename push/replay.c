@@ -34,7 +34,7 @@ struct replay {
 	struct table missed;      /* (id, stream) -> position after which the log is to be read again */
 	struct frame **aside;
 	size_t aside_n;
-	uint64_t batch_end[BATCHES_UNACKED]; /* where in the numbering of this connection the last batches end */
+	uint32_t batch_end[BATCHES_UNACKED]; /* where in the numbering of this connection the last batches end */
 };
 
 struct record {
@@ -227,10 +227,11 @@ static const struct field opened_fields[] = { STR_FIELD(struct opened, mode, .re
 static void
 welcome(struct conn *c, struct str mode)
 {
-	char id[17];
 	struct json_out w;
+	char id[17];
 
-	snprintf(id, sizeof(id), "%016llx", (unsigned long long)c->id);
+	snprintf(id, sizeof(id), "%08lx%08lx", (unsigned long)push_random(UINT32_MAX),
+	         (unsigned long)push_random(UINT32_MAX));
 	buf_clear(&push.text);
 	json_begin(&w, &push.text);
 	json_open_object(&w, NULL);

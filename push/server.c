@@ -76,7 +76,8 @@ listen_again(void)
 static void
 schedule_end(struct conn *c)
 {
-	c->drain_ms = push_now() + 1 + push_random(push.conf->push_drain_seconds * 1000);
+	c->draining = true;
+	c->due_ms = push_now() + push_random(push.conf->push_drain_seconds * 1000);
 	conn_wake(c);
 }
 
@@ -89,7 +90,8 @@ drain(void)
 	server.drain_from_ms = push_now();
 	LOG(NOTICE, "drain", L_INT("sockets", (int64_t)push.connections));
 	daemon_stopping();
-	uv_poll_stop(&server.listener);
+	uv_close((uv_handle_t *)&server.listener,
+	         NULL); /* before its fd, or it would take the next owner of the number off the poll */
 	close(server.listen_fd);
 	if (server.path)
 		unlink(server.path);
@@ -170,7 +172,6 @@ finish(void)
 	door_free(push.command);
 	door_free(push.feed);
 	conn_end_turn();
-	uv_close((uv_handle_t *)&server.listener, NULL);
 	uv_close((uv_handle_t *)&server.signals, NULL);
 	uv_close((uv_handle_t *)&server.clock, NULL);
 	uv_close((uv_handle_t *)&server.turn, NULL);
