@@ -1,4 +1,4 @@
-/* keys.c -- makes the keys that the configuration names: the pair for access tokens (EC P-256) and the refresh key. */
+/* keys.c -- makes the keys that the configuration names: the pair for access tokens (EC P-256), the refresh key, the links' secret. */
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/ec.h>
@@ -38,7 +38,8 @@ write_pem(const char *path, EVP_PKEY *key, bool private)
 
 	if (!f)
 		return ctl_fail("%s: %s", path, strerror(errno));
-	return finish(f, path, private ? PEM_write_PKCS8PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) : PEM_write_PUBKEY(f, key));
+	return finish(f, path,
+	              private ? PEM_write_PKCS8PrivateKey(f, key, NULL, NULL, 0, NULL, NULL) : PEM_write_PUBKEY(f, key));
 }
 
 static int
@@ -51,6 +52,31 @@ write_refresh(const char *path)
 		return ctl_fail("%s: %s", path, strerror(errno));
 	bytes_random(secret, sizeof(secret));
 	return finish(f, path, fwrite(secret, 1, sizeof(secret), f) == sizeof(secret));
+}
+
+/* nginx includes this file, so it is in its language; lib/wire/link.c reads the same one. */
+static int
+write_link_secret(const char *path)
+{
+	unsigned char secret[REFRESH_KEY_BYTES];
+	struct arena *a = arena_new(4096);
+	struct str text;
+	FILE *f = create(path, 0640);
+	int status;
+
+	bytes_random(secret, sizeof(secret));
+	text = base64url(a, secret, sizeof(secret));
+	status = f ? finish(f, path, fprintf(f, "set $peal_link_secret \"%.*s\";\n", STR_ARG(text)) > 0)
+	           : ctl_fail("%s: %s", path, strerror(errno));
+	arena_free(a);
+	return status;
+}
+
+static int
+keys_media_link(struct ctl *ctl, int argc, char **argv)
+{
+	(void)argv;
+	return argc ? EXIT_USAGE : write_link_secret(ctl->conf.media_link_secret_file);
 }
 
 static int
@@ -74,7 +100,11 @@ keys_generate(struct ctl *ctl, int argc, char **argv)
 	if (status == EXIT_DONE)
 		status = write_pem(paths[1], key, false);
 	EVP_PKEY_free(key);
-	return status == EXIT_DONE ? write_refresh(paths[2]) : status;
+	if (status == EXIT_DONE)
+		status = write_refresh(paths[2]);
+	if (status == EXIT_DONE && access(conf->media_link_secret_file, F_OK))
+		status = write_link_secret(conf->media_link_secret_file);
+	return status;
 }
 
 const struct verb keys_generate_verb = {
@@ -82,5 +112,13 @@ const struct verb keys_generate_verb = {
 	.usage = "",
 	.help = "Make the key files that the configuration names; never overwrites one.",
 	.fn = keys_generate,
+	.needs_conf = true,
+};
+
+const struct verb keys_media_link_verb = {
+	.name = "keys media-link",
+	.usage = "",
+	.help = "Make the file with the secret of links to pictures, which nginx includes; never overwrites it.",
+	.fn = keys_media_link,
 	.needs_conf = true,
 };

@@ -30,7 +30,7 @@ PG_BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
 NGINX = "/usr/sbin/nginx"
 REDIS = "/usr/bin/redis-server"
 USER = "peal-dev"
-DAEMONS = ("peal-fcgi", "peal-push", "peal-jobs", "pealctl")
+DAEMONS = ("peal-fcgi", "peal-push", "peal-jobs", "peal-media", "peal-media-image", "pealctl")
 LONGEST_SOCKET = len("/.s.PGSQL.5432")
 SUN_PATH = 107
 MARK = "PEAL_STACK"
@@ -499,7 +499,7 @@ class Stack:
         self.dir.mkdir(parents=True, exist_ok=True)
         self._own(self.dir)
         os.chmod(self.dir, 0o750 if self.root else 0o700)
-        for name in ("log", "nginx", "nginx/snippets"):
+        for name in ("log", "media", "nginx", "nginx/snippets"):
             (self.dir / name).mkdir(exist_ok=True)
             self._own(self.dir / name)
         sock = self.dir / "sock"
@@ -581,6 +581,7 @@ class Stack:
         for i in range(self.push_processes):
             self.services[f"peal-push-{i}"] = Service(
                 self, f"peal-push-{i}", [binary / "peal-push", "-c", self.conf_path, "-i", i], env=sanitizer)
+        self.services["peal-media"] = Service(self, "peal-media", [binary / "peal-media", "-c", self.conf_path], env=sanitizer)
         self.services["peal-jobs"] = Service(self, "peal-jobs", [binary / "peal-jobs", "-c", self.conf_path], env=sanitizer)
         self._write_nginx()
         self.services["nginx"] = Service(self, "nginx", [
@@ -608,7 +609,8 @@ class Stack:
             "database": f"host={self.run_dir} port=5432 dbname=peal user=peal",
             "database_owner": f"host={self.run_dir} port=5432 dbname=peal user=peal_owner",
             "token_private_key_file": keys / "token.key", "token_public_key_file": keys / "token.pub",
-            "refresh_key_file": keys / "refresh.key", "push_processes": self.push_processes, **self.overrides,
+            "refresh_key_file": keys / "refresh.key", "media_dir": self.dir / "media",
+            "media_link_secret_file": keys / "media-link.conf", "push_processes": self.push_processes, **self.overrides,
         }
         self.conf = {k: str(v) for k, v in self.conf.items()}
         self.conf_path.write_text("# written by dev/stack.py at each start\n" + "".join(f"{k} = {v}\n" for k, v in self.conf.items()))
@@ -617,6 +619,8 @@ class Stack:
             keys.mkdir(mode=0o700)
             self._own(keys)
             self.pealctl("keys", "generate")
+        if not (keys / "media-link.conf").exists():
+            self.pealctl("keys", "media-link")
 
     def _write_nginx(self):
         """The site as a sysadmin installs it, with these values and no others replaced."""
@@ -629,6 +633,9 @@ class Stack:
             ("alias /usr/share/peal/openapi.json;", f"alias {self.dir}/openapi.json;"),
             ("listen 80;", f"listen 127.0.0.1:{self.port};"),
             ("\tlisten [::]:80;\n", ""),
+            ("include /etc/peal/media-link.conf;", f"include {self.dir}/keys/media-link.conf;"),
+            ("client_body_temp_path /var/lib/peal/media/", f"client_body_temp_path {self.dir}/media/"),
+            ("alias /var/lib/peal/media/", f"alias {self.dir}/media/"),
             ("server_name chat.example;", "server_name 127.0.0.1 localhost;"),
             ("access_log /var/log/nginx/peal.log peal;", f"access_log {self.dir}/log/access.log peal;"),
         ]

@@ -7,6 +7,7 @@
 #include "dispatch.h"
 #include "reply.h"
 #include "route.h"
+#include "wire/link.h"
 
 #define KIB(n)   ((size_t)(n)*1024)
 #define ATTEMPTS 2 /* of a handler whose transaction collided with another */
@@ -42,7 +43,7 @@ forget(struct req *req)
 	req->endpoint = NULL;
 	req->allow = req->detail = req->content_type = NULL;
 	req->me = req->conversation = req->seq = req->user = 0;
-	req->session = STR_NONE;
+	req->session = req->attachment = STR_NONE;
 	req->report = (struct json_report){ 0 };
 	req->effects = NULL;
 	req->effects_end = &req->effects;
@@ -63,7 +64,7 @@ find_route(struct req *req, struct route_match *match)
 	req->head = str_eq(req->method, STR("HEAD"));
 	if (req->head)
 		req->method = STR("GET");
-	if (req->door != DOOR_FEED) {
+	if (!route_internal(req->door)) {
 		if (!str_has_prefix(req->path, STR(API_PREFIX "/")))
 			return NOT_FOUND;
 		req->path = str_n(req->path.p + sizeof(API_PREFIX) - 1, req->path.n - sizeof(API_PREFIX) + 1);
@@ -123,6 +124,8 @@ parse_ids(struct req *req, const struct route_match *match)
 			ok = message_id_parse(match->ids[i], &req->conversation, &req->seq);
 		else if (str_has_prefix(name, STR("{conversation}")))
 			ok = str_id(match->ids[i], &req->conversation);
+		else if (str_has_prefix(name, STR("{attachment}")))
+			ok = attachment_id_ok(req->attachment = match->ids[i]);
 		else
 			ok = str_id(match->ids[i], &req->user);
 		if (!ok)

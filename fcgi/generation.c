@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "generation.h"
+#include "wire/link.h"
 
 #define CONF_ARENA_MOST   ((size_t)16 << 20)
 #define ERRORS_MOST       ((size_t)1 << 20)
@@ -57,6 +58,17 @@ load_refresh_key(struct generation *g)
 }
 
 static int
+load_link_secret(struct generation *g)
+{
+	int r = link_open(g->conf.media_link_secret_file);
+
+	if (r)
+		LOG(ERROR, "media_link_secret", L_CSTR("file", g->conf.media_link_secret_file),
+		    L_CSTR("error", r < 0 ? strerror(-r) : "not `set $peal_link_secret \"...\";`"));
+	return r;
+}
+
+static int
 load(struct generation *g, const char *path)
 {
 	int r;
@@ -70,7 +82,8 @@ load(struct generation *g, const char *path)
 		log_fault("token_keys", r, (const struct log_field[]){ { 0 } });
 		return trace(r);
 	}
-	return load_refresh_key(g);
+	r = load_refresh_key(g);
+	return r ? r : load_link_secret(g);
 }
 
 int

@@ -18,13 +18,13 @@
 #include "board.h"
 
 /* The socket a request came in by: it says what the request may be trusted with. */
-enum door { DOOR_FAST, DOOR_SLOW, DOOR_AUTH, DOOR_COMMAND, DOOR_FEED, DOOR_N };
+enum door { DOOR_FAST, DOOR_SLOW, DOOR_AUTH, DOOR_COMMAND, DOOR_FEED, DOOR_UPLOAD, DOOR_N };
 
 enum who {
 	WHO_ANYONE,
 	WHO_USER,   /* an access token, or a socket whose session lives */
 	WHO_MEMBER, /* the same, and the statement answers NOT_FOUND to whoever is not a member */
-	WHO_DAEMON, /* peal-push, on the feed door only */
+	WHO_DAEMON, /* peal-push on the feed door; nginx and peal-media on the upload door */
 };
 
 /* What a route does with a body. Sizes are configuration keys. */
@@ -85,6 +85,7 @@ struct req {
 	const char *allow; /* 405: the methods that the path has */
 	int64_t me;
 	struct str session;
+	struct str attachment;
 	int64_t conversation, seq, user; /* from the path */
 
 	/* from the handler */

@@ -35,7 +35,14 @@
 	X(feed_poll) \
 	X(feed_acks) \
 	X(feed_watch) \
-	X(feed_seen)
+	X(feed_seen)             \
+	X(attachment_get)        \
+	X(media_original_get)    \
+	X(upload_permit)         \
+	X(upload_refusal)        \
+	X(upload_attachment)     \
+	X(upload_removals)       \
+	X(upload_unknown)
 /* clang-format on */
 
 #define X(name) extern const struct endpoint name##_endpoint;
@@ -46,12 +53,21 @@ ROUTES(X)
 const struct endpoint *const routes[] = { ROUTES(X) NULL };
 #undef X
 
+bool
+route_internal(enum door door)
+{
+	return door == DOOR_FEED || door == DOOR_UPLOAD;
+}
+
 /* What is reachable by a door: see enum door, who and pool in req.h. */
 static bool
 visible(enum door door, const struct endpoint *e)
 {
-	if (door == DOOR_FEED || e->who == WHO_DAEMON)
-		return door == DOOR_FEED && e->who == WHO_DAEMON;
+	if (route_internal(door))
+		return e->who == WHO_DAEMON &&
+		       str_has_prefix(str_c(e->path), door == DOOR_FEED ? STR("/feed/") : STR("/upload/"));
+	if (e->who == WHO_DAEMON)
+		return false;
 	if (door == DOOR_COMMAND && str_has_prefix(str_c(e->path), STR("/auth/")))
 		return false;
 	return e->pool != POOL_AUTH || door == DOOR_AUTH;

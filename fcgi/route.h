@@ -10,6 +10,8 @@
 
 extern const struct endpoint *const routes[]; /* ends with NULL */
 
+bool route_internal(enum door); /* for our own processes and nginx itself: paths have no prefix */
+
 /* What stood where the pattern has a parameter, in order. */
 #define ROUTE_IDS_MAX 2
 struct route_match {

@@ -25,7 +25,7 @@
 #define HANGUP_AFTER_MS 100  /* a request younger than this is not worth a look at whether anybody waits for it */
 #define NAP_MS          1000 /* the longest sleep: then the listeners and the master are looked at without being asked to */
 
-const char *const door_names[DOOR_N] = { "fast", "slow", "auth", "command", "feed" };
+const char *const door_names[DOOR_N] = { "fast", "slow", "auth", "command", "feed", "upload" };
 
 struct worker {
 	const struct worker_job *job;
@@ -65,7 +65,7 @@ serves(enum pool pool, enum door door)
 {
 	static const enum pool pools[DOOR_N] = {
 		[DOOR_FAST] = POOL_FAST, [DOOR_SLOW] = POOL_SLOW,    [DOOR_AUTH] = POOL_AUTH,
-		[DOOR_FEED] = POOL_FEED, [DOOR_COMMAND] = POOL_FAST,
+		[DOOR_FEED] = POOL_FEED, [DOOR_COMMAND] = POOL_FAST, [DOOR_UPLOAD] = POOL_FAST,
 	};
 
 	return pools[door] == pool;

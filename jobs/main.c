@@ -16,6 +16,7 @@
 #include "../lib/base/fail.h"
 #include "../lib/base/log.h"
 #include "../lib/store/upkeep.h"
+#include "../lib/wire/link.h"
 #include "sweep.h"
 
 #define UPKEEP_US            INT64_C(3600000000)
@@ -139,6 +140,17 @@ level_of(const char *word)
 	return LOG_LEVEL_INFO;
 }
 
+/* What is republished shows links to pictures. */
+static int
+open_links(const struct conf *conf)
+{
+	int r = link_open(conf->media_link_secret_file);
+
+	if (r)
+		LOG(ERROR, "media_link_secret", L_CSTR("file", conf->media_link_secret_file));
+	return r;
+}
+
 static int
 load(struct jobs *j, struct arena *arena, const char *path)
 {
@@ -149,6 +161,8 @@ load(struct jobs *j, struct arena *arena, const char *path)
 	r = conf_load(arena, path, &j->conf, &errors);
 	if (r)
 		fprintf(stderr, "%.*s", STR_ARG(buf_view(&errors)));
+	else
+		r = open_links(&j->conf);
 	buf_deinit(&errors);
 	return r;
 }

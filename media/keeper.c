@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/json_out.h"
 #include "base/log.h"
-#include "door.h"
+#include "base/ask.h"
 #include "keeper.h"
 
 #define SECOND_US        INT64_C(1000000)
@@ -54,7 +54,7 @@ remove_all(struct keeper *k, json_t *ids)
 	{
 		struct str text = json_is_string(id) ? str_n(json_string_value(id), json_string_length(id)) : STR_NONE;
 
-		if (store_id_ok(text) && !r)
+		if (attachment_id_ok(text) && !r)
 			r = store_remove(k->store, text);
 	}
 	return r;
@@ -93,7 +93,7 @@ ask(struct keeper *k, struct arena *a, const char *uri, json_t *ids)
 	arena_defer(a, buf_free, b);
 	buf_printf(b, "{\"ids\":%s}", text ? text : "[]");
 	free(text);
-	r = door_post(a, k->door, uri, STR(""), buf_view(b), TIMEOUT_MS, &answer);
+	r = ask_post(a, k->door, uri, STR(""), buf_view(b), TIMEOUT_MS, &answer);
 	if (!r && answer.status != 200)
 		r = UNAVAILABLE;
 	if (!r)

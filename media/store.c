@@ -58,17 +58,6 @@ store_new_id(struct arena *a)
 	return hex(a, random, sizeof(random));
 }
 
-bool
-store_id_ok(struct str id)
-{
-	if (id.n != ATTACHMENT_ID_N)
-		return false;
-	for (size_t i = 0; i < id.n; i++)
-		if (!((id.p[i] >= '0' && id.p[i] <= '9') || (id.p[i] >= 'a' && id.p[i] <= 'f')))
-			return false;
-	return true;
-}
-
 int
 store_body(const struct media_store *s, struct arena *a, struct str path, int *ret_fd, uint64_t *ret_size)
 {
@@ -160,7 +149,7 @@ store_write(const struct media_store *s, struct str id, const struct store_file 
 	char aa[AA_N + 1], name[ATTACHMENT_ID_N + 1];
 	int outer = -1, r;
 
-	if (!store_id_ok(id))
+	if (!attachment_id_ok(id))
 		return fault(-EINVAL);
 	aa_of(id, aa);
 	memcpy(name, id.p, ATTACHMENT_ID_N);
@@ -197,7 +186,7 @@ store_remove(const struct media_store *s, struct str id)
 	char path[AA_N + 1 + ATTACHMENT_ID_N + 1];
 	int folder, r;
 
-	if (!store_id_ok(id))
+	if (!attachment_id_ok(id))
 		return fault(-EINVAL);
 	snprintf(path, sizeof(path), "%.2s/%.32s", id.p, id.p);
 	folder = openat(s->renditions, path, FOLDER_FLAGS);
@@ -229,7 +218,7 @@ walk_folder(DIR *d, time_t before, int (*fn)(void *, struct str), void *arg)
 	int r = 0;
 
 	while (!r && (e = readdir(d)))
-		if (store_id_ok(str_c(e->d_name)) && !fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
+		if (attachment_id_ok(str_c(e->d_name)) && !fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
 		    st.st_mtime <= before)
 			r = fn(arg, str_c(e->d_name));
 	return r;

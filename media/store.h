@@ -10,8 +10,7 @@
 #define PEAL_MEDIA_STORE_H
 
 #include "base/arena.h"
-
-#define ATTACHMENT_ID_N 32
+#include "wire/link.h"
 
 struct media_store {
 	int incoming, renditions; /* folders */
@@ -24,7 +23,6 @@ int store_open(struct arena *, const char *media_dir, int64_t min_free_bytes, st
 void store_close(struct media_store *);
 
 struct str store_new_id(struct arena *);
-bool store_id_ok(struct str);
 
 /* Opens the body that nginx names. What is opened stays readable when nginx removes the name. */
 int store_body(const struct media_store *, struct arena *, struct str path, int *ret_fd, uint64_t *ret_size);

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "base/json_out.h"
 #include "decode.h"
-#include "door.h"
+#include "base/ask.h"
 #include "multipart.h"
 #include "sniff.h"
 #include "upload.h"
@@ -266,7 +266,7 @@ register_with_workers(struct upload *u, struct str body)
 	struct cgi_answer answer;
 	int r;
 
-	r = door_post(u->arena, u->door, "/upload/attachment", u->request_id, body, DOOR_TIMEOUT_MS, &answer);
+	r = ask_post(u->arena, u->door, "/upload/attachment", u->request_id, body, DOOR_TIMEOUT_MS, &answer);
 	if (r)
 		return trace(r);
 	u->status = answer.status;

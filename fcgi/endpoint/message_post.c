@@ -5,25 +5,27 @@
 #include "fcgi/publish.h"
 #include "fcgi/reply.h"
 #include "fcgi/text.h"
+#include "wire/link.h"
 
-#define CLIENT_ID_MAX 64
-#define MENTIONS_MAX  50
+#define CLIENT_ID_MAX   64
+#define ATTACHMENTS_MAX 10
+#define MENTIONS_MAX    50
 
 struct body {
 	struct str client_id, message_type, content, reply_to;
-	json_t *mentions;
+	json_t *mentions, *attachment_ids;
 	int64_t conversation_id;
 };
 
-static const char *const message_types[] = { "text", NULL };
+static const char *const message_types[] = { "text", "image", NULL };
 
 /* The last row is of the flat route only: elsewhere the path says it, and a body that says it too is told that it was ignored. */
 #define BODY_FIELDS                                                                                                         \
 	STR_FIELD(struct body, client_id, .min = 1, .max = CLIENT_ID_MAX),                                                  \
 	        ENUM_FIELD(struct body, message_type, .words = message_types, .required = 1),                               \
-	        STR_FIELD(struct body, content, .max = INT32_MAX, .required = 1),                                           \
+	        STR_FIELD(struct body, content, .max = INT32_MAX, .nullable = 1),                                           \
 	        STR_FIELD(struct body, reply_to, .max = CLIENT_ID_MAX, .nullable = 1),                                      \
-	        JSON_FIELD(struct body, mentions, .nullable = 1)
+	        JSON_FIELD(struct body, mentions, .nullable = 1), JSON_FIELD(struct body, attachment_ids, .nullable = 1)
 
 static const struct field body_fields[] = { BODY_FIELDS, { 0 } };
 static const struct field flat_fields[] = { BODY_FIELDS, ID_FIELD(struct body, conversation_id, .required = 1), { 0 } };
@@ -38,9 +40,20 @@ static const struct field mention_fields[] = { ID_FIELD(struct mention, user_id,
 	                                       INT_FIELD(struct mention, length, .min = 1, .max = INT32_MAX, .required = 1),
 	                                       { 0 } };
 
-static int
-check_content(struct req *req, struct str content)
+static bool
+is_image(const struct body *in)
 {
+	return str_eq(in->message_type, STR("image"));
+}
+
+/* A picture may come without words. */
+static int
+check_content(struct req *req, const struct body *in)
+{
+	struct str content = in->content;
+
+	if (!str_present(content))
+		return is_image(in) ? 0 : req_invalid(req, "/content", "required", "A text message says something.");
 	if (text_blank(content))
 		return req_invalid(req, "/content", "too_short", "There is nothing to read in it.");
 	if ((int64_t)str_code_points(content) > req->conf->max_content_code_points)
@@ -130,6 +143,40 @@ check_mentions(struct req *req, const struct body *in, struct str *ret)
 	return 0;
 }
 
+/* The ids in one form; which of them are mine and unused is decided where they are taken. */
+static int
+check_attachments(struct req *req, const struct body *in, struct str *ret)
+{
+	bool given = in->attachment_ids && !json_is_null(in->attachment_ids);
+	size_t n = json_array_size(in->attachment_ids);
+	struct buf *buf = req_scratch(req);
+	struct json_out w;
+
+	*ret = STR_NONE;
+	if (!is_image(in))
+		return n || (given && !json_is_array(in->attachment_ids))
+		               ? req_invalid(req, "/attachment_ids", "type", "A text message has no attachments.")
+		               : 0;
+	if (!given || !json_is_array(in->attachment_ids) || !n)
+		return req_invalid(req, "/attachment_ids", "required", "An image message names at least one upload.");
+	if (n > ATTACHMENTS_MAX)
+		return req_invalid(req, "/attachment_ids", "too_long", "There are too many attachments.");
+	json_begin(&w, buf);
+	json_open_array(&w, NULL);
+	for (size_t i = 0; i < n; i++) {
+		const json_t *id = json_array_get(in->attachment_ids, i);
+		struct str text = json_is_string(id) ? str_n(json_string_value(id), json_string_length(id)) : STR_NONE;
+
+		if (!attachment_id_ok(text))
+			return req_invalid(req, "/attachment_ids", "format", "This is not the id of an attachment.");
+		json_str(&w, NULL, text);
+	}
+	json_close(&w);
+	json_end(&w);
+	*ret = buf_view(buf);
+	return 0;
+}
+
 /* What makes two sends the same: everything but the key and the conversation, which are what the hash is kept under. */
 static struct str
 request_hash(struct req *req, const struct body *in, const struct message_draft *draft)
@@ -146,6 +193,8 @@ request_hash(struct req *req, const struct body *in, const struct message_draft 
 	json_str(&w, NULL, hex(req->arena, content, sizeof(content)));
 	json_int(&w, NULL, draft->reply_seq);
 	json_raw(&w, NULL, draft->mentions_json.p ? draft->mentions_json : STR("[]"));
+	if (str_present(draft->attachments_json))
+		json_raw(&w, NULL, draft->attachments_json);
 	json_close(&w);
 	json_end(&w);
 	bytes_sha256(buf_view(buf), digest);
@@ -160,7 +209,7 @@ make_draft(struct req *req, struct body *in, struct message_draft *ret)
 	r = check_client_id(req, in);
 	if (r)
 		return r;
-	r = check_content(req, in->content);
+	r = check_content(req, in);
 	if (r)
 		return r;
 	r = check_reply_to(req, in->reply_to, &ret->reply_seq);
@@ -169,9 +218,12 @@ make_draft(struct req *req, struct body *in, struct message_draft *ret)
 	r = check_mentions(req, in, &ret->mentions_json);
 	if (r)
 		return r;
+	r = check_attachments(req, in, &ret->attachments_json);
+	if (r)
+		return r;
 	ret->client_id = in->client_id;
 	ret->content = in->content;
-	ret->kind = MESSAGE_TEXT;
+	ret->kind = is_image(in) ? MESSAGE_IMAGE : MESSAGE_TEXT;
 	ret->request_hash = request_hash(req, in, ret);
 	return 0;
 }
@@ -225,6 +277,9 @@ send_message(struct req *req, struct body *in)
 	if (r)
 		return r;
 	r = message_send(req->db, req->arena, req->me, req->conversation, &draft, sent);
+	if (r == CONFLICT)
+		return req_invalid(req, "/attachment_ids", "unknown",
+		                   "One of these is not an upload of yours that no message uses.");
 	if (r == INVALID)
 		return req_invalid(req, "/reply_to", "unknown", "This is not a message that you can see.");
 	if (r)

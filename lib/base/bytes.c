@@ -47,6 +47,13 @@ bytes_sha256(struct str s, unsigned char out[SHA256_BYTES])
 }
 
 void
+bytes_md5(struct str s, unsigned char out[16])
+{
+	if (!EVP_Digest(s.p, s.n, out, NULL, EVP_md5(), NULL))
+		abort();
+}
+
+void
 bytes_hmac_sha256(struct str key, struct str message, unsigned char out[SHA256_BYTES])
 {
 	/* OpenSSL takes a NULL key for "the one before" */

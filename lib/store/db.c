@@ -482,6 +482,8 @@ static const struct {
 	{ "PE403", FORBIDDEN },
 	{ "PE409", CONFLICT },
 	{ "PE422", IDEMPOTENCY_CONFLICT },
+	{ "PE429", RATE_LIMITED },
+	{ "PE507", NO_SPACE },
 	{ "23505", CONFLICT },
 	{ "23503", NOT_FOUND },
 	{ "23514", INVALID },

@@ -8,7 +8,7 @@
  * column may be NULL.
  *
  * SQLSTATE is mapped here, once: 40001 40P01 55P03 -> RETRY (db_one and friends run a statement once more by
- * themselves), PE404 -> NOT_FOUND, PE403 -> FORBIDDEN, PE409 -> CONFLICT, PE422 -> IDEMPOTENCY_CONFLICT, 23505 ->
+ * themselves), PE404 -> NOT_FOUND, PE403 -> FORBIDDEN, PE409 -> CONFLICT, PE422 -> IDEMPOTENCY_CONFLICT, PE429 -> RATE_LIMITED, PE507 -> NO_SPACE, 23505 ->
  * CONFLICT, 23503 -> NOT_FOUND, 23514 and 22xxx -> INVALID, 57014 53xxx 57Pxx and a lost connection -> UNAVAILABLE,
  * but UNCERTAIN when a writing statement was sent and its result never came. Anything else is a fault.
  */

@@ -7,9 +7,9 @@
 
 /* clang-format off */
 static const struct stmt send = {
-	.name = "message_send", .params = "iisyhNsNjNi", .results = "biNiNtNbNINiNs", .writes = true,
-	.text = "SELECT o_replayed, o_seq, o_rev, o_at, o_first, o_hearers, o_reply_sender, o_reply_excerpt "
-	        "FROM message_send($1, $2, $3, $4, $5, $6, $7, $8)",
+	.name = "message_send", .params = "iisyhNsNjNiNj", .results = "biNiNtNbNINiNsNj", .writes = true,
+	.text = "SELECT o_replayed, o_seq, o_rev, o_at, o_first, o_hearers, o_reply_sender, o_reply_excerpt, o_attachments "
+	        "FROM message_send($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 };
 /*
  * $3: enum page_from, $4: seq, $5: limit. Messages are dense, so the page is the range lo..hi, known before a row is
@@ -45,8 +45,8 @@ static const struct stmt get = {
 	        "" MESSAGE_PARENT("c.floor") MESSAGE_MARKS,
 };
 static const struct stmt delete = {
-	.name = "message_delete", .params = "iii", .results = "bNiNiNtNI", .writes = true,
-	.text = "SELECT o_changed, o_seq, o_rev, o_at, o_hearers FROM message_delete($1, $2, $3)",
+	.name = "message_delete", .params = "iii", .results = "bNiNiNtNINj", .writes = true,
+	.text = "SELECT o_changed, o_seq, o_rev, o_at, o_hearers, o_attachments FROM message_delete($1, $2, $3)",
 };
 /* clang-format on */
 
@@ -69,6 +69,7 @@ sent(const struct rows *rows, int64_t me, int64_t conversation_id, const struct 
 		.reply_sender_id = rows_int(rows, 0, 6),
 		.reply_excerpt = rows_str(rows, 0, 7),
 		.mentions_json = draft->mentions_json,
+		.attachments_json = rows_str(rows, 0, 8),
 		.created_at = rows_int(rows, 0, 3),
 		.member_count = (int64_t)hearers - 1,
 	};
@@ -78,10 +79,15 @@ int
 message_send(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, const struct message_draft *draft,
              struct message_sent *ret)
 {
-	const struct arg args[] = {
-		A_INT(me),          A_INT(conversation_id), A_STR(draft->client_id),     A_STR(draft->request_hash),
-		A_INT(draft->kind), A_STR(draft->content),  A_STR(draft->mentions_json), A_ID_OR_NULL(draft->reply_seq)
-	};
+	const struct arg args[] = { A_INT(me),
+		                    A_INT(conversation_id),
+		                    A_STR(draft->client_id),
+		                    A_STR(draft->request_hash),
+		                    A_INT(draft->kind),
+		                    A_STR(draft->content),
+		                    A_STR(draft->mentions_json),
+		                    A_ID_OR_NULL(draft->reply_seq),
+		                    A_STR(draft->attachments_json) };
 	struct message_sent result = { 0 };
 	struct rows *rows;
 	int r;
@@ -160,6 +166,7 @@ message_delete_for_all(struct db *db, struct arena *arena, int64_t me, int64_t c
 			                           .rev = rows_int(rows, 0, 2),
 			                           .at = rows_int(rows, 0, 3) };
 		result.advance.hearers.ids = rows_ids(rows, arena, 0, 4, &result.advance.hearers.n);
+		result.attachments_json = rows_str(rows, 0, 5);
 	}
 	r = message_get(db, arena, me, conversation_id, seq, &result.message);
 	if (r)

@@ -8,6 +8,8 @@
 
 struct message_draft {
 	struct str client_id, content, mentions_json; /* mentions already checked by the endpoint; absent: none */
+	struct str
+	        attachments_json; /* ["id", ...] of uploads of mine that no message uses yet: CONFLICT otherwise; absent: none */
 	enum message_kind kind;
 	int64_t reply_seq;       /* 0: none; must exist and be visible: INVALID otherwise */
 	struct str request_hash; /* SHA-256 of the canonical body: tells a replay from a conflict */
@@ -36,8 +38,9 @@ int message_page(struct db *, struct arena *, int64_t me, int64_t conversation_i
 int message_get(struct db *, struct arena *, int64_t me, int64_t conversation_id, int64_t seq, struct message *ret);
 
 struct message_deleted {
-	struct message message; /* the tombstone */
-	bool changed;           /* false: it was one already */
+	struct message message;      /* the tombstone */
+	bool changed;                /* false: it was one already */
+	struct str attachments_json; /* ["id", ...] whose files are to go now; absent: none */
 	struct advance advance;
 };
 /* By the sender, or an admin of the group: FORBIDDEN otherwise. Idempotent. */

@@ -3,8 +3,13 @@
  */
 #include "read.h"
 
-const struct stmt *const *const store_statements[] = { account_statements, conversation_statements, message_statements,
-	                                               event_statements,   upkeep_statements,       NULL };
+const struct stmt *const *const store_statements[] = { account_statements,
+	                                               conversation_statements,
+	                                               message_statements,
+	                                               event_statements,
+	                                               upkeep_statements,
+	                                               attachment_statements,
+	                                               NULL };
 
 void
 read_user(const struct rows *rows, size_t row, size_t c, struct user *ret)
@@ -42,6 +47,7 @@ read_message(const struct rows *rows, size_t row, size_t c, struct message *ret)
 		.read_count = rows_int(rows, row, c + 15),
 		.delivered_count = rows_int(rows, row, c + 16),
 		.member_count = rows_int(rows, row, c + 17),
+		.attachments_json = rows_str(rows, row, c + 18),
 	};
 }
 

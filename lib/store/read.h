@@ -20,9 +20,9 @@
 /* of message g with its parent r as far as the viewer may see it, and k: the marks of the others */
 #define MESSAGE_COLUMNS                                                                                       \
 	"g.conversation_id, g.seq, g.rev, g.version, g.sender_id, g.client_id, g.kind, g.content, r.seq, r.sender_id, " \
-	"left(r.content, 120), g.mentions, g.created_at, g.edited_at, g.deleted_at, k.read, k.delivered, k.others"
-#define MESSAGE_RESULTS "NiNiNiNnNiNsNhNsNiNiNsNjNtNtNtNiNiNi"
-#define MESSAGE_N 18
+	"left(r.content, 120), g.mentions, g.created_at, g.edited_at, g.deleted_at, k.read, k.delivered, k.others, g.attachments"
+#define MESSAGE_RESULTS "NiNiNiNnNiNsNhNsNiNiNsNjNtNtNtNiNiNiNj"
+#define MESSAGE_N 19
 #define MESSAGE_MARKS                                                                                         \
 	" LEFT JOIN LATERAL (SELECT count(*) AS others, count(*) FILTER (WHERE o.receipt_seq >= g.seq) AS read, " \
 	" count(*) FILTER (WHERE o.delivered_seq >= g.seq) AS delivered FROM member o "                         \
@@ -61,6 +61,8 @@ void read_conversation(const struct rows *, size_t row, size_t column, struct co
 
 /* The statements of each file. */
 extern const struct stmt *const account_statements[],
-        *const conversation_statements[], *const message_statements[], *const event_statements[], *const upkeep_statements[];
+        *const conversation_statements[], *const message_statements[], *const event_statements[],
+                                                                               *const upkeep_statements[],
+                                                                                       *const attachment_statements[];
 
 #endif

@@ -27,20 +27,21 @@ enum feed_kind { FEED_DURABLE = 'd', FEED_MARK = 'm', FEED_EPHEMERAL = 'e' };
 
 struct feed_header {
 	enum feed_kind kind;
-	char stream;                         /* 'c' or 'u' */
-	int64_t id;                          /* conversation or user */
+	char stream; /* 'c' or 'u' */
+	int64_t id;  /* conversation or user */
 	int64_t position, seq;
-	struct str recipients;               /* absent unless given */
+	struct str recipients; /* absent unless given */
 	struct str frame;
 };
 
 /* Splits one record; false when malformed. Everything borrows from `record`. */
 bool feed_parse(struct str record, struct feed_header *ret);
-void feed_write_header(struct buf *, const struct feed_header *);  /* with the newline, without the frame */
+void feed_write_header(struct buf *, const struct feed_header *); /* with the newline, without the frame */
 
 /* Frames of realtime.md, as JSON without newline. `at`: the event's time. */
 void frame_new_message(struct buf *, const struct message *, int64_t seq, int64_t rev, int64_t at);
-void frame_conversation_created(struct buf *, const struct conversation *, int64_t viewer_id, int64_t seq, int64_t rev, int64_t at);
+void frame_conversation_created(struct buf *, const struct conversation *, int64_t viewer_id, int64_t seq, int64_t rev,
+                                int64_t at);
 void frame_message_deleted(struct buf *, const struct message *, int64_t seq, int64_t rev, int64_t at);
 void frame_mark(struct buf *, enum mark_kind, int64_t conversation_id, int64_t user_id, int64_t seq, int64_t at);
 void frame_typing(struct buf *, int64_t conversation_id, int64_t user_id, bool is_typing, struct str kind, int64_t at);
@@ -51,6 +52,7 @@ void frame_skipped(struct buf *, int64_t conversation_id, int64_t seq, int64_t r
  * Rings the doorbell: one Lua call publishes the record to `u:<id>` of every recipient and, when it is durable, raises the
  * published position `pub:<stream><id>` (kept one hour), which peal-jobs compares with the log. 0, or UNAVAILABLE.
  */
-int feed_publish(struct redis *, struct arena *, const struct feed_header *, struct str frame, const int64_t *recipients, size_t n);
+int feed_publish(struct redis *, struct arena *, const struct feed_header *, struct str frame, const int64_t *recipients,
+                 size_t n);
 
 #endif

@@ -15,18 +15,29 @@ struct user {
 	int64_t created_at, last_seen_at;
 };
 
-enum message_kind { MESSAGE_TEXT = 1, MESSAGE_IMAGE, MESSAGE_AUDIO, MESSAGE_VIDEO, MESSAGE_FILE, MESSAGE_LOCATION, MESSAGE_POLL,
-                    MESSAGE_CALL, MESSAGE_SYSTEM, MESSAGE_ENCRYPTED };
+enum message_kind {
+	MESSAGE_TEXT = 1,
+	MESSAGE_IMAGE,
+	MESSAGE_AUDIO,
+	MESSAGE_VIDEO,
+	MESSAGE_FILE,
+	MESSAGE_LOCATION,
+	MESSAGE_POLL,
+	MESSAGE_CALL,
+	MESSAGE_SYSTEM,
+	MESSAGE_ENCRYPTED
+};
 
 struct message {
 	int64_t conversation_id, seq, rev, version;
 	int64_t sender_id;
 	struct str client_id;
 	enum message_kind kind;
-	struct str content;                  /* absent: null (deleted, or a kind without text) */
-	int64_t reply_seq, reply_sender_id;  /* 0: no reply, or one the viewer may not see */
-	struct str reply_excerpt;            /* at most 120 code points of the parent; per viewer */
-	struct str mentions_json;            /* [{user_id, offset, length}] as stored, ready JSON; absent: [] */
+	struct str content;                 /* absent: null (deleted, or a kind without text) */
+	int64_t reply_seq, reply_sender_id; /* 0: no reply, or one the viewer may not see */
+	struct str reply_excerpt;           /* at most 120 code points of the parent; per viewer */
+	struct str mentions_json;           /* [{user_id, offset, length}] as stored, ready JSON; absent: [] */
+	struct str attachments_json;        /* as attachment.h reads it, without links; absent: none */
 	int64_t created_at, edited_at, deleted_at;
 	int64_t read_count, delivered_count; /* members other than the sender */
 	int64_t member_count;                /* members other than the sender: status is read or delivered when all are */
@@ -45,8 +56,8 @@ struct member {
 struct conversation {
 	int64_t id;
 	enum conversation_kind kind;
-	struct str name, avatar_id;          /* of a direct conversation: the other person's */
-	struct user peer;                    /* direct: the other person (me, in a conversation with myself) */
+	struct str name, avatar_id; /* of a direct conversation: the other person's */
+	struct user peer;           /* direct: the other person (me, in a conversation with myself) */
 	int64_t created_at, updated_at;
 	int64_t first_seq, last_seq, last_rev, participant_count;
 	bool has_last_message;
@@ -55,11 +66,11 @@ struct conversation {
 	struct {
 		int64_t read_seq, receipt_seq, delivered_seq, unread_from; /* unread_from 0: null */
 		enum member_role role;
-		int64_t notify;              /* 1 all, 2 mentions, 3 none */
+		int64_t notify; /* 1 all, 2 mentions, 3 none */
 		int64_t muted_until;
 		bool archived, pinned;
 	} my;
-	const struct member *participants;   /* at most 32; NULL in lists */
+	const struct member *participants; /* at most 32; NULL in lists */
 	size_t participants_n;
 };
 

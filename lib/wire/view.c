@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 
+#include "../base/clock.h"
+#include "attachment.h"
+
 /* index = enum message_kind */
 static const char *const kind_words[] = { NULL,       "text", "image", "audio",  "video",    "file",
 	                                  "location", "poll", "call",  "system", "encrypted" };
@@ -123,7 +126,7 @@ write_message(struct json_out *w, const char *key, const struct message *m, int6
 	kinds(w);
 	reply_to(w, m, viewer_id != 0);
 	json_raw(w, "mentions", str_present(m->mentions_json) && !m->deleted_at ? m->mentions_json : STR("[]"));
-	json_raw(w, "attachments", STR("[]"));
+	view_attachments(w, "attachments", m->deleted_at ? STR_NONE : m->attachments_json, clock_wall_us());
 	json_raw(w, "reactions", STR("[]"));
 	if (viewer_id)
 		json_bool(w, "starred", false);

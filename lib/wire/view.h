@@ -15,7 +15,7 @@ void view_message(struct json_out *, const char *key, const struct message *, in
 void view_message_shared(struct json_out *, const char *key, const struct message *);
 void view_conversation(struct json_out *, const char *key, const struct conversation *, int64_t viewer_id);
 
-const char *view_message_kind(enum message_kind);               /* "text" */
+const char *view_message_kind(enum message_kind); /* "text" */
 bool view_message_kind_parse(struct str, enum message_kind *ret);
 
 #endif

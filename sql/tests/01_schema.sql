@@ -3,7 +3,7 @@ BEGIN;
 SELECT plan(31);
 
 SELECT tables_are('public', ARRAY['peal_meta', 'users', 'session', 'conversation', 'member', 'message', 'message_key', 'event',
-	'user_event', 'event_default', 'user_event_default', 'schema_migration']
+	'user_event', 'event_default', 'user_event_default', 'schema_migration', 'attachment', 'media_usage']
 	|| ARRAY(SELECT t || to_char((now() AT TIME ZONE 'UTC')::date + n, '_YYYYMMDD') FROM unnest(ARRAY['event', 'user_event']) t, generate_series(0, 7) n));
 SELECT table_privs_are('public', 'peal_meta', 'peal', ARRAY['SELECT']);
 SELECT table_privs_are('public', 'users', 'peal', ARRAY['SELECT', 'INSERT', 'UPDATE']);
@@ -15,7 +15,7 @@ SELECT table_privs_are('public', 'message_key', 'peal', ARRAY['SELECT', 'INSERT'
 SELECT table_privs_are('public', 'event', 'peal', ARRAY['SELECT', 'INSERT']);
 SELECT table_privs_are('public', 'user_event', 'peal', ARRAY['SELECT', 'INSERT']);
 SELECT schema_privs_are('public', 'peal', ARRAY['USAGE']);
-SELECT function_privs_are('public', 'message_send', ARRAY['bigint', 'bigint', 'text', 'bytea', 'smallint', 'text', 'jsonb', 'bigint'],
+SELECT function_privs_are('public', 'message_send', ARRAY['bigint', 'bigint', 'text', 'bytea', 'smallint', 'text', 'jsonb', 'bigint', 'jsonb'],
 	'peal', ARRAY['EXECUTE']);
 SELECT function_privs_are('public', 'event_partitions', ARRAY['date', 'integer'], 'peal', ARRAY['EXECUTE']);
 SELECT function_privs_are('public', 'event_partition', ARRAY['text', 'date'], 'peal', ARRAY[]::text[]);

@@ -5,7 +5,7 @@
 static void
 check(enum door door, struct str path, const struct route_match *m)
 {
-	MUST((m->endpoint->who == WHO_DAEMON) == (door == DOOR_FEED));
+	MUST((m->endpoint->who == WHO_DAEMON) == (door == DOOR_FEED || door == DOOR_UPLOAD));
 	MUST(m->endpoint->pool != POOL_AUTH || door == DOOR_AUTH);
 	MUST(m->n <= ROUTE_IDS_MAX);
 	for (size_t i = 0; i < m->n; i++) {

@@ -58,10 +58,10 @@ every_route_is_described(void **state)
 		assert_non_null(e->fn);
 		if (!e->doc || strlen(e->doc) < 5 || e->doc[strlen(e->doc) - 1] != '.')
 			fail_msg("%s has no sentence", e->path);
-		assert_true((e->who == WHO_DAEMON) == !strncmp(e->path, "/feed/", 6));
-		assert_true((e->who == WHO_DAEMON) == (e->pool == POOL_FEED));
+		assert_true((e->who == WHO_DAEMON) == (!strncmp(e->path, "/feed/", 6) || !strncmp(e->path, "/upload/", 8)));
+		assert_true((e->pool == POOL_FEED) == !strncmp(e->path, "/feed/", 6));
 		if (e->who == WHO_MEMBER && strcmp(e->path, "/messages"))
-			assert_true(strstr(e->path, "{conversation}") || strstr(e->path, "{message}"));
+			assert_true(strstr(e->path, "{conversation}") || strstr(e->path, "{message}") || strstr(e->path, "{attachment}"));
 		if (!strcmp(e->method, "GET"))
 			assert_int_equal(e->body, BODY_NONE);
 	}
@@ -150,6 +150,11 @@ doors_decide_what_exists(void **state)
 	for (enum door door = 0; door < DOOR_N; door++)
 		if (door != DOOR_FEED)
 			assert_null(pattern(door, "POST", "/feed/open"));
+	assert_non_null(pattern(DOOR_UPLOAD, "GET", "/upload/permit"));
+	assert_null(pattern(DOOR_UPLOAD, "GET", "/me"));
+	for (enum door door = 0; door < DOOR_N; door++)
+		if (door != DOOR_UPLOAD)
+			assert_null(pattern(door, "GET", "/upload/permit"));
 }
 
 int

@@ -1,13 +1,13 @@
-/* media/door.c -- a blocking FastCGI client. */
+/* ask -- a blocking FastCGI client. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/err.h"
-#include "door.h"
+#include "clock.h"
+#include "err.h"
+#include "ask.h"
 
 #define ANSWER_MOST   ((size_t)1 << 20)
 #define QUESTION_MOST ((size_t)1 << 20)
@@ -111,8 +111,8 @@ read_answer(struct arena *a, int fd, int64_t until_us, struct cgi_answer *ret)
 }
 
 int
-door_post(struct arena *a, const char *socket_path, const char *uri, struct str request_id, struct str body,
-          int64_t timeout_ms, struct cgi_answer *ret)
+ask_post(struct arena *a, const char *socket_path, const char *uri, struct str request_id, struct str body,
+         int64_t timeout_ms, struct cgi_answer *ret)
 {
 	int64_t until_us = clock_mono_us() + timeout_ms * 1000;
 	int fd = -1, r;

@@ -1,0 +1,97 @@
+/* fcgi/endpoint/upload_removals.c -- peal-media asks what is to be removed, and what it has that nobody knows. */
+#include <stdlib.h>
+
+#include "store/attachment.h"
+#include "fcgi/reply.h"
+
+#define BATCH 200
+
+struct body {
+	json_t *ids;
+};
+
+static const struct field body_fields[] = { JSON_FIELD(struct body, ids, .required = 1), { 0 } };
+
+static void
+free_text(void *text)
+{
+	free(text);
+}
+
+/* The ids of the body, as JSON text. */
+static int
+read_ids(struct req *req, struct str *ret)
+{
+	struct body in = { 0 };
+	json_t *id;
+	char *text;
+	size_t i;
+	int r;
+
+	r = req_body(req, body_fields, &in);
+	if (r)
+		return r;
+	if (!json_is_array(in.ids))
+		return req_invalid(req, "/ids", "type", "Ids are an array.");
+	json_array_foreach(in.ids, i, id) if (!json_is_string(id)) return req_invalid(req, "/ids", "type",
+	                                                                              "An id is a string.");
+	text = json_dumps(in.ids, JSON_COMPACT);
+	arena_defer(req->arena, free_text, text);
+	*ret = str_c(text);
+	return 0;
+}
+
+static int
+reply_ids(struct req *req, struct str ids)
+{
+	struct json_out *w = reply_json(req, 200);
+
+	json_open_object(w, NULL);
+	json_raw(w, "ids", ids);
+	json_close(w);
+	return reply_end(req);
+}
+
+static int
+upload_removals(struct req *req)
+{
+	struct str done, due;
+	int r;
+
+	r = read_ids(req, &done);
+	if (r)
+		return r;
+	r = attachment_removals(req->db, req->arena, done, req->conf->media_unattached_hours, BATCH, &due);
+	return r ? trace(r) : reply_ids(req, due);
+}
+
+static int
+upload_unknown(struct req *req)
+{
+	struct str ids, unknown;
+	int r;
+
+	r = read_ids(req, &ids);
+	if (r)
+		return r;
+	r = attachment_unknown(req->db, req->arena, ids, &unknown);
+	return r ? trace(r) : reply_ids(req, unknown);
+}
+
+const struct endpoint upload_removals_endpoint = {
+	.method = "POST",
+	.path = "/upload/removals",
+	.who = WHO_DAEMON,
+	.body = BODY_JSON,
+	.fn = upload_removals,
+	.doc = "Note which files have gone; name those that are to go.",
+};
+
+const struct endpoint upload_unknown_endpoint = {
+	.method = "POST",
+	.path = "/upload/unknown",
+	.who = WHO_DAEMON,
+	.body = BODY_JSON,
+	.fn = upload_unknown,
+	.doc = "Which of these ids no attachment has.",
+};

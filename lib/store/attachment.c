@@ -1,0 +1,122 @@
+/*
+ * attachment -- statements about uploads.
+ */
+#include "attachment.h"
+#include "read.h"
+
+static const struct stmt enter = {
+	.name = "attachment_register",
+	.params = "sihNsisiibNsNsjiii",
+	.results = "jt",
+	.text = "SELECT o_attachment, o_at FROM attachment_register($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
+	        "$14, $15)",
+	.writes = true,
+};
+static const struct stmt room = {
+	.name = "attachment_room",
+	.params = "i",
+	.results = "ii",
+	.text = "SELECT coalesce(m.bytes, 0), CASE WHEN m.day = (now() AT TIME ZONE 'UTC')::date THEN m.day_bytes ELSE 0 "
+	        "END "
+	        "FROM users u LEFT JOIN media_usage m ON m.user_id = u.id WHERE u.id = $1 AND u.disabled_at IS NULL",
+};
+static const struct stmt get = {
+	.name = "attachment_get",
+	.params = "is",
+	.results = "jtNiNi",
+	.text = "SELECT attachment_json(a), a.created_at, a.conversation_id, a.seq FROM attachment a "
+	        "WHERE a.id = $2 AND a.deleted_at IS NULL AND CASE WHEN a.conversation_id IS NULL THEN a.owner_id = $1 "
+	        "ELSE EXISTS (SELECT FROM " MINE(
+	                "AND m.conversation_id = a.conversation_id AND NOT m.hidden") "WHERE a.seq >= c.floor) END",
+};
+static const struct stmt removals = {
+	.name = "attachment_removals",
+	.params = "jii",
+	.results = "j",
+	.text = "SELECT attachment_removals($1, $2, $3)",
+	.writes = true,
+};
+static const struct stmt unknown = {
+	.name = "attachment_unknown",
+	.params = "j",
+	.results = "j",
+	.text = "SELECT coalesce(jsonb_agg(i.id), '[]') FROM jsonb_array_elements_text($1) AS i (id) "
+	        "WHERE NOT EXISTS (SELECT FROM attachment a WHERE a.id = i.id)",
+};
+
+const struct stmt *const attachment_statements[] = { &enter, &room, &get, &removals, &unknown, NULL };
+
+int
+attachment_register(struct db *db, struct arena *arena, const struct attachment_new *a, const struct attachment_quota *q,
+                    struct str *ret_json, int64_t *ret_at)
+{
+	const struct arg args[] = { A_STR(a->id),       A_INT(a->owner_id),  A_INT(a->kind),     A_STR(a->name),
+		                    A_INT(a->size),     A_STR(a->mime),      A_INT(a->width),    A_INT(a->height),
+		                    A_INT(a->animated), A_STR(a->thumbhash), A_STR(a->color),    A_STR(a->renditions_json),
+		                    A_INT(a->bytes),    A_INT(q->bytes),     A_INT(q->day_bytes) };
+	struct rows *rows;
+	int r = db_run(db, arena, &enter, args, &rows);
+
+	if (r)
+		return trace(r);
+	*ret_json = rows_str(rows, 0, 0);
+	*ret_at = rows_int(rows, 0, 1);
+	return 0;
+}
+
+int
+attachment_room(struct db *db, struct arena *arena, int64_t user_id, const struct attachment_quota *q)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &room, ARGS(A_INT(user_id)), &rows);
+
+	if (r)
+		return trace(r);
+	if (!rows_n(rows))
+		return NOT_FOUND;
+	if (rows_int(rows, 0, 0) >= q->bytes)
+		return NO_SPACE;
+	return rows_int(rows, 0, 1) >= q->day_bytes ? RATE_LIMITED : 0;
+}
+
+int
+attachment_get(struct db *db, struct arena *arena, int64_t me, struct str id, struct attachment *ret)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &get, ARGS(A_INT(me), A_STR(id)), &rows);
+
+	if (r)
+		return trace(r);
+	if (!rows_n(rows))
+		return NOT_FOUND;
+	*ret = (struct attachment){ .json = rows_str(rows, 0, 0),
+		                    .created_at = rows_int(rows, 0, 1),
+		                    .conversation_id = rows_int(rows, 0, 2),
+		                    .seq = rows_int(rows, 0, 3) };
+	return 0;
+}
+
+int
+attachment_removals(struct db *db, struct arena *arena, struct str done, int64_t waited_hours, int64_t limit,
+                    struct str *ret_due)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &removals, ARGS(A_STR(done), A_INT(waited_hours), A_INT(limit)), &rows);
+
+	if (r)
+		return trace(r);
+	*ret_due = rows_str(rows, 0, 0);
+	return 0;
+}
+
+int
+attachment_unknown(struct db *db, struct arena *arena, struct str ids, struct str *ret)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &unknown, ARGS(A_STR(ids)), &rows);
+
+	if (r)
+		return trace(r);
+	*ret = rows_str(rows, 0, 0);
+	return 0;
+}

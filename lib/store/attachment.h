@@ -1,0 +1,44 @@
+/*
+ * attachment -- what people have uploaded. The JSON here is that of lib/wire/attachment.h.
+ */
+#ifndef PEAL_STORE_ATTACHMENT_H
+#define PEAL_STORE_ATTACHMENT_H
+
+#include "../wire/model.h"
+#include "db.h"
+
+/* What one person may store. */
+struct attachment_quota {
+	int64_t bytes, day_bytes;
+};
+
+struct attachment_new {
+	struct str id;
+	int64_t owner_id;
+	enum message_kind kind;
+	struct str name, mime, thumbhash, color; /* the name is cleaned already; absent: null */
+	int64_t size, width, height, bytes;
+	bool animated;
+	struct str renditions_json;
+};
+/* NO_SPACE, RATE_LIMITED: beyond the quota; NOT_FOUND: no such person. *ret_json lives as the arena. */
+int attachment_register(struct db *, struct arena *, const struct attachment_new *, const struct attachment_quota *,
+                        struct str *ret_json, int64_t *ret_at);
+/* Has this person reached the quota? 0, NO_SPACE, RATE_LIMITED; NOT_FOUND: no such person. */
+int attachment_room(struct db *, struct arena *, int64_t user_id, const struct attachment_quota *);
+
+struct attachment {
+	struct str json;
+	int64_t created_at;
+	int64_t conversation_id, seq; /* 0: no message uses it yet */
+};
+/* NOT_FOUND unless it is an unused upload of mine, or in a message that I can see. */
+int attachment_get(struct db *, struct arena *, int64_t me, struct str id, struct attachment *ret);
+
+/* `done`: ids whose files have gone; *ret_due: ids whose files are to go. Both are JSON arrays of strings. */
+int attachment_removals(struct db *, struct arena *, struct str done, int64_t waited_hours, int64_t limit,
+                        struct str *ret_due);
+/* Those of the ids that no row has. */
+int attachment_unknown(struct db *, struct arena *, struct str ids, struct str *ret);
+
+#endif
