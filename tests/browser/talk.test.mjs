@@ -171,6 +171,23 @@ test('the newest message is read to those who look away only when they look agai
 	await alice.tick(text, 'read');
 });
 
+test('what does not fit on the screen opens where the unread begins, and is read when the end is seen', { timeout: 60_000 }, async () => {
+	await bob.page.evaluate(() => { location.hash = '#/'; });
+	const texts = Array.from({ length: 30 }, (_, i) => fresh(`Long story ${i}`));
+	for (const text of texts) await alice.say(text);
+	await alice.tick(texts[29], 'delivered');
+	await bob.talkTo(people[0].username);
+	await bob.page.locator('.new-line').waitFor();
+	const log = bob.page.getByRole('log');
+	assert.ok(await log.evaluate((e) => e.scrollHeight - e.scrollTop - e.clientHeight > 100), 'not at the end');
+	assert.equal(await bob.page.locator('.new-line').isVisible(), true);
+	await bob.shoot('new-messages');
+	await bob.page.waitForTimeout(500);
+	assert.equal(await alice.bubble(texts[29]).locator('.tick-read').count(), 0);
+	await bob.page.getByRole('button', { name: 'To the newest message' }).click();
+	await alice.tick(texts[29], 'read');
+});
+
 test('dark, light and reduced motion', { timeout: 60_000 }, async () => {
 	await alice.shoot('desktop-light');
 	await alice.page.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' });

@@ -81,7 +81,7 @@ function Older({ room, scroller }: { room: Room; scroller: RefObject<HTMLDivElem
 }
 
 function useScroll(scroller: RefObject<HTMLDivElement | null>, room: Room, rows: Row[], waiting: number) {
-	const [atEnd, setAtEnd] = useState(true);
+	const [atEnd, setAtEnd] = useState(false); // until it is laid out nothing has been seen
 	const was = useRef({ height: 0, first: -1, waiting, stick: true, begun: false });
 	const first = room.messages[0]?.seq ?? 0;
 
