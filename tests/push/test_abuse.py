@@ -142,5 +142,6 @@ def test_an_answer_that_is_not_read(stack, someone):
         except OSError:
             pass
         assert sent > 100
-        assert rss() - before < 20000, "KiB more than before"
+        most = 20000 if stack.kind == "test" else 300000  # AddressSanitizer keeps what was freed for a while
+        assert rss() - before < most, "KiB more than before"
         Client(stack.url).get("/health", expect=200)
