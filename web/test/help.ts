@@ -1,8 +1,12 @@
 // A clock that tests move, a wire that tests speak through, and small makers of what travels.
+import { webcrypto } from 'node:crypto';
 import type { Clock } from '../sdk/clock.ts';
 import type { Shelf } from '../sdk/outbox.ts';
 import type { Wire } from '../sdk/socket.ts';
 import type { Conversation, Message, NewMessage } from '../sdk/types.ts';
+
+// Browsers have it; Node does from 19 on.
+if (!globalThis.crypto) Object.defineProperty(globalThis, 'crypto', { value: webcrypto });
 
 export class HandClock implements Clock {
 	time = 1_000_000;
