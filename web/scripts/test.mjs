@@ -11,9 +11,17 @@ const tests = readdirSync(`${web}test`).filter((name) => name.endsWith('.test.ts
 rmSync(out, { recursive: true, force: true });
 await build({
 	entryPoints: tests.map((name) => `${web}test/${name}`),
-	outdir: out, outExtension: { '.js': '.mjs' },
-	bundle: true, platform: 'node', format: 'esm', target: 'node18', sourcemap: 'inline', logLevel: 'warning',
+	outdir: out,
+	outExtension: { '.js': '.mjs' },
+	bundle: true,
+	platform: 'node',
+	format: 'esm',
+	target: 'node18',
+	sourcemap: 'inline',
+	logLevel: 'warning',
 });
 const built = tests.map((name) => `${out}/${name.replace(/\.ts$/, '.mjs')}`);
-const run = spawnSync(process.execPath, ['--enable-source-maps', '--test', ...built], { stdio: 'inherit', cwd: web });
+// what browsers have had for long, Node has behind an option until 19
+const options = Number(process.versions.node.split('.')[0]) < 19 ? ['--experimental-global-webcrypto'] : [];
+const run = spawnSync(process.execPath, [...options, '--enable-source-maps', '--test', ...built], { stdio: 'inherit', cwd: web });
 process.exit(run.status ?? 1);
