@@ -131,10 +131,13 @@ PARTS = [
     ("tree", pytest("tests/tree"), False),
     ("sql", pytest("tests/sql"), False),
     ("api", pytest("tests/api"), False),
+    ("site", pytest("tests/site"), False),
+    ("stack", pytest("tests/stack"), False),
     ("jobs", pytest("tests/jobs"), False),
     ("push", pytest("tests/push"), False),
     ("media", pytest("tests/media"), False),
     ("browser", pytest("tests/browser"), False),
+    ("run", pytest("tests/run"), False),
     ("chaos", pytest("tests/chaos", "-s"), True),
 ]
 
@@ -169,7 +172,7 @@ def build(parts):
     thread.start()
     targets = ["build"] + (["unit-build"] if "unit" in names else []) + (["fuzz-build"] if "fuzz" in names else [])
     prepare.build(KIND, *targets)
-    if "tree" in names:
+    if names & {"tree", "run"}:
         prepare.build("release")
     prepare.contract()
     while thread.is_alive():
