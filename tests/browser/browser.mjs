@@ -28,8 +28,15 @@ function need(name) {
 export function launch() {
 	return chromium.launch({
 		executablePath: '/usr/bin/chromium',
-		args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-			'--disable-component-update', '--disable-sync'],
+		args: [
+			'--no-sandbox',
+			'--disable-gpu',
+			'--disable-quic',
+			'--no-first-run',
+			'--disable-background-networking',
+			'--disable-component-update',
+			'--disable-sync',
+		],
 	});
 }
 
@@ -50,7 +57,9 @@ export class Person {
 	async open(path = '/') {
 		const page = await this.context.newPage();
 		page.on('pageerror', (error) => this.trouble.push(`${error.stack ?? error}`));
-		page.on('console', (said) => { if (said.type() === 'error') this.trouble.push(`${said.text()} ${said.location().url}`); });
+		page.on('console', (said) => {
+			if (said.type() === 'error') this.trouble.push(`${said.text()} ${said.location().url}`);
+		});
 		await page.goto(url + path);
 		return page;
 	}
@@ -82,7 +91,9 @@ export class Person {
 
 	/** The bubbles that hold exactly this text. */
 	bubble(text, page = this.page) {
-		return page.locator('.bubble-row').filter({ has: page.locator('.text', { hasText: new RegExp(`^\\s*${escape(text)}\\s*$`) }) });
+		return page
+			.locator('.bubble-row')
+			.filter({ has: page.locator('.text', { hasText: new RegExp(`^\\s*${escape(text)}\\s*$`) }) });
 	}
 
 	async sees(text, page = this.page) {
@@ -106,7 +117,10 @@ export class Person {
 	/** `expected`: complaints of the browser that the test itself provoked. */
 	async leave(expected = /^$/) {
 		await this.context.close();
-		assert.deepEqual(this.trouble.filter((text) => !expected.test(text)), []);
+		assert.deepEqual(
+			this.trouble.filter((text) => !expected.test(text)),
+			[],
+		);
 	}
 }
 

@@ -5,13 +5,16 @@ import { fresh, launch, people, Person, PHONE, until } from './browser.mjs';
 
 let browser, alice, carol;
 
-before(async () => {
-	browser = await launch();
-	alice = await (await Person.arrive(browser, people[0], PHONE)).signIn();
-	carol = await (await Person.arrive(browser, people[2])).signIn();
-	await carol.talkTo(people[0].username);
-	await alice.live();
-}, { timeout: 60_000 });
+before(
+	async () => {
+		browser = await launch();
+		alice = await (await Person.arrive(browser, people[0], PHONE)).signIn();
+		carol = await (await Person.arrive(browser, people[2])).signIn();
+		await carol.talkTo(people[0].username);
+		await alice.live();
+	},
+	{ timeout: 60_000 },
+);
 
 after(async () => {
 	await alice?.leave();

@@ -5,14 +5,17 @@ import { DESKTOP, fresh, launch, people, Person, until } from './browser.mjs';
 
 let browser, alice, bob;
 
-before(async () => {
-	browser = await launch();
-	alice = await (await Person.arrive(browser, people[0])).signIn();
-	bob = await (await Person.arrive(browser, people[1])).signIn();
-	await alice.talkTo(people[1].username);
-	await alice.live();
-	await bob.live();
-}, { timeout: 60_000 });
+before(
+	async () => {
+		browser = await launch();
+		alice = await (await Person.arrive(browser, people[0])).signIn();
+		bob = await (await Person.arrive(browser, people[1])).signIn();
+		await alice.talkTo(people[1].username);
+		await alice.live();
+		await bob.live();
+	},
+	{ timeout: 60_000 },
+);
 
 after(async () => {
 	await alice?.leave();
@@ -55,7 +58,9 @@ test('ten messages typed at once arrive once each, in order', { timeout: 60_000 
 	const texts = Array.from({ length: 10 }, (_, i) => fresh(`Burst ${i}`));
 	for (const text of texts) await alice.say(text);
 	await bob.sees(texts[9]);
-	const said = (await bob.page.locator('.bubble .text').allInnerTexts()).map((t) => t.trim()).filter((t) => t.startsWith('Burst'));
+	const said = (await bob.page.locator('.bubble .text').allInnerTexts())
+		.map((t) => t.trim())
+		.filter((t) => t.startsWith('Burst'));
 	assert.deepEqual(said.slice(-10), texts);
 	await alice.tick(texts[9], 'read');
 	assert.equal(await alice.bubble(texts[0]).count(), 1);
@@ -106,9 +111,12 @@ test('Shift+Enter begins a new line, Enter sends; addresses are links, markup is
 test('a draft waits in its conversation', { timeout: 60_000 }, async () => {
 	const text = fresh('Unfinished');
 	await alice.field().fill(text);
-	await alice.page.evaluate(() => { location.hash = '#/'; });
+	await alice.page.evaluate(() => {
+		location.hash = '#/';
+	});
 	await until('the draft in the list', async () =>
-		(await alice.page.locator(`.list .row[data-user="${people[1].username}"]`).innerText()).includes(text));
+		(await alice.page.locator(`.list .row[data-user="${people[1].username}"]`).innerText()).includes(text),
+	);
 	await alice.talkTo(people[1].username);
 	assert.equal(await alice.field().inputValue(), text);
 	await alice.field().fill('');
@@ -152,7 +160,9 @@ test('the history scrolls up page by page and stays where the reader is', { time
 	await until('older messages', async () => (await rows()) > count);
 	assert.ok(Math.abs((await top(kept.id)) - kept.top) < 50, 'the message under the eyes stayed there');
 	for (let i = 0; i < 20 && (await alice.page.locator('.log .more').count()) > 0; i++) {
-		await log.evaluate((e) => { e.scrollTop = 0; });
+		await log.evaluate((e) => {
+			e.scrollTop = 0;
+		});
 		await alice.page.waitForTimeout(150);
 	}
 	assert.equal(await alice.page.locator('.log .more').count(), 0);
@@ -162,7 +172,9 @@ test('the history scrolls up page by page and stays where the reader is', { time
 });
 
 test('the newest message is read to those who look away only when they look again', { timeout: 60_000 }, async () => {
-	await bob.page.evaluate(() => { location.hash = '#/'; });
+	await bob.page.evaluate(() => {
+		location.hash = '#/';
+	});
 	const text = fresh('Are you there');
 	await alice.say(text);
 	await alice.tick(text, 'delivered');
@@ -171,22 +183,28 @@ test('the newest message is read to those who look away only when they look agai
 	await alice.tick(text, 'read');
 });
 
-test('what does not fit on the screen opens where the unread begins, and is read when the end is seen', { timeout: 60_000 }, async () => {
-	await bob.page.evaluate(() => { location.hash = '#/'; });
-	const texts = Array.from({ length: 30 }, (_, i) => fresh(`Long story ${i}`));
-	for (const text of texts) await alice.say(text);
-	await alice.tick(texts[29], 'delivered');
-	await bob.talkTo(people[0].username);
-	await bob.page.locator('.new-line').waitFor();
-	const log = bob.page.getByRole('log');
-	assert.ok(await log.evaluate((e) => e.scrollHeight - e.scrollTop - e.clientHeight > 100), 'not at the end');
-	assert.equal(await bob.page.locator('.new-line').isVisible(), true);
-	await bob.shoot('new-messages');
-	await bob.page.waitForTimeout(500);
-	assert.equal(await alice.bubble(texts[29]).locator('.tick-read').count(), 0);
-	await bob.page.getByRole('button', { name: 'To the newest message' }).click();
-	await alice.tick(texts[29], 'read');
-});
+test(
+	'what does not fit on the screen opens where the unread begins, and is read when the end is seen',
+	{ timeout: 60_000 },
+	async () => {
+		await bob.page.evaluate(() => {
+			location.hash = '#/';
+		});
+		const texts = Array.from({ length: 30 }, (_, i) => fresh(`Long story ${i}`));
+		for (const text of texts) await alice.say(text);
+		await alice.tick(texts[29], 'delivered');
+		await bob.talkTo(people[0].username);
+		await bob.page.locator('.new-line').waitFor();
+		const log = bob.page.getByRole('log');
+		assert.ok(await log.evaluate((e) => e.scrollHeight - e.scrollTop - e.clientHeight > 100), 'not at the end');
+		assert.equal(await bob.page.locator('.new-line').isVisible(), true);
+		await bob.shoot('new-messages');
+		await bob.page.waitForTimeout(500);
+		assert.equal(await alice.bubble(texts[29]).locator('.tick-read').count(), 0);
+		await bob.page.getByRole('button', { name: 'To the newest message' }).click();
+		await alice.tick(texts[29], 'read');
+	},
+);
 
 test('dark, light and reduced motion', { timeout: 60_000 }, async () => {
 	await alice.shoot('desktop-light');

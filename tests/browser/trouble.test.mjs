@@ -4,8 +4,15 @@ import { after, before, test } from 'node:test';
 import { fresh, launch, people, Person, until, url } from './browser.mjs';
 
 let browser;
-before(async () => { browser = await launch(); }, { timeout: 60_000 });
-after(async () => { await browser?.close(); });
+before(
+	async () => {
+		browser = await launch();
+	},
+	{ timeout: 60_000 },
+);
+after(async () => {
+	await browser?.close();
+});
 
 const AWAY = /net::ERR_|Failed to load resource|WebSocket connection/;
 
@@ -48,7 +55,9 @@ test('what is written and said while offline arrives afterwards, once, in order'
 test('a typed message survives a reload before it could be sent', { timeout: 90_000 }, async () => {
 	const [alice, bob] = await pair();
 	const text = fresh('Typed just before the crash');
-	await alice.page.route('**/api/v1/conversations/*/messages', (route) => (route.request().method() === 'POST' ? route.abort() : route.continue()));
+	await alice.page.route('**/api/v1/conversations/*/messages', (route) =>
+		route.request().method() === 'POST' ? route.abort() : route.continue(),
+	);
 	await alice.say(text);
 	await alice.tick(text, 'pending');
 	await alice.page.reload();
@@ -85,9 +94,15 @@ test('a message that the server refuses says so and can be discarded', { timeout
 	const [alice, bob] = await pair();
 	const text = fresh('Refused');
 	let refuse = true;
-	await alice.page.route('**/api/v1/conversations/*/messages', (route) => (route.request().method() === 'POST' && refuse
-		? route.fulfill({ status: 400, contentType: 'application/problem+json', body: JSON.stringify({ code: 'invalid', detail: 'It is refused.' }) })
-		: route.continue()));
+	await alice.page.route('**/api/v1/conversations/*/messages', (route) =>
+		route.request().method() === 'POST' && refuse
+			? route.fulfill({
+					status: 400,
+					contentType: 'application/problem+json',
+					body: JSON.stringify({ code: 'invalid', detail: 'It is refused.' }),
+				})
+			: route.continue(),
+	);
 	await alice.say(text);
 	await alice.page.locator('.failed', { hasText: 'It is refused.' }).waitFor();
 	await alice.shoot('failed');
@@ -103,11 +118,21 @@ test('a message that the server refuses says so and can be discarded', { timeout
 
 test('an expired access token is renewed without anybody noticing', { timeout: 60_000 }, async () => {
 	const [alice, bob] = await pair();
-	let refused = 0, renewed = 0;
-	await alice.page.route('**/api/v1/auth/refresh', (route) => { renewed++; return route.continue(); });
-	await alice.page.route('**/api/v1/conversations/*/messages', (route) => (route.request().method() === 'POST' && refused++ === 0
-		? route.fulfill({ status: 401, contentType: 'application/problem+json', body: JSON.stringify({ code: 'token_expired', detail: 'expired' }) })
-		: route.continue()));
+	let refused = 0,
+		renewed = 0;
+	await alice.page.route('**/api/v1/auth/refresh', (route) => {
+		renewed++;
+		return route.continue();
+	});
+	await alice.page.route('**/api/v1/conversations/*/messages', (route) =>
+		route.request().method() === 'POST' && refused++ === 0
+			? route.fulfill({
+					status: 401,
+					contentType: 'application/problem+json',
+					body: JSON.stringify({ code: 'token_expired', detail: 'expired' }),
+				})
+			: route.continue(),
+	);
 	const text = fresh('Sent with an old token');
 	await alice.say(text);
 	await bob.sees(text);

@@ -16,8 +16,12 @@ export function App() {
 			{session.state === 'starting' && <Starting trouble={session.trouble} />}
 			{session.state === 'out' && <SignIn expired={session.reason === 'expired'} />}
 			{session.state === 'in' && <Main />}
-			<div class="toast-place" role="alert">{toast.value && <div class="toast">{toast.value}</div>}</div>
-			<div class="unseen" aria-live="polite" data-testid="announcer">{spoken.value}</div>
+			<div class="toast-place" role="alert">
+				{toast.value && <div class="toast">{toast.value}</div>}
+			</div>
+			<div class="unseen" aria-live="polite" data-testid="announcer">
+				{spoken.value}
+			</div>
 		</>
 	);
 }
@@ -38,7 +42,9 @@ function Main() {
 		<div class={open ? 'panes has-room' : 'panes'} data-live={peal.connection.state}>
 			<Title />
 			<Connection />
-			<div class="side"><List /></div>
+			<div class="side">
+				<List />
+			</div>
 			<main class="room-pane">{open ? <Chat key={open} id={open} /> : <Nothing />}</main>
 		</div>
 	);
@@ -60,7 +66,9 @@ function Title() {
 	const unread = peal.store.unreadTotal();
 	const room = current.value ? peal.store.rooms.get(current.value) : undefined;
 	const title = `${unread > 0 ? `(${unread > 99 ? '99+' : unread}) ` : ''}${room ? `${displayName(room.info)} · ` : ''}Peal`;
-	useEffect(() => { document.title = title; }, [title]);
+	useEffect(() => {
+		document.title = title;
+	}, [title]);
 	return null;
 }
 
@@ -87,7 +95,11 @@ function Connection() {
 			{bad && shown && (
 				<div class={`connection connection-${state}`} data-testid="connection">
 					<span>{connectionText(state, reason)}</span>
-					{(state === 'waiting' || state === 'stopped') && <button type="button" onClick={() => peal.reconnect()}>Reconnect</button>}
+					{(state === 'waiting' || state === 'stopped') && (
+						<button type="button" onClick={() => peal.reconnect()}>
+							Reconnect
+						</button>
+					)}
 				</div>
 			)}
 		</div>

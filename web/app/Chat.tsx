@@ -14,13 +14,20 @@ export function Chat({ id }: { id: Id }) {
 	const failed = peal.roomFailed(id);
 	useEffect(() => {
 		void peal.openRoom(id);
-		return () => { peal.typing(id, false); peal.store.trim(id, 100); };
+		return () => {
+			peal.typing(id, false);
+			peal.store.trim(id, 100);
+		};
 	}, [id]);
 	if (!room) return <Missing failed={failed} onAgain={() => void peal.openRoom(id)} />;
 	return (
 		<section class="chat" aria-label={`Conversation with ${displayName(room.info)}`} data-room={id}>
 			<Header room={room} />
-			{room.loaded ? <Log room={room} pending={peal.outbox?.of(id) ?? []} /> : <Loading failed={failed} onAgain={() => void peal.openRoom(id)} />}
+			{room.loaded ? (
+				<Log room={room} pending={peal.outbox?.of(id) ?? []} />
+			) : (
+				<Loading failed={failed} onAgain={() => void peal.openRoom(id)} />
+			)}
 			<Composer room={room} />
 		</section>
 	);
@@ -35,7 +42,9 @@ function Header({ room }: { room: Room }) {
 	const presence = peer ? peal.store.presence.get(peer.id) : undefined;
 	return (
 		<header class="chat-head">
-			<a class="ghost back" href="#/" aria-label="Back to the conversations"><BackIcon /></a>
+			<a class="ghost back" href="#/" aria-label="Back to the conversations">
+				<BackIcon />
+			</a>
 			<Avatar id={peer?.id ?? room.id} name={name} size="m" presence={presence} />
 			<div class="chat-who">
 				<h2>{name}</h2>
@@ -56,27 +65,54 @@ function lastSeenText(room: Room): string {
 
 function Below({ room, presence }: { room: Room; presence: string }) {
 	watchRoom(room.id);
-	if (room.typing.size > 0) return <p class="chat-below is-typing" data-testid="typing">typing…</p>;
+	if (room.typing.size > 0)
+		return (
+			<p class="chat-below is-typing" data-testid="typing">
+				typing…
+			</p>
+		);
 	if (room.info.type === 'group') return <p class="chat-below">{room.info.participant_count} people</p>;
-	return <p class={presence === 'online' ? 'chat-below is-online' : 'chat-below'} data-testid="presence">{presence}</p>;
+	return (
+		<p class={presence === 'online' ? 'chat-below is-online' : 'chat-below'} data-testid="presence">
+			{presence}
+		</p>
+	);
 }
 
 function Loading({ failed, onAgain }: { failed: boolean; onAgain: () => void }) {
 	return (
 		<div class="log-wait">
-			{failed ? <><p>The messages could not be loaded.</p><button type="button" class="secondary" onClick={onAgain}>Try again</button></> : <Spinner label="Loading" />}
+			{failed ? (
+				<>
+					<p>The messages could not be loaded.</p>
+					<button type="button" class="secondary" onClick={onAgain}>
+						Try again
+					</button>
+				</>
+			) : (
+				<Spinner label="Loading" />
+			)}
 		</div>
 	);
 }
 
 function Missing({ failed, onAgain }: { failed: boolean; onAgain: () => void }) {
-	if (!failed) return <div class="log-wait"><Spinner label="Loading" /></div>;
+	if (!failed)
+		return (
+			<div class="log-wait">
+				<Spinner label="Loading" />
+			</div>
+		);
 	return (
 		<div class="log-wait">
 			<p>This conversation does not exist, or is not yours to see.</p>
 			<div class="confirm-row">
-				<button type="button" class="secondary" onClick={goHome}>All conversations</button>
-				<button type="button" class="secondary" onClick={onAgain}>Try again</button>
+				<button type="button" class="secondary" onClick={goHome}>
+					All conversations
+				</button>
+				<button type="button" class="secondary" onClick={onAgain}>
+					Try again
+				</button>
 			</div>
 		</div>
 	);

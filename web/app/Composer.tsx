@@ -47,13 +47,35 @@ export function Composer({ room }: { room: Room }) {
 		send();
 	};
 	return (
-		<form class="composer" onSubmit={(e) => { e.preventDefault(); send(); }}>
+		<form
+			class="composer"
+			onSubmit={(e) => {
+				e.preventDefault();
+				send();
+			}}
+		>
 			<div class="composer-box">
-				<textarea ref={field} rows={1} value={text} dir="auto" placeholder="Message" aria-label={`Message to ${displayName(room.info)}`} enterkeyhint="send"
-					onInput={(e) => write(e.currentTarget.value)} onKeyDown={key} onBlur={() => peal.typing(id, false)} />
-				{left < 500 && <span class={left < 0 ? 'left is-over' : 'left'} role="status">{left}</span>}
+				<textarea
+					ref={field}
+					rows={1}
+					value={text}
+					dir="auto"
+					placeholder="Message"
+					aria-label={`Message to ${displayName(room.info)}`}
+					enterkeyhint="send"
+					onInput={(e) => write(e.currentTarget.value)}
+					onKeyDown={key}
+					onBlur={() => peal.typing(id, false)}
+				/>
+				{left < 500 && (
+					<span class={left < 0 ? 'left is-over' : 'left'} role="status">
+						{left}
+					</span>
+				)}
 			</div>
-			<button type="submit" class="send" aria-label="Send" disabled={!ready}><SendIcon /></button>
+			<button type="submit" class="send" aria-label="Send" disabled={!ready}>
+				<SendIcon />
+			</button>
 		</form>
 	);
 }

@@ -18,14 +18,29 @@ export function Confirm({ title, text, action, onYes, onNo }: Props) {
 		return () => box.close();
 	}, []);
 	return (
-		<dialog ref={dialog} class="confirm" aria-labelledby={`${id}-t`} aria-describedby={`${id}-d`}
-			onCancel={(e) => { e.preventDefault(); onNo(); }} onClick={(e) => { if (e.target === dialog.current) onNo(); }}>
+		<dialog
+			ref={dialog}
+			class="confirm"
+			aria-labelledby={`${id}-t`}
+			aria-describedby={`${id}-d`}
+			onCancel={(e) => {
+				e.preventDefault();
+				onNo();
+			}}
+			onClick={(e) => {
+				if (e.target === dialog.current) onNo();
+			}}
+		>
 			<div class="confirm-body">
 				<h2 id={`${id}-t`}>{title}</h2>
 				<p id={`${id}-d`}>{text}</p>
 				<div class="confirm-row">
-					<button type="button" class="secondary" onClick={onNo}>Cancel</button>
-					<button type="button" class="danger" onClick={onYes}>{action}</button>
+					<button type="button" class="secondary" onClick={onNo}>
+						Cancel
+					</button>
+					<button type="button" class="danger" onClick={onYes}>
+						{action}
+					</button>
 				</div>
 			</div>
 		</dialog>

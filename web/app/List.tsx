@@ -29,11 +29,26 @@ function Header() {
 		<header class="side-head">
 			<Bell size={30} />
 			<h1>Peal</h1>
-			<span class="me" title={`Signed in as ${session.user.username}`}>{userName(session.user)}</span>
-			<button class="ghost" type="button" aria-label="Sign out" title="Sign out" onClick={() => (unsent ? ask(true) : void signOut())}><LeaveIcon /></button>
+			<span class="me" title={`Signed in as ${session.user.username}`}>
+				{userName(session.user)}
+			</span>
+			<button
+				class="ghost"
+				type="button"
+				aria-label="Sign out"
+				title="Sign out"
+				onClick={() => (unsent ? ask(true) : void signOut())}
+			>
+				<LeaveIcon />
+			</button>
 			{asking && (
-				<Confirm title="Sign out?" text="Messages that are still waiting to be sent will be lost." action="Sign out"
-					onYes={() => void signOut()} onNo={() => ask(false)} />
+				<Confirm
+					title="Sign out?"
+					text="Messages that are still waiting to be sent will be lost."
+					action="Sign out"
+					onYes={() => void signOut()}
+					onNo={() => ask(false)}
+				/>
 			)}
 		</header>
 	);
@@ -44,9 +59,32 @@ function SearchBox({ query, onQuery }: { query: string; onQuery: (q: string) => 
 	return (
 		<div class="search" role="search">
 			<SearchIcon />
-			<input ref={field} type="search" value={query} placeholder="Search people" aria-label="Search people and conversations" maxLength={64}
-				autocomplete="off" onInput={(e) => onQuery(e.currentTarget.value)} onKeyDown={(e) => { if (e.key === 'Escape') onQuery(''); }} />
-			{query && <button type="button" class="ghost" aria-label="Clear the search" onClick={() => { onQuery(''); field.current?.focus(); }}><ClearIcon /></button>}
+			<input
+				ref={field}
+				type="search"
+				value={query}
+				placeholder="Search people"
+				aria-label="Search people and conversations"
+				maxLength={64}
+				autocomplete="off"
+				onInput={(e) => onQuery(e.currentTarget.value)}
+				onKeyDown={(e) => {
+					if (e.key === 'Escape') onQuery('');
+				}}
+			/>
+			{query && (
+				<button
+					type="button"
+					class="ghost"
+					aria-label="Clear the search"
+					onClick={() => {
+						onQuery('');
+						field.current?.focus();
+					}}
+				>
+					<ClearIcon />
+				</button>
+			)}
 		</div>
 	);
 }
@@ -57,7 +95,11 @@ function Rooms() {
 	if (rooms.length === 0) return <EmptyList />;
 	return (
 		<>
-			<ul>{rooms.map((room) => <RoomRow key={room.id} room={room} />)}</ul>
+			<ul>
+				{rooms.map((room) => (
+					<RoomRow key={room.id} room={room} />
+				))}
+			</ul>
 			{peal.list.more !== null && <More />}
 		</>
 	);
@@ -65,27 +107,47 @@ function Rooms() {
 
 function EmptyList() {
 	const { state } = peal.list;
-	if (state === 'loading') return <ul class="ghosts" aria-busy="true" aria-label="Loading">{[0, 1, 2, 3, 4].map((i) => <li key={i} />)}</ul>;
+	if (state === 'loading')
+		return (
+			<ul class="ghosts" aria-busy="true" aria-label="Loading">
+				{[0, 1, 2, 3, 4].map((i) => (
+					<li key={i} />
+				))}
+			</ul>
+		);
 	if (state === 'error') {
 		return (
 			<div class="list-note">
 				<p>The conversations could not be loaded.</p>
-				<button type="button" class="secondary" onClick={() => void peal.loadList()}>Try again</button>
+				<button type="button" class="secondary" onClick={() => void peal.loadList()}>
+					Try again
+				</button>
 			</div>
 		);
 	}
-	return <div class="list-note"><p>No conversations yet.</p><p>Search for somebody above to begin one.</p></div>;
+	return (
+		<div class="list-note">
+			<p>No conversations yet.</p>
+			<p>Search for somebody above to begin one.</p>
+		</div>
+	);
 }
 
 /** Loads the next part of the list when it comes near the screen. */
 function More() {
 	const mark = useRef<HTMLDivElement>(null);
 	useEffect(() => {
-		const watcher = new IntersectionObserver((seen) => { if (seen.some((s) => s.isIntersecting)) void peal.loadList(true); });
+		const watcher = new IntersectionObserver((seen) => {
+			if (seen.some((s) => s.isIntersecting)) void peal.loadList(true);
+		});
 		watcher.observe(mark.current!);
 		return () => watcher.disconnect();
 	}, [peal.list.more]);
-	return <div class="more" ref={mark}><Spinner label="Loading more" /></div>;
+	return (
+		<div class="more" ref={mark}>
+			<Spinner label="Loading more" />
+		</div>
+	);
 }
 
 function RoomRow({ room }: { room: Room }) {
@@ -97,11 +159,29 @@ function RoomRow({ room }: { room: Room }) {
 	const at = last?.created_at ?? room.info.updated_at;
 	return (
 		<li>
-			<a class="row" href={roomHref(room.id)} aria-current={current.value === room.id ? 'page' : undefined} data-room={room.id} data-user={peer?.username}>
-				<Avatar id={peer?.id ?? room.id} name={name} presence={peer ? peal.store.presence.get(peer.id) : undefined} />
+			<a
+				class="row"
+				href={roomHref(room.id)}
+				aria-current={current.value === room.id ? 'page' : undefined}
+				data-room={room.id}
+				data-user={peer?.username}
+			>
+				<Avatar
+					id={peer?.id ?? room.id}
+					name={name}
+					presence={peer ? peal.store.presence.get(peer.id) : undefined}
+				/>
 				<span class="row-body">
-					<span class="row-top"><b class="row-name">{name}</b><time class="row-time" dateTime={at} title={exactTime(at)}>{listTime(at)}</time></span>
-					<span class="row-low"><Preview room={room} /><Badge n={room.unread} /></span>
+					<span class="row-top">
+						<b class="row-name">{name}</b>
+						<time class="row-time" dateTime={at} title={exactTime(at)}>
+							{listTime(at)}
+						</time>
+					</span>
+					<span class="row-low">
+						<Preview room={room} />
+						<Badge n={room.unread} />
+					</span>
 				</span>
 			</a>
 		</li>
@@ -109,7 +189,12 @@ function RoomRow({ room }: { room: Room }) {
 }
 
 function Badge({ n }: { n: number }) {
-	return n > 0 ? <span class="badge" data-testid="unread"><span class="unseen">Unread: </span>{n > 99 ? '99+' : n}</span> : null;
+	return n > 0 ? (
+		<span class="badge" data-testid="unread">
+			<span class="unseen">Unread: </span>
+			{n > 99 ? '99+' : n}
+		</span>
+	) : null;
 }
 
 function Preview({ room }: { room: Room }) {
@@ -117,9 +202,19 @@ function Preview({ room }: { room: Room }) {
 	watch('list');
 	if (room.typing.size > 0) return <span class="row-text is-typing">typing…</span>;
 	const draft = current.value === room.id ? '' : draftOf(room.id);
-	if (draft) return <span class="row-text"><em>Draft:</em> {draft}</span>;
+	if (draft)
+		return (
+			<span class="row-text">
+				<em>Draft:</em> {draft}
+			</span>
+		);
 	const waiting = peal.outbox?.of(room.id).at(-1);
-	if (waiting) return <span class="row-text"><Ticks kind={waiting.state === 'failed' ? 'failed' : 'pending'} /> {waiting.content}</span>;
+	if (waiting)
+		return (
+			<span class="row-text">
+				<Ticks kind={waiting.state === 'failed' ? 'failed' : 'pending'} /> {waiting.content}
+			</span>
+		);
 	const last = room.info.last_message;
 	if (!last) return <span class="row-text">Say hello</span>;
 	const mine = last.sender_id === peal.store.me && !last.deleted_at;
@@ -138,16 +233,31 @@ function Found({ query, done }: { query: string; done: () => void }) {
 		let live = true;
 		const timer = setTimeout(() => {
 			peal.rest.searchUsers(query).then(
-				(page) => { if (live) setPeople(page.items); },
-				(error) => { if (live) { setPeople([]); complain(error, 'Searching'); } },
+				(page) => {
+					if (live) setPeople(page.items);
+				},
+				(error) => {
+					if (live) {
+						setPeople([]);
+						complain(error, 'Searching');
+					}
+				},
 			);
 		}, 180);
-		return () => { live = false; clearTimeout(timer); };
+		return () => {
+			live = false;
+			clearTimeout(timer);
+		};
 	}, [query]);
 
 	const small = query.toLocaleLowerCase();
-	const rooms = peal.store.list().filter((room) =>
-		displayName(room.info).toLocaleLowerCase().includes(small) || room.info.peer?.username.toLocaleLowerCase().startsWith(small));
+	const rooms = peal.store
+		.list()
+		.filter(
+			(room) =>
+				displayName(room.info).toLocaleLowerCase().includes(small) ||
+				room.info.peer?.username.toLocaleLowerCase().startsWith(small),
+		);
 	const known = new Set(rooms.map((room) => room.info.peer?.id));
 	const others = people?.filter((user) => !known.has(user.id)) ?? [];
 
@@ -162,11 +272,25 @@ function Found({ query, done }: { query: string; done: () => void }) {
 	return (
 		<>
 			{rooms.length > 0 && <h2 class="list-title">Conversations</h2>}
-			<ul onClick={done}>{rooms.map((room) => <RoomRow key={room.id} room={room} />)}</ul>
+			<ul onClick={done}>
+				{rooms.map((room) => (
+					<RoomRow key={room.id} room={room} />
+				))}
+			</ul>
 			<h2 class="list-title">People</h2>
-			{people === null && <div class="more"><Spinner label="Searching" /></div>}
-			{people !== null && others.length === 0 && <p class="list-note">{rooms.length > 0 ? 'Nobody else.' : `Nobody found for “${query}”.`}</p>}
-			<ul>{others.map((user) => <Person key={user.id} user={user} onPick={() => void begin(user)} />)}</ul>
+			{people === null && (
+				<div class="more">
+					<Spinner label="Searching" />
+				</div>
+			)}
+			{people !== null && others.length === 0 && (
+				<p class="list-note">{rooms.length > 0 ? 'Nobody else.' : `Nobody found for “${query}”.`}</p>
+			)}
+			<ul>
+				{others.map((user) => (
+					<Person key={user.id} user={user} onPick={() => void begin(user)} />
+				))}
+			</ul>
 		</>
 	);
 }
@@ -177,8 +301,15 @@ function Person({ user, onPick }: { user: User; onPick: () => void }) {
 			<button type="button" class="row" data-user={user.username} onClick={onPick}>
 				<Avatar id={user.id} name={userName(user)} />
 				<span class="row-body">
-					<span class="row-top"><b class="row-name">{userName(user)}{user.id === peal.store.me && ' (you)'}</b></span>
-					<span class="row-low"><span class="row-text">@{user.username}</span></span>
+					<span class="row-top">
+						<b class="row-name">
+							{userName(user)}
+							{user.id === peal.store.me && ' (you)'}
+						</b>
+					</span>
+					<span class="row-low">
+						<span class="row-text">@{user.username}</span>
+					</span>
 				</span>
 			</button>
 		</li>

@@ -27,20 +27,40 @@ export function Log({ room, pending }: { room: Room; pending: Pending[] }) {
 	const rows = rowsOf(room, pending, peal.store.me, unreadFrom);
 	const { atEnd, toEnd } = useScroll(scroller, room, rows, pending.length);
 	const seen = atEnd && attentive.value;
-	useEffect(() => { if (seen) peal.markRead(room.id); }, [seen, room.place.seq, room.messages.length, room.unread]);
+	useEffect(() => {
+		if (seen) peal.markRead(room.id);
+	}, [seen, room.place.seq, room.messages.length, room.unread]);
 
 	return (
 		<div class="log-frame">
-			<div class="log" ref={scroller} role="log" aria-live="off" aria-label={`Messages with ${displayName(room.info)}`} tabIndex={0}>
+			<div
+				class="log"
+				ref={scroller}
+				role="log"
+				aria-live="off"
+				aria-label={`Messages with ${displayName(room.info)}`}
+				tabIndex={0}
+			>
 				<div class="log-inner">
 					{room.hasBefore ? <Older room={room} scroller={scroller} /> : <Beginning room={room} />}
-					{rows.map((row) => <Line key={row.key} row={row} room={room} />)}
-					{room.typing.size > 0 && <div class="bubble-row in is-first"><div class="bubble dots" aria-hidden="true"><i /><i /><i /></div></div>}
+					{rows.map((row) => (
+						<Line key={row.key} row={row} room={room} />
+					))}
+					{room.typing.size > 0 && (
+						<div class="bubble-row in is-first">
+							<div class="bubble dots" aria-hidden="true">
+								<i />
+								<i />
+								<i />
+							</div>
+						</div>
+					)}
 				</div>
 			</div>
 			{!atEnd && (
 				<button type="button" class="to-end" onClick={() => toEnd(true)} aria-label="To the newest message">
-					<DownIcon />{room.unread > 0 && <span class="badge">{room.unread > 99 ? '99+' : room.unread}</span>}
+					<DownIcon />
+					{room.unread > 0 && <span class="badge">{room.unread > 99 ? '99+' : room.unread}</span>}
 				</button>
 			)}
 		</div>
@@ -48,14 +68,34 @@ export function Log({ room, pending }: { room: Room; pending: Pending[] }) {
 }
 
 function Line({ row, room }: { row: Row; room: Room }) {
-	if (row.kind === 'day') return <div class="day" role="separator"><span>{dayLabel(row.at)}</span></div>;
-	if (row.kind === 'unread') return <div class="new-line" role="separator"><span>New messages</span></div>;
-	if (row.kind === 'note') return <div class="day"><span>{row.text}</span></div>;
+	if (row.kind === 'day')
+		return (
+			<div class="day" role="separator">
+				<span>{dayLabel(row.at)}</span>
+			</div>
+		);
+	if (row.kind === 'unread')
+		return (
+			<div class="new-line" role="separator">
+				<span>New messages</span>
+			</div>
+		);
+	if (row.kind === 'note')
+		return (
+			<div class="day">
+				<span>{row.text}</span>
+			</div>
+		);
 	return <MessageRow bubble={row} room={room} />;
 }
 
 function Beginning({ room }: { room: Room }) {
-	return room.messages.length > 0 ? null : <div class="beginning"><p>Nothing has been said here yet.</p><p>Write the first message.</p></div>;
+	return room.messages.length > 0 ? null : (
+		<div class="beginning">
+			<p>Nothing has been said here yet.</p>
+			<p>Write the first message.</p>
+		</div>
+	);
 }
 
 /** Loads the 50 messages before, well before the reader gets there. */
@@ -67,7 +107,9 @@ function Older({ room, scroller }: { room: Room; scroller: RefObject<HTMLDivElem
 	useEffect(() => {
 		if (failed) return;
 		const watcher = new IntersectionObserver(
-			(seen) => { if (seen.some((s) => s.isIntersecting)) void peal.loadOlder(room.id); },
+			(seen) => {
+				if (seen.some((s) => s.isIntersecting)) void peal.loadOlder(room.id);
+			},
 			{ root: scroller.current, rootMargin: '600px 0px 0px' },
 		);
 		watcher.observe(mark.current!);
@@ -75,7 +117,13 @@ function Older({ room, scroller }: { room: Room; scroller: RefObject<HTMLDivElem
 	}, [first, failed]);
 	return (
 		<div class="more" ref={mark}>
-			{failed ? <button type="button" class="secondary" onClick={() => void peal.loadOlder(room.id)}>Load older messages</button> : <Spinner label="Loading older messages" />}
+			{failed ? (
+				<button type="button" class="secondary" onClick={() => void peal.loadOlder(room.id)}>
+					Load older messages
+				</button>
+			) : (
+				<Spinner label="Loading older messages" />
+			)}
 		</div>
 	);
 }
@@ -91,7 +139,8 @@ function useScroll(scroller: RefObject<HTMLDivElement | null>, room: Room, rows:
 	};
 
 	useLayoutEffect(() => {
-		const box = scroller.current!, old = was.current;
+		const box = scroller.current!,
+			old = was.current;
 		if (!old.begun) begin(box);
 		else if (old.first > first) box.scrollTop += box.scrollHeight - old.height;
 		else if (old.stick || waiting > old.waiting) toEnd(false);
@@ -101,12 +150,20 @@ function useScroll(scroller: RefObject<HTMLDivElement | null>, room: Room, rows:
 
 	useEffect(() => {
 		const box = scroller.current!;
-		const moved = () => { was.current.stick = isAtEnd(box); setAtEnd(was.current.stick); };
-		const resized = new ResizeObserver(() => { if (was.current.stick) toEnd(false); });
+		const moved = () => {
+			was.current.stick = isAtEnd(box);
+			setAtEnd(was.current.stick);
+		};
+		const resized = new ResizeObserver(() => {
+			if (was.current.stick) toEnd(false);
+		});
 		box.addEventListener('scroll', moved, { passive: true });
 		resized.observe(box);
 		resized.observe(box.firstElementChild!); // what is in it grows too: a note under a message, another font
-		return () => { box.removeEventListener('scroll', moved); resized.disconnect(); };
+		return () => {
+			box.removeEventListener('scroll', moved);
+			resized.disconnect();
+		};
 	}, []);
 	return { atEnd, toEnd };
 }

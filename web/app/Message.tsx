@@ -15,27 +15,66 @@ export function MessageRow({ bubble, room }: { bubble: Bubble; room: Room }) {
 	const { mine, message, pending } = bubble;
 	const gone = !!message?.deleted_at;
 	const press = useLongPress(() => setMenu(true));
-	const kinds = ['bubble-row', mine ? 'out' : 'in', bubble.first && 'is-first', bubble.last && 'is-last', menu && 'is-open'];
+	const kinds = [
+		'bubble-row',
+		mine ? 'out' : 'in',
+		bubble.first && 'is-first',
+		bubble.last && 'is-last',
+		menu && 'is-open',
+	];
 	return (
-		<article class={kinds.filter(Boolean).join(' ')} data-message={message?.id} data-state={pending?.state} {...(gone ? {} : press)}>
-			{room.info.type === 'group' && !mine && bubble.first && <span class="author">{authorName(room, bubble.author)}</span>}
+		<article
+			class={kinds.filter(Boolean).join(' ')}
+			data-message={message?.id}
+			data-state={pending?.state}
+			{...(gone ? {} : press)}
+		>
+			{room.info.type === 'group' && !mine && bubble.first && (
+				<span class="author">{authorName(room, bubble.author)}</span>
+			)}
 			<div class="bubble-line">
 				<div class={gone ? 'bubble is-gone' : isJumbo(bubble.text) ? 'bubble is-jumbo' : 'bubble'}>
 					<span class="unseen">{mine ? 'You' : authorName(room, bubble.author)}: </span>
-					{gone ? <p class="text"><NoneIcon /> This message was deleted<Spacer at={bubble.at} ticks={false} /></p> : <Text text={bubble.text} at={bubble.at} mine={mine} />}
+					{gone ? (
+						<p class="text">
+							<NoneIcon /> This message was deleted
+							<Spacer at={bubble.at} ticks={false} />
+						</p>
+					) : (
+						<Text text={bubble.text} at={bubble.at} mine={mine} />
+					)}
 					<Meta bubble={bubble} room={room} gone={gone} />
 				</div>
 				{message && !gone && (
 					<div class="menu-place">
-						<button type="button" class="ghost menu-button" aria-label="Message options" aria-haspopup="menu" aria-expanded={menu} onClick={() => setMenu(!menu)}><MoreIcon /></button>
-						{menu && <Menu mine={mine} message={message} close={() => setMenu(false)} onDelete={() => ask(true)} />}
+						<button
+							type="button"
+							class="ghost menu-button"
+							aria-label="Message options"
+							aria-haspopup="menu"
+							aria-expanded={menu}
+							onClick={() => setMenu(!menu)}
+						>
+							<MoreIcon />
+						</button>
+						{menu && (
+							<Menu mine={mine} message={message} close={() => setMenu(false)} onDelete={() => ask(true)} />
+						)}
 					</div>
 				)}
 			</div>
 			{pending?.state === 'failed' && <Failed id={pending.client_id} why={pending.problem} />}
 			{asking && message && (
-				<Confirm title="Delete this message?" text={`It disappears for you and ${room.info.type === 'direct' ? userName(room.info.peer) : 'everyone'}.`}
-					action="Delete for everyone" onNo={() => ask(false)} onYes={() => { ask(false); remove(message); }} />
+				<Confirm
+					title="Delete this message?"
+					text={`It disappears for you and ${room.info.type === 'direct' ? userName(room.info.peer) : 'everyone'}.`}
+					action="Delete for everyone"
+					onNo={() => ask(false)}
+					onYes={() => {
+						ask(false);
+						remove(message);
+					}}
+				/>
 			)}
 		</article>
 	);
@@ -46,17 +85,28 @@ function remove(message: Message): void {
 }
 
 function authorName(room: Room, id: string): string {
-	return userName(room.info.peer?.id === id ? room.info.peer : room.info.participants?.find((p) => p.user.id === id)?.user);
+	return userName(
+		room.info.peer?.id === id ? room.info.peer : room.info.participants?.find((p) => p.user.id === id)?.user,
+	);
 }
 
 /** Keeps room at the end of the last line for the time and the ticks, which stand below it to the right. */
-const Spacer = ({ at, ticks }: { at: number; ticks: boolean }) => <span class={ticks ? 'spacer wide' : 'spacer'} data-time={timeOfDay(at)} aria-hidden="true" />;
+const Spacer = ({ at, ticks }: { at: number; ticks: boolean }) => (
+	<span class={ticks ? 'spacer wide' : 'spacer'} data-time={timeOfDay(at)} aria-hidden="true" />
+);
 
 function Text({ text, at, mine }: { text: string; at: number; mine: boolean }) {
 	return (
 		<p class="text" dir="auto">
-			{pieces(text).map((piece, i) => (piece.href
-				? <a key={i} href={piece.href} target="_blank" rel="noopener noreferrer nofollow">{piece.text}</a> : piece.text))}
+			{pieces(text).map((piece, i) =>
+				piece.href ? (
+					<a key={i} href={piece.href} target="_blank" rel="noopener noreferrer nofollow">
+						{piece.text}
+					</a>
+				) : (
+					piece.text
+				),
+			)}
 			<Spacer at={at} ticks={mine} />
 		</p>
 	);
@@ -66,8 +116,12 @@ function Meta({ bubble, room, gone }: { bubble: Bubble; room: Room; gone: boolea
 	const { message } = bubble;
 	return (
 		<span class="meta">
-			<time dateTime={new Date(bubble.at).toISOString()} title={exactTime(bubble.at)}>{timeOfDay(bubble.at)}</time>
-			{bubble.mine && !gone && <Ticks kind={tickOf(bubble, () => (message ? peal.store.status(room, message) : 'sent'))} />}
+			<time dateTime={new Date(bubble.at).toISOString()} title={exactTime(bubble.at)}>
+				{timeOfDay(bubble.at)}
+			</time>
+			{bubble.mine && !gone && (
+				<Ticks kind={tickOf(bubble, () => (message ? peal.store.status(room, message) : 'sent'))} />
+			)}
 		</span>
 	);
 }
@@ -76,13 +130,27 @@ function Failed({ id, why }: { id: string; why: string | undefined }) {
 	return (
 		<div class="failed" role="alert">
 			<span>Not sent{why ? `: ${why}` : '.'}</span>
-			<button type="button" class="link" onClick={() => peal.outbox?.retry(id)}><AgainIcon /> Try again</button>
-			<button type="button" class="link" onClick={() => peal.outbox?.discard(id)}>Discard</button>
+			<button type="button" class="link" onClick={() => peal.outbox?.retry(id)}>
+				<AgainIcon /> Try again
+			</button>
+			<button type="button" class="link" onClick={() => peal.outbox?.discard(id)}>
+				Discard
+			</button>
 		</div>
 	);
 }
 
-function Menu({ mine, message, close, onDelete }: { mine: boolean; message: Message; close: () => void; onDelete: () => void }) {
+function Menu({
+	mine,
+	message,
+	close,
+	onDelete,
+}: {
+	mine: boolean;
+	message: Message;
+	close: () => void;
+	onDelete: () => void;
+}) {
 	const box = useRef<HTMLDivElement>(null);
 	const [up, setUp] = useState(false);
 	useLayoutEffect(() => {
@@ -91,7 +159,9 @@ function Menu({ mine, message, close, onDelete }: { mine: boolean; message: Mess
 		box.current!.querySelector('button')?.focus();
 	}, []);
 	useEffect(() => {
-		const outside = (e: Event) => { if (!box.current?.parentElement?.contains(e.target as Node)) close(); };
+		const outside = (e: Event) => {
+			if (!box.current?.parentElement?.contains(e.target as Node)) close();
+		};
 		document.addEventListener('pointerdown', outside);
 		return () => document.removeEventListener('pointerdown', outside);
 	}, []);
@@ -101,7 +171,10 @@ function Menu({ mine, message, close, onDelete }: { mine: boolean; message: Mess
 		button?.focus();
 	};
 	const keys = (e: KeyboardEvent) => {
-		if (e.key === 'Escape' || e.key === 'Tab') { e.preventDefault(); leave(); }
+		if (e.key === 'Escape' || e.key === 'Tab') {
+			e.preventDefault();
+			leave();
+		}
 		const step = e.key === 'ArrowDown' ? 1 : e.key === 'ArrowUp' ? -1 : 0;
 		if (step === 0) return;
 		const items = [...box.current!.querySelectorAll('button')];
@@ -109,13 +182,30 @@ function Menu({ mine, message, close, onDelete }: { mine: boolean; message: Mess
 		e.preventDefault();
 	};
 	const copy = () => {
-		navigator.clipboard?.writeText(message.content ?? '').then(() => tell('Copied.'), () => tell('The browser does not allow copying here.'));
+		navigator.clipboard?.writeText(message.content ?? '').then(
+			() => tell('Copied.'),
+			() => tell('The browser does not allow copying here.'),
+		);
 		leave();
 	};
 	return (
 		<div class={up ? 'menu is-up' : 'menu'} role="menu" aria-label="Message" ref={box} onKeyDown={keys}>
-			<button type="button" role="menuitem" onClick={copy}><CopyIcon /> Copy text</button>
-			{mine && <button type="button" role="menuitem" class="is-danger" onClick={() => { leave(); onDelete(); }}><BinIcon /> Delete for everyone</button>}
+			<button type="button" role="menuitem" onClick={copy}>
+				<CopyIcon /> Copy text
+			</button>
+			{mine && (
+				<button
+					type="button"
+					role="menuitem"
+					class="is-danger"
+					onClick={() => {
+						leave();
+						onDelete();
+					}}
+				>
+					<BinIcon /> Delete for everyone
+				</button>
+			)}
 		</div>
 	);
 }
@@ -130,6 +220,9 @@ function useLongPress(act: () => void) {
 			stop();
 			if (e.pointerType === 'touch') timer.current = setTimeout(act, LONG_PRESS_MS);
 		},
-		onPointerUp: stop, onPointerMove: stop, onPointerCancel: stop, onPointerLeave: stop,
+		onPointerUp: stop,
+		onPointerMove: stop,
+		onPointerCancel: stop,
+		onPointerLeave: stop,
 	};
 }

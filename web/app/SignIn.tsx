@@ -37,7 +37,10 @@ export function SignIn({ expired }: { expired: boolean }) {
 			setBusy(false);
 		}
 	};
-	const turn = () => { setNew(!isNew); setTrouble(''); };
+	const turn = () => {
+		setNew(!isNew);
+		setTrouble('');
+	};
 
 	return (
 		<main class="door">
@@ -46,18 +49,38 @@ export function SignIn({ expired }: { expired: boolean }) {
 				<h1 id="door-title">{isNew ? 'Create your account' : 'Sign in to Peal'}</h1>
 				<p class="door-sub">{isNew ? 'Choose how others find you.' : 'Welcome back.'}</p>
 				{isNew && (
-					<label class="field"><span>Name <small>(optional)</small></span>
-						<input name="display" autocomplete="name" maxLength={64} placeholder="Alice Archer" /></label>
+					<label class="field">
+						<span>
+							Name <small>(optional)</small>
+						</span>
+						<input name="display" autocomplete="name" maxLength={64} placeholder="Alice Archer" />
+					</label>
 				)}
-				<label class="field"><span>User name</span>
-					<input name="username" autocomplete="username" autocapitalize="none" spellcheck={false} required maxLength={64}
-						autofocus aria-describedby="door-trouble" /></label>
+				<label class="field">
+					<span>User name</span>
+					<input
+						name="username"
+						autocomplete="username"
+						autocapitalize="none"
+						spellcheck={false}
+						required
+						maxLength={64}
+						autofocus
+						aria-describedby="door-trouble"
+					/>
+				</label>
 				<Password isNew={isNew} />
-				<div id="door-trouble" role="alert" class="door-trouble">{trouble}</div>
-				<button class="primary" type="submit" disabled={busy}>{busy ? 'One moment…' : isNew ? 'Create account' : 'Sign in'}</button>
+				<div id="door-trouble" role="alert" class="door-trouble">
+					{trouble}
+				</div>
+				<button class="primary" type="submit" disabled={busy}>
+					{busy ? 'One moment…' : isNew ? 'Create account' : 'Sign in'}
+				</button>
 				<p class="door-turn">
 					{isNew ? 'Have an account already?' : 'New here?'}{' '}
-					<button type="button" class="link" onClick={turn}>{isNew ? 'Sign in' : 'Create an account'}</button>
+					<button type="button" class="link" onClick={turn}>
+						{isNew ? 'Sign in' : 'Create an account'}
+					</button>
 				</p>
 			</form>
 		</main>
@@ -67,11 +90,24 @@ export function SignIn({ expired }: { expired: boolean }) {
 function Password({ isNew }: { isNew: boolean }) {
 	const [shown, show] = useState(false);
 	return (
-		<label class="field"><span>Password {isNew && <small>(at least 15 characters; a few words are fine)</small>}</span>
+		<label class="field">
+			<span>Password {isNew && <small>(at least 15 characters; a few words are fine)</small>}</span>
 			<span class="field-with">
-				<input name="password" type={(shown ? 'text' : 'password') as 'password'} required minLength={isNew ? 15 : 1} maxLength={256}
-					autocomplete={isNew ? 'new-password' : 'current-password'} />
-				<button type="button" class="ghost" aria-pressed={shown} aria-label="Show the password" onClick={() => show(!shown)}>
+				<input
+					name="password"
+					type={(shown ? 'text' : 'password') as 'password'}
+					required
+					minLength={isNew ? 15 : 1}
+					maxLength={256}
+					autocomplete={isNew ? 'new-password' : 'current-password'}
+				/>
+				<button
+					type="button"
+					class="ghost"
+					aria-pressed={shown}
+					aria-label="Show the password"
+					onClick={() => show(!shown)}
+				>
 					<EyeIcon off={shown} />
 				</button>
 			</span>

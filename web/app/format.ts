@@ -17,7 +17,8 @@ export const timeOfDay = (at: number | string) => clock.format(new Date(at));
 export const exactTime = (at: number | string) => full.format(new Date(at));
 
 export function dayLabel(at: number, now = new Date()): string {
-	const date = new Date(at), days = daysAgo(date, now);
+	const date = new Date(at),
+		days = daysAgo(date, now);
 	if (days === 0) return 'Today';
 	if (days === 1) return 'Yesterday';
 	return days < 7 && days > 0 ? weekday.format(date) : longDate.format(date);
@@ -25,7 +26,8 @@ export function dayLabel(at: number, now = new Date()): string {
 
 /** Short, for the list. */
 export function listTime(at: number | string, now = new Date()): string {
-	const date = new Date(at), days = daysAgo(date, now);
+	const date = new Date(at),
+		days = daysAgo(date, now);
 	if (days <= 0) return clock.format(date);
 	if (days === 1) return 'Yesterday';
 	return days < 7 ? shortWeekday.format(date) : shortDate.format(date);
@@ -47,7 +49,9 @@ export const displayName = (info: Conversation) => info.name || userName(info.pe
 
 export function initials(name: string): string {
 	const words = name.trim().split(/\s+/).filter(Boolean);
-	const letters = [words[0], words.length > 1 ? words[words.length - 1] : undefined].map((w) => (w ? Array.from(w)[0] : ''));
+	const letters = [words[0], words.length > 1 ? words[words.length - 1] : undefined].map((w) =>
+		w ? Array.from(w)[0] : '',
+	);
 	return letters.join('').toLocaleUpperCase() || '?';
 }
 
@@ -80,7 +84,9 @@ export function pieces(text: string): Piece[] {
 
 /** Up to three pictographs and nothing else are shown large. */
 export function isJumbo(text: string): boolean {
-	return /^(?:\p{Extended_Pictographic}(?:\uFE0F|\u200D\p{Extended_Pictographic}|\p{Emoji_Modifier})*\s*){1,3}$/u.test(text.trim());
+	return /^(?:\p{Extended_Pictographic}(?:\uFE0F|\u200D\p{Extended_Pictographic}|\p{Emoji_Modifier})*\s*){1,3}$/u.test(
+		text.trim(),
+	);
 }
 
 export function excerpt(message: Message | null): string {

@@ -3,21 +3,55 @@ import type { ComponentChildren } from 'preact';
 
 function Icon({ children, size = 20, name }: { children: ComponentChildren; size?: number; name: string }) {
 	return (
-		<svg class={`icon icon-${name}`} width={size} height={size} viewBox="0 0 24 24" fill="none" stroke="currentColor"
-			stroke-width="1.9" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" focusable="false">
+		<svg
+			class={`icon icon-${name}`}
+			width={size}
+			height={size}
+			viewBox="0 0 24 24"
+			fill="none"
+			stroke="currentColor"
+			stroke-width="1.9"
+			stroke-linecap="round"
+			stroke-linejoin="round"
+			aria-hidden="true"
+			focusable="false"
+		>
 			{children}
 		</svg>
 	);
 }
 
-export const SearchIcon = () => <Icon name="search" size={18}><circle cx="11" cy="11" r="6.5" /><path d="m20 20-4.3-4.3" /></Icon>;
-export const ClearIcon = () => <Icon name="clear" size={16}><path d="m6 6 12 12M18 6 6 18" /></Icon>;
-export const BackIcon = () => <Icon name="back" size={22}><path d="M15 5 8 12l7 7" /></Icon>;
-export const DownIcon = () => <Icon name="down" size={22}><path d="m6 9.5 6 6 6-6" /></Icon>;
-export const LeaveIcon = () => <Icon name="leave"><path d="M10 4H6a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h4M15.5 16.5 20 12l-4.5-4.5M20 12H9.5" /></Icon>;
+export const SearchIcon = () => (
+	<Icon name="search" size={18}>
+		<circle cx="11" cy="11" r="6.5" />
+		<path d="m20 20-4.3-4.3" />
+	</Icon>
+);
+export const ClearIcon = () => (
+	<Icon name="clear" size={16}>
+		<path d="m6 6 12 12M18 6 6 18" />
+	</Icon>
+);
+export const BackIcon = () => (
+	<Icon name="back" size={22}>
+		<path d="M15 5 8 12l7 7" />
+	</Icon>
+);
+export const DownIcon = () => (
+	<Icon name="down" size={22}>
+		<path d="m6 9.5 6 6 6-6" />
+	</Icon>
+);
+export const LeaveIcon = () => (
+	<Icon name="leave">
+		<path d="M10 4H6a2 2 0 0 0-2 2v12a2 2 0 0 0 2 2h4M15.5 16.5 20 12l-4.5-4.5M20 12H9.5" />
+	</Icon>
+);
 export const MoreIcon = () => (
 	<svg class="icon" width="18" height="18" viewBox="0 0 24 24" fill="currentColor" aria-hidden="true">
-		<circle cx="5" cy="12" r="1.9" /><circle cx="12" cy="12" r="1.9" /><circle cx="19" cy="12" r="1.9" />
+		<circle cx="5" cy="12" r="1.9" />
+		<circle cx="12" cy="12" r="1.9" />
+		<circle cx="19" cy="12" r="1.9" />
 	</svg>
 );
 export const SendIcon = () => (
@@ -25,21 +59,61 @@ export const SendIcon = () => (
 		<path d="M4.2 5.3c-.4-1.1.7-2.2 1.8-1.7l14.6 7.1c1.1.5 1.1 2.1 0 2.6L6 20.4c-1.1.5-2.2-.6-1.8-1.7L6.3 13l7.2-1-7.2-1Z" />
 	</svg>
 );
-export const CopyIcon = () => <Icon name="copy" size={17}><rect x="8.5" y="8.5" width="11.5" height="11.5" rx="2.5" /><path d="M15.5 8.5V6a2 2 0 0 0-2-2H6a2 2 0 0 0-2 2v7.5a2 2 0 0 0 2 2h2.5" /></Icon>;
-export const BinIcon = () => <Icon name="bin" size={17}><path d="M4.5 7h15M9.5 7V5a1 1 0 0 1 1-1h3a1 1 0 0 1 1 1v2M6.5 7l.8 11.2a2 2 0 0 0 2 1.8h5.4a2 2 0 0 0 2-1.8L17.5 7M10.2 11v5M13.8 11v5" /></Icon>;
-export const AgainIcon = () => <Icon name="again" size={15}><path d="M19.5 12a7.5 7.5 0 1 1-2.2-5.3M19.5 4v4.2h-4.2" /></Icon>;
-export const NoneIcon = () => <Icon name="none" size={15}><circle cx="12" cy="12" r="8" /><path d="m6.5 17.5 11-11" /></Icon>;
+export const CopyIcon = () => (
+	<Icon name="copy" size={17}>
+		<rect x="8.5" y="8.5" width="11.5" height="11.5" rx="2.5" />
+		<path d="M15.5 8.5V6a2 2 0 0 0-2-2H6a2 2 0 0 0-2 2v7.5a2 2 0 0 0 2 2h2.5" />
+	</Icon>
+);
+export const BinIcon = () => (
+	<Icon name="bin" size={17}>
+		<path d="M4.5 7h15M9.5 7V5a1 1 0 0 1 1-1h3a1 1 0 0 1 1 1v2M6.5 7l.8 11.2a2 2 0 0 0 2 1.8h5.4a2 2 0 0 0 2-1.8L17.5 7M10.2 11v5M13.8 11v5" />
+	</Icon>
+);
+export const AgainIcon = () => (
+	<Icon name="again" size={15}>
+		<path d="M19.5 12a7.5 7.5 0 1 1-2.2-5.3M19.5 4v4.2h-4.2" />
+	</Icon>
+);
+export const NoneIcon = () => (
+	<Icon name="none" size={15}>
+		<circle cx="12" cy="12" r="8" />
+		<path d="m6.5 17.5 11-11" />
+	</Icon>
+);
 export const EyeIcon = ({ off }: { off: boolean }) => (
 	<Icon name="eye" size={19}>
-		<path d="M2.8 12S6 5.8 12 5.8 21.2 12 21.2 12 18 18.2 12 18.2 2.8 12 2.8 12Z" /><circle cx="12" cy="12" r="2.7" />
+		<path d="M2.8 12S6 5.8 12 5.8 21.2 12 21.2 12 18 18.2 12 18.2 2.8 12 2.8 12Z" />
+		<circle cx="12" cy="12" r="2.7" />
 		{off && <path d="m4.5 19.5 15-15" />}
 	</Icon>
 );
 
-function Tick({ children, label, kind, wide }: { children: ComponentChildren; label: string; kind: string; wide?: boolean }) {
+function Tick({
+	children,
+	label,
+	kind,
+	wide,
+}: {
+	children: ComponentChildren;
+	label: string;
+	kind: string;
+	wide?: boolean;
+}) {
 	return (
-		<svg class={`tick tick-${kind}`} width={wide ? 18 : 14} height="14" viewBox={wide ? '0 0 20 16' : '0 0 16 16'} fill="none" stroke="currentColor"
-			stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round" role="img" aria-label={label}>
+		<svg
+			class={`tick tick-${kind}`}
+			width={wide ? 18 : 14}
+			height="14"
+			viewBox={wide ? '0 0 20 16' : '0 0 16 16'}
+			fill="none"
+			stroke="currentColor"
+			stroke-width="1.7"
+			stroke-linecap="round"
+			stroke-linejoin="round"
+			role="img"
+			aria-label={label}
+		>
 			<title>{label}</title>
 			{children}
 		</svg>
@@ -49,9 +123,26 @@ function Tick({ children, label, kind, wide }: { children: ComponentChildren; la
 export type TickKind = 'pending' | 'failed' | 'sent' | 'delivered' | 'read';
 
 export function Ticks({ kind }: { kind: TickKind }) {
-	if (kind === 'pending') return <Tick kind={kind} label="Sending"><circle cx="8" cy="8" r="5.7" /><path d="M8 4.8V8l2.2 1.5" /></Tick>;
-	if (kind === 'failed') return <Tick kind={kind} label="Not sent"><circle cx="8" cy="8" r="5.7" /><path d="M8 5v3.5M8 11v.01" /></Tick>;
-	if (kind === 'sent') return <Tick kind={kind} label="Sent"><path d="m3 8.6 3.3 3.3L13 4.8" /></Tick>;
+	if (kind === 'pending')
+		return (
+			<Tick kind={kind} label="Sending">
+				<circle cx="8" cy="8" r="5.7" />
+				<path d="M8 4.8V8l2.2 1.5" />
+			</Tick>
+		);
+	if (kind === 'failed')
+		return (
+			<Tick kind={kind} label="Not sent">
+				<circle cx="8" cy="8" r="5.7" />
+				<path d="M8 5v3.5M8 11v.01" />
+			</Tick>
+		);
+	if (kind === 'sent')
+		return (
+			<Tick kind={kind} label="Sent">
+				<path d="m3 8.6 3.3 3.3L13 4.8" />
+			</Tick>
+		);
 	return (
 		<Tick kind={kind} label={kind === 'read' ? 'Read' : 'Delivered'} wide>
 			<path d="m1.5 8.6 3.3 3.3 6.7-7.1M9.3 11.3l.6.6 6.9-7.1" />
@@ -63,7 +154,10 @@ export function Ticks({ kind }: { kind: TickKind }) {
 export const Bell = ({ size = 40 }: { size?: number }) => (
 	<svg class="bell" width={size} height={size} viewBox="0 0 64 64" aria-hidden="true">
 		<rect class="bell-back" width="64" height="64" rx="17" />
-		<path class="bell-body" d="M32 14c-8.3 0-14 6.1-14 14.2v7.1c0 2-.7 3.9-1.9 5.5l-1.5 1.9c-1.4 1.8-.1 4.3 2.1 4.3h30.6c2.2 0 3.5-2.5 2.1-4.3l-1.5-1.9A9 9 0 0 1 46 35.3v-7.1C46 20.1 40.3 14 32 14Z" />
+		<path
+			class="bell-body"
+			d="M32 14c-8.3 0-14 6.1-14 14.2v7.1c0 2-.7 3.9-1.9 5.5l-1.5 1.9c-1.4 1.8-.1 4.3 2.1 4.3h30.6c2.2 0 3.5-2.5 2.1-4.3l-1.5-1.9A9 9 0 0 1 46 35.3v-7.1C46 20.1 40.3 14 32 14Z"
+		/>
 		<circle class="bell-body" cx="32" cy="51" r="4" />
 	</svg>
 );

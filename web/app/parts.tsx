@@ -2,7 +2,17 @@
 import type { Id, Presence } from '../sdk/index.ts';
 import { hue, initials } from './format.ts';
 
-export function Avatar({ id, name, size = 'm', presence }: { id: Id; name: string; size?: 's' | 'm' | 'l'; presence?: Presence | undefined }) {
+export function Avatar({
+	id,
+	name,
+	size = 'm',
+	presence,
+}: {
+	id: Id;
+	name: string;
+	size?: 's' | 'm' | 'l';
+	presence?: Presence | undefined;
+}) {
 	const status = presence && presence.status !== 'offline' ? presence.status : null;
 	return (
 		<span class={`avatar avatar-${size} hue-${hue(id)}`} aria-hidden="true">

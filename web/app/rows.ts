@@ -19,7 +19,11 @@ export interface Bubble {
 	pending: Pending | null;
 }
 
-export type Row = Bubble | { kind: 'day'; key: string; at: number } | { kind: 'unread'; key: string } | { kind: 'note'; key: string; text: string };
+export type Row =
+	| Bubble
+	| { kind: 'day'; key: string; at: number }
+	| { kind: 'unread'; key: string }
+	| { kind: 'note'; key: string; text: string };
 
 export function rowsOf(room: Room, pending: Pending[], me: string, unreadFrom: number | null): Row[] {
 	const rows: Row[] = [];
@@ -31,7 +35,12 @@ export function rowsOf(room: Room, pending: Pending[], me: string, unreadFrom: n
 			rows.push({ kind: 'day', key: `day-${day}`, at: day });
 			before = null;
 		}
-		if (unreadFrom !== null && next.message && next.message.seq >= unreadFrom && !rows.some((r) => r.kind === 'unread')) {
+		if (
+			unreadFrom !== null &&
+			next.message &&
+			next.message.seq >= unreadFrom &&
+			!rows.some((r) => r.kind === 'unread')
+		) {
 			rows.push({ kind: 'unread', key: 'unread' });
 			before = null;
 		}
@@ -52,20 +61,43 @@ export function rowsOf(room: Room, pending: Pending[], me: string, unreadFrom: n
 
 function said(message: Message, me: string): Bubble {
 	return {
-		kind: 'bubble', key: (message.sender_id === me && message.client_id) || message.id, mine: message.sender_id === me, author: message.sender_id,
-		at: Date.parse(message.created_at), text: message.content ?? '', first: true, last: true, message, pending: null,
+		kind: 'bubble',
+		key: (message.sender_id === me && message.client_id) || message.id,
+		mine: message.sender_id === me,
+		author: message.sender_id,
+		at: Date.parse(message.created_at),
+		text: message.content ?? '',
+		first: true,
+		last: true,
+		message,
+		pending: null,
 	};
 }
 
 /** What is still on its way stands below everything, in the order typed, and never twice. */
 function unsaid(room: Room, pending: Pending[], me: string): Bubble[] {
-	const there = new Set(room.messages.slice(-100).filter((m) => m.sender_id === me).map((m) => m.client_id));
+	const there = new Set(
+		room.messages
+			.slice(-100)
+			.filter((m) => m.sender_id === me)
+			.map((m) => m.client_id),
+	);
 	const newest = room.messages.at(-1);
 	const floor = newest ? Date.parse(newest.created_at) : 0;
-	return pending.filter((p) => !there.has(p.client_id)).map((p) => ({
-		kind: 'bubble', key: p.client_id, mine: true, author: me, at: Math.max(p.at, floor), text: p.content, first: true, last: true,
-		message: null, pending: p,
-	}));
+	return pending
+		.filter((p) => !there.has(p.client_id))
+		.map((p) => ({
+			kind: 'bubble',
+			key: p.client_id,
+			mine: true,
+			author: me,
+			at: Math.max(p.at, floor),
+			text: p.content,
+			first: true,
+			last: true,
+			message: null,
+			pending: p,
+		}));
 }
 
 export function tickOf(bubble: Bubble, status: () => TickKind): TickKind {

@@ -38,7 +38,10 @@ function flush(): void {
 const socketUrl = `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws`;
 
 export const peal = new Peal({
-	socketUrl, shelf: localStorage, tab: sessionStorage, changed,
+	socketUrl,
+	shelf: localStorage,
+	tab: sessionStorage,
+	changed,
 	heard: (room, message) => announce(room, message.content ?? ''),
 	switched: () => location.reload(),
 });
@@ -50,8 +53,12 @@ const roomIn = (hash: string): Id | null => /^#\/c\/([1-9][0-9]*)$/.exec(hash)?.
 /** The conversation on the screen; #/c/12 in the address bar, so that "back" on a phone does what it says. */
 export const current = signal<Id | null>(roomIn(location.hash));
 export const roomHref = (id: Id) => `#/c/${id}`;
-export const goTo = (id: Id) => { location.hash = roomHref(id); };
-export const goHome = () => { location.hash = '#/'; };
+export const goTo = (id: Id) => {
+	location.hash = roomHref(id);
+};
+export const goHome = () => {
+	location.hash = '#/';
+};
 
 // ---- what is said ----------------------------------------------------------------------------------------------------
 
@@ -66,7 +73,9 @@ export function complain(error: unknown, doing: string): void {
 export function tell(text: string): void {
 	clearTimeout(toastTimer);
 	toast.value = text;
-	toastTimer = setTimeout(() => { toast.value = null; }, 5000);
+	toastTimer = setTimeout(() => {
+		toast.value = null;
+	}, 5000);
 }
 
 /** For screen readers, in one polite region: bursts are said as a number. */
@@ -82,7 +91,8 @@ function speak(): void {
 	const all = heard;
 	heard = [];
 	const names = [...new Set(all.map((one) => one.who))];
-	spoken.value = all.length === 1 ? `${all[0]!.who}: ${all[0]!.text}` : `${all.length} new messages from ${names.join(', ')}`;
+	spoken.value =
+		all.length === 1 ? `${all[0]!.who}: ${all[0]!.text}` : `${all.length} new messages from ${names.join(', ')}`;
 }
 
 // ---- drafts ----------------------------------------------------------------------------------------------------------
@@ -102,7 +112,8 @@ export function keepDraft(id: Id, text: string): void {
 }
 
 function forgetDrafts(): void {
-	for (const key of Object.keys(localStorage)) if (key.startsWith(`peal.draft.${peal.store.me}.`)) localStorage.removeItem(key);
+	for (const key of Object.keys(localStorage))
+		if (key.startsWith(`peal.draft.${peal.store.me}.`)) localStorage.removeItem(key);
 }
 
 export async function signOut(): Promise<void> {
@@ -128,7 +139,9 @@ function attention(): void {
 }
 
 export function attach(): void {
-	addEventListener('hashchange', () => { current.value = roomIn(location.hash); });
+	addEventListener('hashchange', () => {
+		current.value = roomIn(location.hash);
+	});
 	addEventListener('online', () => peal.online(true));
 	addEventListener('offline', () => peal.online(false));
 	for (const type of ['focus', 'blur']) addEventListener(type, attention);

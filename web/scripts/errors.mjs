@@ -7,12 +7,18 @@ const target = new URL('../sdk/errors.ts', import.meta.url);
 export function outcomes(text) {
 	const row = /X\((\w+),\s*(\d+),\s*"(\w+)",\s*([01]),\s*"((?:[^"\\]|\\.)*)"\)/g;
 	return [...text.matchAll(row)].map(([, name, status, code, retryable, sentence]) => ({
-		name, status: Number(status), code, retryable: retryable === '1', sentence,
+		name,
+		status: Number(status),
+		code,
+		retryable: retryable === '1',
+		sentence,
 	}));
 }
 
 export function render(rows) {
-	const lines = rows.map((r) => `\t/** ${r.sentence} */\n\t${r.code}: { status: ${r.status}, retryable: ${r.retryable} },`);
+	const lines = rows.map(
+		(r) => `\t/** ${r.sentence} */\n\t${r.code}: { status: ${r.status}, retryable: ${r.retryable} },`,
+	);
 	return `// What the server can answer but success. Made from lib/base/err.h by \`npm run errors\`.
 
 export const ERRORS = {

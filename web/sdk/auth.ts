@@ -38,7 +38,11 @@ export class Auth implements Bearer {
 	private underway: Promise<string> | null = null;
 	private cancelTimer: () => void = () => {};
 
-	constructor(private readonly transport: Transport, private readonly clock: Clock, private readonly events: AuthEvents) {}
+	constructor(
+		private readonly transport: Transport,
+		private readonly clock: Clock,
+		private readonly events: AuthEvents,
+	) {}
 
 	get userId(): Id | null {
 		return this.user;
@@ -84,7 +88,9 @@ export class Auth implements Bearer {
 
 	/** Everybody who asks meanwhile shares the one answer. */
 	refresh(): Promise<string> {
-		this.underway ??= this.fetchToken().finally(() => { this.underway = null; });
+		this.underway ??= this.fetchToken().finally(() => {
+			this.underway = null;
+		});
 		return this.underway;
 	}
 
@@ -98,7 +104,8 @@ export class Auth implements Bearer {
 			throw error;
 		}
 		const now = subject(reply.access_token);
-		if (before !== null && this.user === null) throw new PealError('unauthenticated', 401, 'signed out meanwhile', false);
+		if (before !== null && this.user === null)
+			throw new PealError('unauthenticated', 401, 'signed out meanwhile', false);
 		if (before !== null && now !== before) {
 			this.end('switched');
 			throw new PealError('unauthenticated', 401, 'somebody else signed in', false);

@@ -66,10 +66,14 @@ export class Peal {
 
 	constructor(private readonly options: Options) {
 		this.clock = options.clock ?? systemClock;
-		const transport = options.transport ?? { fetch: (...a: Parameters<typeof fetch>) => fetch(...a), base: options.base ?? '' };
+		const transport = options.transport ?? {
+			fetch: (...a: Parameters<typeof fetch>) => fetch(...a),
+			base: options.base ?? '',
+		};
 		this.auth = new Auth(transport, this.clock, {
 			renewed: (token) => this.socket?.authorize(token),
-			ended: (reason) => (reason === 'switched' ? this.leave('expired', () => options.switched?.()) : this.leave('expired')),
+			ended: (reason) =>
+				reason === 'switched' ? this.leave('expired', () => options.switched?.()) : this.leave('expired'),
 		});
 		this.rest = new Rest(transport, this.auth);
 		this.store = this.newStore('');
@@ -87,7 +91,9 @@ export class Peal {
 			} catch (error) {
 				if (asProblem(error).status === 401 && this.session.state !== 'starting') return;
 				this.setSession({ state: 'starting', trouble: true });
-				await new Promise<void>((go) => this.clock.after(500 + backoff(attempt, this.clock.random(), 1000, 10_000), go));
+				await new Promise<void>((go) =>
+					this.clock.after(500 + backoff(attempt, this.clock.random(), 1000, 10_000), go),
+				);
 			}
 		}
 	}
@@ -120,14 +126,21 @@ export class Peal {
 		this.options.shelf.setItem(SIGNED_IN, '1');
 		this.store = this.newStore(user.id);
 		this.outbox = new Outbox(user.id, {
-			shelf: this.options.shelf, clock: this.clock,
+			shelf: this.options.shelf,
+			clock: this.clock,
 			send: (conversation, message) => this.rest.send(conversation, message),
 			sent: (message) => this.store.sent(message),
-			changed: (conversation) => { this.options.changed(`c:${conversation}`); this.options.changed('list'); },
+			changed: (conversation) => {
+				this.options.changed(`c:${conversation}`);
+				this.options.changed('list');
+			},
 		});
 		this.socket = this.newSocket();
 		this.setSession({ state: 'in', user });
-		const begin = () => { this.socket?.start(); this.outbox?.pump(); };
+		const begin = () => {
+			this.socket?.start();
+			this.outbox?.pump();
+		};
 		void this.loadList().then(begin);
 	}
 
@@ -156,7 +169,9 @@ export class Peal {
 
 	private newStore(user: Id): Store {
 		return new Store(user, {
-			conversation: (id) => { void this.loadRoom(id); },
+			conversation: (id) => {
+				void this.loadRoom(id);
+			},
 			changed: (topic) => this.options.changed(topic),
 			arrived: (clientId) => this.outbox?.arrived(clientId),
 			heard: (room, message) => this.options.heard?.(room, message),
@@ -168,9 +183,16 @@ export class Peal {
 	private newSocket(): Socket {
 		const open = this.options.open ?? ((url: string) => new WebSocket(url) as unknown as Wire);
 		return new Socket({
-			open: () => open(this.options.socketUrl), clock: this.clock, deviceId: this.deviceId(),
-			token: () => this.auth.token(), renew: (refused) => this.auth.renew(refused),
-			resume: () => { const from = this.store.resume(); this.resumed = from.since !== null; return from; },
+			open: () => open(this.options.socketUrl),
+			clock: this.clock,
+			deviceId: this.deviceId(),
+			token: () => this.auth.token(),
+			renew: (refused) => this.auth.renew(refused),
+			resume: () => {
+				const from = this.store.resume();
+				this.resumed = from.since !== null;
+				return from;
+			},
 			frame: (frame) => this.receive(frame),
 			state: (state, reason) => this.connectionIs(state, reason),
 		});
@@ -228,7 +250,12 @@ export class Peal {
 
 	private replay(events: Durable[], now: number): void {
 		for (const event of events) this.store.durable(event, now);
-		if (events.some((event) => event.type === 'conversation_created' || (event.type === 'new_message' && event.seq === 1))) this.watch();
+		if (
+			events.some(
+				(event) => event.type === 'conversation_created' || (event.type === 'new_message' && event.seq === 1),
+			)
+		)
+			this.watch();
 	}
 
 	/** `fresh` to somebody who named a place: numbers may be reused, so what was kept is dropped and loaded again. */
@@ -300,7 +327,8 @@ export class Peal {
 		const want = new Set(this.store.peers().slice(0, WATCHED_MAX));
 		const add = [...want].filter((id) => !this.watched.has(id));
 		const remove = [...this.watched].filter((id) => !want.has(id));
-		if (add.length + remove.length > 0 && this.socket?.send({ type: 'presence_watch', add, remove })) this.watched = want;
+		if (add.length + remove.length > 0 && this.socket?.send({ type: 'presence_watch', add, remove }))
+			this.watched = want;
 	}
 
 	// ---- loading -------------------------------------------------------------------------------------------------------

@@ -30,7 +30,8 @@ export interface Shelf {
 
 /** What to do about a failed sending: the same again, wait until signed in, or tell the person. */
 export function judge(problem: PealError): 'again' | 'wait' | 'tell' {
-	if (problem.code === 'unauthenticated' || problem.code === 'token_expired' || problem.code === 'bad_refresh_token') return 'wait';
+	if (problem.code === 'unauthenticated' || problem.code === 'token_expired' || problem.code === 'bad_refresh_token')
+		return 'wait';
 	return problem.retryable ? 'again' : 'tell';
 }
 
@@ -49,7 +50,10 @@ export class Outbox {
 	private open = true;
 	private readonly prefix: string;
 
-	constructor(user: Id, private readonly deps: OutboxDeps) {
+	constructor(
+		user: Id,
+		private readonly deps: OutboxDeps,
+	) {
 		this.prefix = `peal.outbox.${user}.`;
 		this.items = this.load().sort((a, b) => a.at - b.at);
 	}
@@ -61,7 +65,13 @@ export class Outbox {
 	add(conversation: Id, content: string, replyTo?: Id): Pending {
 		this.last = Math.max(this.deps.clock.now(), this.last + 1);
 		const item: Pending = {
-			client_id: uniqueId(), conversation_id: conversation, content, at: this.last, state: 'waiting', attempts: 0, notBefore: 0,
+			client_id: uniqueId(),
+			conversation_id: conversation,
+			content,
+			at: this.last,
+			state: 'waiting',
+			attempts: 0,
+			notBefore: 0,
 			...(replyTo ? { reply_to: replyTo } : {}),
 		};
 		this.items.push(item);
@@ -129,7 +139,8 @@ export class Outbox {
 	/** Failed ones do not hold up what was typed after them. */
 	private heads(): Pending[] {
 		const first = new Map<Id, Pending>();
-		for (const item of this.items) if (item.state !== 'failed' && !first.has(item.conversation_id)) first.set(item.conversation_id, item);
+		for (const item of this.items)
+			if (item.state !== 'failed' && !first.has(item.conversation_id)) first.set(item.conversation_id, item);
 		return [...first.values()];
 	}
 
@@ -192,9 +203,13 @@ export class Outbox {
 function parse(text: string | null): Pending | null {
 	try {
 		const item = JSON.parse(text ?? 'null') as Partial<Pending> | null;
-		const good = item && typeof item.client_id === 'string' && typeof item.conversation_id === 'string'
-			&& typeof item.content === 'string' && typeof item.at === 'number';
-		return good ? { attempts: 0, notBefore: 0, state: 'waiting', ...item } as Pending : null;
+		const good =
+			item &&
+			typeof item.client_id === 'string' &&
+			typeof item.conversation_id === 'string' &&
+			typeof item.content === 'string' &&
+			typeof item.at === 'number';
+		return good ? ({ attempts: 0, notBefore: 0, state: 'waiting', ...item } as Pending) : null;
 	} catch {
 		return null;
 	}

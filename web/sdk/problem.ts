@@ -38,8 +38,15 @@ export function problemFrom(status: number, body: unknown, retryAfter: string | 
 	const text = typeof p.detail === 'string' ? p.detail : typeof p.title === 'string' ? p.title : `status ${status}`;
 	const seconds = retryAfter === null || retryAfter.trim() === '' ? NaN : Number(retryAfter);
 	const wait = typeof p.retry_after_ms === 'number' ? p.retry_after_ms : Number.isFinite(seconds) ? seconds * 1000 : null;
-	return new PealError(code, status, text, p.retryable === true || GATEWAY.includes(status), wait,
-		typeof p.request_id === 'string' ? p.request_id : null, Array.isArray(p.errors) ? (p.errors as FieldError[]) : []);
+	return new PealError(
+		code,
+		status,
+		text,
+		p.retryable === true || GATEWAY.includes(status),
+		wait,
+		typeof p.request_id === 'string' ? p.request_id : null,
+		Array.isArray(p.errors) ? (p.errors as FieldError[]) : [],
+	);
 }
 
 export function networkError(cause: unknown): PealError {

@@ -15,7 +15,13 @@ export interface Reply<T> {
 }
 
 /** One request, one answer. `token` null: without authorization. */
-export async function call<T>(t: Transport, method: string, path: string, body?: unknown, token?: string | null): Promise<Reply<T>> {
+export async function call<T>(
+	t: Transport,
+	method: string,
+	path: string,
+	body?: unknown,
+	token?: string | null,
+): Promise<Reply<T>> {
 	const headers: Record<string, string> = { Accept: 'application/json' };
 	if (body !== undefined) headers['Content-Type'] = 'application/json';
 	if (token) headers.Authorization = `Bearer ${token}`;
@@ -24,14 +30,20 @@ export async function call<T>(t: Transport, method: string, path: string, body?:
 	try {
 		const init: RequestInit = { method, headers, credentials: 'same-origin', cache: 'no-store', signal: stop.signal };
 		if (body !== undefined) init.body = JSON.stringify(body);
-		return await answer<T>(await t.fetch(`${t.base}/api/v1${path}`, init).catch((e) => { throw networkError(e); }));
+		return await answer<T>(
+			await t.fetch(`${t.base}/api/v1${path}`, init).catch((e) => {
+				throw networkError(e);
+			}),
+		);
 	} finally {
 		clearTimeout(timer);
 	}
 }
 
 async function answer<T>(response: Response): Promise<Reply<T>> {
-	const text = await response.text().catch((e) => { throw networkError(e); });
+	const text = await response.text().catch((e) => {
+		throw networkError(e);
+	});
 	let body: unknown;
 	try {
 		body = text === '' ? undefined : JSON.parse(text);
@@ -65,7 +77,10 @@ function query(params: Record<string, string | number | undefined | null>): stri
 }
 
 export class Rest {
-	constructor(private readonly transport: Transport, private readonly bearer: Bearer) {}
+	constructor(
+		private readonly transport: Transport,
+		private readonly bearer: Bearer,
+	) {}
 
 	me = () => this.get<User>('/me');
 	searchUsers = (q: string, limit = 20) => this.get<Page<User>>(`/users${query({ q, limit })}`);
@@ -77,7 +92,8 @@ export class Rest {
 		this.get<MessagePage>(`/conversations/${conversation}/messages${query({ ...from })}`);
 	send = (conversation: Id, message: SendMessage) =>
 		this.body<Message>('POST', `/conversations/${conversation}/messages`, message);
-	markRead = (conversation: Id, seq: number) => this.body<unknown>('PATCH', `/conversations/${conversation}/read`, { seq });
+	markRead = (conversation: Id, seq: number) =>
+		this.body<unknown>('PATCH', `/conversations/${conversation}/read`, { seq });
 	deleteForEveryone = (message: Id) =>
 		this.body<Message | undefined>('DELETE', `/messages/${encodeURIComponent(message)}?for=everyone`);
 

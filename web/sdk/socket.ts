@@ -48,8 +48,20 @@ export class Acks {
 }
 
 const DURABLE = new Set<string>([
-	'new_message', 'message_edited', 'message_deleted', 'message_pinned', 'message_unpinned', 'reaction_added', 'reaction_removed',
-	'poll_voted', 'member_added', 'member_removed', 'conversation_updated', 'conversation_created', 'user_changed', 'skipped',
+	'new_message',
+	'message_edited',
+	'message_deleted',
+	'message_pinned',
+	'message_unpinned',
+	'reaction_added',
+	'reaction_removed',
+	'poll_voted',
+	'member_added',
+	'member_removed',
+	'conversation_updated',
+	'conversation_created',
+	'user_changed',
+	'skipped',
 ]);
 
 export function isDurable(frame: Frame): frame is Durable {
@@ -153,13 +165,21 @@ export class Socket {
 		const round = ++this.round;
 		this.set('connecting', null);
 		this.deps.token().then(
-			(token) => { if (round === this.round) this.open(token, round); },
-			() => { if (round === this.round) this.later(backoff(this.attempt++, this.deps.clock.random())); },
+			(token) => {
+				if (round === this.round) this.open(token, round);
+			},
+			() => {
+				if (round === this.round) this.later(backoff(this.attempt++, this.deps.clock.random()));
+			},
 		);
 	}
 
 	private open(token: string, round: number): void {
-		const mine = <E>(fn: (e: E) => void) => (e: E) => { if (round === this.round) fn(e); };
+		const mine =
+			<E>(fn: (e: E) => void) =>
+			(e: E) => {
+				if (round === this.round) fn(e);
+			};
 		const wire = this.deps.open();
 		this.wire = wire;
 		this.acks = new Acks();
@@ -253,7 +273,9 @@ export class Socket {
 		this.renewals++;
 		const round = this.round;
 		this.set('connecting', null);
-		const again = () => { if (round === this.round) this.later(backoff(this.attempt++, this.deps.clock.random())); };
+		const again = () => {
+			if (round === this.round) this.later(backoff(this.attempt++, this.deps.clock.random()));
+		};
 		this.deps.renew(refused).then(again, again);
 	}
 
@@ -275,7 +297,9 @@ export class Socket {
 }
 
 function stopReason(code: number): string {
-	return ({ 4401: 'token', 4403: 'forbidden', 4409: 'forced', 1008: 'origin' } as Record<number, string>)[code] ?? 'protocol';
+	return (
+		({ 4401: 'token', 4403: 'forbidden', 4409: 'forced', 1008: 'origin' } as Record<number, string>)[code] ?? 'protocol'
+	);
 }
 
 function nothing(): void {}

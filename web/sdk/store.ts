@@ -7,8 +7,22 @@
  */
 import { Order } from './order.ts';
 import type {
-	Conversation, ConversationEvent, Durable, Head, Heads, Id, Mark, MarkMoved, Message, MessagePage, Participant, Place, Presence, Status,
-	Typing, UserChanged,
+	Conversation,
+	ConversationEvent,
+	Durable,
+	Head,
+	Heads,
+	Id,
+	Mark,
+	MarkMoved,
+	Message,
+	MessagePage,
+	Participant,
+	Place,
+	Presence,
+	Status,
+	Typing,
+	UserChanged,
 } from './types.ts';
 
 export const TYPING_MS = 5000;
@@ -54,7 +68,9 @@ export interface Asked {
 
 const topicOf = (id: Id) => `c:${id}`;
 const byActivity = (a: Room, b: Room) =>
-	Number(b.info.my.pinned) - Number(a.info.my.pinned) || activity(b).localeCompare(activity(a)) || Number(b.id) - Number(a.id);
+	Number(b.info.my.pinned) - Number(a.info.my.pinned) ||
+	activity(b).localeCompare(activity(a)) ||
+	Number(b.id) - Number(a.id);
 const activity = (room: Room) => room.info.last_message?.created_at ?? room.info.updated_at;
 
 export class Store {
@@ -66,7 +82,10 @@ export class Store {
 	private since: string | null = null;
 	private laterSince: string | null = null;
 
-	constructor(public me: Id, private readonly wants: Wants) {}
+	constructor(
+		public me: Id,
+		private readonly wants: Wants,
+	) {}
 
 	// ---- what is known -------------------------------------------------------------------------------------------------
 
@@ -92,7 +111,10 @@ export class Store {
 		const others = this.others(room);
 		if (others.length === 0 || said === 'read') return said;
 		const reach = (what: 'receipt' | 'delivered') =>
-			others.every((id) => { const m = room.marks.get(id); return !!m && Math.max(m.receipt, m[what]) >= message.seq; });
+			others.every((id) => {
+				const m = room.marks.get(id);
+				return !!m && Math.max(m.receipt, m[what]) >= message.seq;
+			});
 		if (reach('receipt')) return 'read';
 		return said === 'delivered' || reach('delivered') ? 'delivered' : 'sent';
 	}
@@ -135,9 +157,19 @@ export class Store {
 
 	private enter(info: Conversation, place: Place, now: number): Room {
 		const room: Room = {
-			id: info.id, info, place, order: new Order<ConversationEvent>(place.seq + place.rev),
-			unread: info.unread_count, counted: { seq: info.last_seq, rev: info.last_rev }, readSeq: info.my.read_seq, marks: new Map(),
-			messages: [], loaded: false, hasBefore: true, changes: new Map(), typing: new Map(),
+			id: info.id,
+			info,
+			place,
+			order: new Order<ConversationEvent>(place.seq + place.rev),
+			unread: info.unread_count,
+			counted: { seq: info.last_seq, rev: info.last_rev },
+			readSeq: info.my.read_seq,
+			marks: new Map(),
+			messages: [],
+			loaded: false,
+			hasBefore: true,
+			changes: new Map(),
+			typing: new Map(),
 		};
 		this.rooms.set(info.id, room);
 		const head = this.heads.get(info.id);
@@ -157,7 +189,8 @@ export class Store {
 		if (!room) return true;
 		if (page.as_of_rev < room.place.rev - KEPT_CHANGES) return false;
 		const join = new Map(room.messages.map((m) => [m.seq, m]));
-		for (const message of page.messages) join.set(message.seq, newest(join.get(message.seq), message, room.changes.get(message.seq)));
+		for (const message of page.messages)
+			join.set(message.seq, newest(join.get(message.seq), message, room.changes.get(message.seq)));
 		const first = room.messages[0]?.seq;
 		room.messages = [...join.values()].sort((a, b) => a.seq - b.seq);
 		const reachesBack = first === undefined || (page.messages[0]?.seq ?? Infinity) <= first;
@@ -217,7 +250,8 @@ export class Store {
 		this.heads = new Map(frame.conversations.map((head) => [head.id, head]));
 		for (const id of frame.removed ?? []) this.leave(id);
 		for (const head of frame.conversations) this.takeHead(head);
-		if (mode === 'fresh' || this.user.at === null) this.user.moveTo(frame.user.last_rev, now).forEach((e) => this.mine(e));
+		if (mode === 'fresh' || this.user.at === null)
+			this.user.moveTo(frame.user.last_rev, now).forEach((e) => this.mine(e));
 		this.wants.changed('list');
 	}
 
@@ -339,10 +373,12 @@ export class Store {
 	private put(room: Room, message: Message, next: boolean): void {
 		const at = room.messages.findIndex((m) => m.seq >= message.seq);
 		if (at < 0) room.messages = [...room.messages, message];
-		else if (room.messages[at]!.seq === message.seq) room.messages = replaceAt(room.messages, at, newest(room.messages[at], message));
+		else if (room.messages[at]!.seq === message.seq)
+			room.messages = replaceAt(room.messages, at, newest(room.messages[at], message));
 		else if (at > 0 || next) room.messages = [...room.messages.slice(0, at), message, ...room.messages.slice(at)];
 		const last = room.info.last_message;
-		if (!last || message.seq >= last.seq) room.info = { ...room.info, last_message: newest(last?.seq === message.seq ? last : undefined, message) };
+		if (!last || message.seq >= last.seq)
+			room.info = { ...room.info, last_message: newest(last?.seq === message.seq ? last : undefined, message) };
 	}
 
 	private deleted(room: Room, message: Message): void {
@@ -374,7 +410,8 @@ export class Store {
 	private recount(room: Room, said: number): void {
 		const first = room.messages[0]?.seq;
 		if (room.readSeq >= room.place.seq) room.unread = 0;
-		else if (room.loaded && first !== undefined && (first <= room.readSeq + 1 || !room.hasBefore)) room.unread = countUnread(room, this.me);
+		else if (room.loaded && first !== undefined && (first <= room.readSeq + 1 || !room.hasBefore))
+			room.unread = countUnread(room, this.me);
 		else room.unread = said;
 	}
 
@@ -426,7 +463,8 @@ export class Store {
 
 	/** What time alone changes. `ask`: holes to be filled by `sync`; `reload`, `restart`: asking has not helped. */
 	tick(now: number): { ask: Asked[]; reload: Id[]; restart: boolean } {
-		const ask: Asked[] = [], reload: Id[] = [];
+		const ask: Asked[] = [],
+			reload: Id[] = [];
 		for (const room of this.rooms.values()) {
 			this.expireTyping(room, now);
 			const overdue = room.order.overdue(now);
@@ -457,7 +495,11 @@ export class Store {
 	}
 }
 
-const markOf = (p: Participant): Mark => ({ user_id: p.user.id, receipt_seq: p.receipt_seq, delivered_seq: p.delivered_seq });
+const markOf = (p: Participant): Mark => ({
+	user_id: p.user.id,
+	receipt_seq: p.receipt_seq,
+	delivered_seq: p.delivered_seq,
+});
 
 function replaceAt<T>(items: T[], at: number, item: T): T[] {
 	const copy = items.slice();
@@ -475,7 +517,8 @@ function newest(...forms: (Message | undefined)[]): Message {
 }
 
 function countUnread(room: Room, me: Id): number {
-	const unread = room.messages.filter((m) =>
-		m.seq > room.readSeq && m.sender_id !== me && !m.deleted_at && m.message_type !== 'system');
+	const unread = room.messages.filter(
+		(m) => m.seq > room.readSeq && m.sender_id !== me && !m.deleted_at && m.message_type !== 'system',
+	);
 	return Math.min(UNREAD_CAP, unread.length);
 }

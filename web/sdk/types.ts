@@ -63,7 +63,14 @@ export interface Conversation {
 	last_message: Message | null;
 	unread_count: number;
 	mention_count: number;
-	my: { read_seq: number; unread_from: number | null; role: Role; pinned: boolean; archived: boolean; muted_until?: Time | null };
+	my: {
+		read_seq: number;
+		unread_from: number | null;
+		role: Role;
+		pinned: boolean;
+		archived: boolean;
+		muted_until?: Time | null;
+	};
 	participants?: Participant[];
 }
 
@@ -104,41 +111,123 @@ interface InConversation {
 	rev: number;
 	timestamp?: Time;
 }
-export interface NewMessage extends InConversation { type: 'new_message'; data: { message: Message } }
-export interface MessageDeleted extends InConversation { type: 'message_deleted'; data: { message: Message } }
-export interface ConversationCreated extends InConversation { type: 'conversation_created'; data: { conversation: Conversation } }
-export interface Skipped extends InConversation { type: 'skipped' }
+export interface NewMessage extends InConversation {
+	type: 'new_message';
+	data: { message: Message };
+}
+export interface MessageDeleted extends InConversation {
+	type: 'message_deleted';
+	data: { message: Message };
+}
+export interface ConversationCreated extends InConversation {
+	type: 'conversation_created';
+	data: { conversation: Conversation };
+}
+export interface Skipped extends InConversation {
+	type: 'skipped';
+}
 /** Kinds that this version does not show still take their number. */
 export interface OtherEvent extends InConversation {
-	type: 'message_edited' | 'message_pinned' | 'message_unpinned' | 'reaction_added' | 'reaction_removed' | 'poll_voted'
-		| 'member_added' | 'member_removed' | 'conversation_updated';
+	type:
+		| 'message_edited'
+		| 'message_pinned'
+		| 'message_unpinned'
+		| 'reaction_added'
+		| 'reaction_removed'
+		| 'poll_voted'
+		| 'member_added'
+		| 'member_removed'
+		| 'conversation_updated';
 	data: Record<string, unknown>;
 }
 export interface UserChanged {
 	type: 'user_changed';
 	user_rev: number;
 	kind: string;
-	data: { conversation_id?: Id; read_seq?: number; unread_from?: number | null; unread_count?: number } & Record<string, unknown>;
+	data: { conversation_id?: Id; read_seq?: number; unread_from?: number | null; unread_count?: number } & Record<
+		string,
+		unknown
+	>;
 	timestamp?: Time;
 }
 export type ConversationEvent = NewMessage | MessageDeleted | ConversationCreated | Skipped | OtherEvent;
 export type Durable = ConversationEvent | UserChanged;
 
 // Everything else that the socket says.
-export interface Welcome { type: 'welcome'; user_id: Id; connection_id: string; server_time: Time; mode: 'resume' | 'fresh'; heartbeat_seconds: number }
-export interface Heads { type: 'heads'; conversations: Head[]; removed?: Id[]; user: { last_rev: number } }
-export interface Batch { type: 'batch'; count: number; events: Durable[]; more: boolean }
-export interface Live { type: 'live'; since: string }
-export interface Cursor { type: 'cursor'; since: string }
-export interface Retry { type: 'retry'; attempt: number; events: Durable[] }
-export interface MarkMoved { type: 'message_read' | 'message_delivered'; conversation_id: Id; data: { user_id: Id; seq: number } }
-export interface Typing { type: 'typing'; conversation_id: Id; data: { user_id: Id; is_typing: boolean; kind?: string } }
-export interface PresenceChanged { type: 'presence'; data: Presence }
-export interface Bye { type: 'bye'; reason: string; reconnect_in_ms?: number }
-export interface SocketError { type: 'error'; id?: number; code: string; message: string; retry_after_ms?: number }
+export interface Welcome {
+	type: 'welcome';
+	user_id: Id;
+	connection_id: string;
+	server_time: Time;
+	mode: 'resume' | 'fresh';
+	heartbeat_seconds: number;
+}
+export interface Heads {
+	type: 'heads';
+	conversations: Head[];
+	removed?: Id[];
+	user: { last_rev: number };
+}
+export interface Batch {
+	type: 'batch';
+	count: number;
+	events: Durable[];
+	more: boolean;
+}
+export interface Live {
+	type: 'live';
+	since: string;
+}
+export interface Cursor {
+	type: 'cursor';
+	since: string;
+}
+export interface Retry {
+	type: 'retry';
+	attempt: number;
+	events: Durable[];
+}
+export interface MarkMoved {
+	type: 'message_read' | 'message_delivered';
+	conversation_id: Id;
+	data: { user_id: Id; seq: number };
+}
+export interface Typing {
+	type: 'typing';
+	conversation_id: Id;
+	data: { user_id: Id; is_typing: boolean; kind?: string };
+}
+export interface PresenceChanged {
+	type: 'presence';
+	data: Presence;
+}
+export interface Bye {
+	type: 'bye';
+	reason: string;
+	reconnect_in_ms?: number;
+}
+export interface SocketError {
+	type: 'error';
+	id?: number;
+	code: string;
+	message: string;
+	retry_after_ms?: number;
+}
 export type Frame =
-	| Durable | Welcome | Heads | Batch | Live | Cursor | Retry | MarkMoved | Typing | PresenceChanged | Bye | SocketError
-	| { type: 'pong' } | { type: 'response'; id: number; status: number; body?: unknown };
+	| Durable
+	| Welcome
+	| Heads
+	| Batch
+	| Live
+	| Cursor
+	| Retry
+	| MarkMoved
+	| Typing
+	| PresenceChanged
+	| Bye
+	| SocketError
+	| { type: 'pong' }
+	| { type: 'response'; id: number; status: number; body?: unknown };
 
 /** A place in a conversation's order. */
 export interface Place {

@@ -10,7 +10,9 @@ const jwt = (sub: string, n = 0) => `h.${Buffer.from(JSON.stringify({ sub, n }))
 
 function setUp(answer: (method: string, path: string, token: string | null) => Answer) {
 	const clock = new HandClock();
-	const asked: string[] = [], renewed: string[] = [], ended: string[] = [];
+	const asked: string[] = [],
+		renewed: string[] = [],
+		ended: string[] = [];
 	const transport = {
 		base: '',
 		fetch: (async (url: string, init: RequestInit) => {
@@ -19,7 +21,10 @@ function setUp(answer: (method: string, path: string, token: string | null) => A
 			asked.push(`${init.method} ${path}`);
 			const a = answer(init.method!, path, token);
 			if (a instanceof Error) throw a;
-			return new Response(a.body === undefined ? null : JSON.stringify(a.body), { status: a.status, headers: a.headers ?? {} });
+			return new Response(a.body === undefined ? null : JSON.stringify(a.body), {
+				status: a.status,
+				headers: a.headers ?? {},
+			});
 		}) as typeof fetch,
 	};
 	const auth = new Auth(transport, clock, { renewed: (t) => renewed.push(t), ended: (r) => ended.push(r) });
@@ -43,8 +48,11 @@ test('a 401 is answered by one refresh and one more try', async () => {
 	let current = jwt('1');
 	const { auth, rest, asked } = setUp((_, path, token) => {
 		if (path === '/auth/login') return login;
-		if (path === '/auth/refresh') return { status: 200, body: { access_token: (current = jwt('1', 2)), expires_in: 600 } };
-		return token === current && current !== jwt('1') ? { status: 200, body: user } : { status: 401, body: { code: 'token_expired', detail: 'expired' } };
+		if (path === '/auth/refresh')
+			return { status: 200, body: { access_token: (current = jwt('1', 2)), expires_in: 600 } };
+		return token === current && current !== jwt('1')
+			? { status: 200, body: user }
+			: { status: 401, body: { code: 'token_expired', detail: 'expired' } };
 	});
 	await auth.login('alice', 'x');
 	assert.deepEqual(await rest.me(), user);
@@ -76,8 +84,10 @@ test('a refused refresh ends the session; a failed one does not', async () => {
 	assert.equal(auth.userId, null);
 });
 
-test('a cookie that became somebody else\'s is not used', async () => {
-	const { auth, ended } = setUp((_, path) => (path === '/auth/login' ? login : { status: 200, body: { access_token: jwt('2'), expires_in: 600 } }));
+test("a cookie that became somebody else's is not used", async () => {
+	const { auth, ended } = setUp((_, path) =>
+		path === '/auth/login' ? login : { status: 200, body: { access_token: jwt('2'), expires_in: 600 } },
+	);
 	await auth.login('alice', 'x');
 	await assert.rejects(auth.refresh());
 	assert.deepEqual(ended, ['switched']);
@@ -85,7 +95,9 @@ test('a cookie that became somebody else\'s is not used', async () => {
 
 test('the token is renewed well before its end, and passed on', async () => {
 	let n = 0;
-	const { auth, clock, renewed } = setUp((_, path) => (path === '/auth/login' ? login : { status: 200, body: { access_token: jwt('1', ++n), expires_in: 600 } }));
+	const { auth, clock, renewed } = setUp((_, path) =>
+		path === '/auth/login' ? login : { status: 200, body: { access_token: jwt('1', ++n), expires_in: 600 } },
+	);
 	await auth.login('alice', 'x');
 	await clock.pass(449_000);
 	assert.equal(renewed.length, 0);
@@ -100,11 +112,14 @@ test('who the token is about', () => {
 	assert.equal(subject('not a token'), null);
 });
 
-test('problems: ours, a proxy\'s, and none at all', async () => {
+test("problems: ours, a proxy's, and none at all", async () => {
 	let answer: Answer = { status: 404, body: { code: 'not_found', detail: 'gone', request_id: 'abc' } };
 	const { auth, rest } = setUp((_, path) => (path === '/auth/login' ? login : answer));
 	await auth.login('alice', 'x');
-	await assert.rejects(rest.conversation('1'), (e: PealError) => e.code === 'not_found' && !e.retryable && e.requestId === 'abc' && e.message === 'gone');
+	await assert.rejects(
+		rest.conversation('1'),
+		(e: PealError) => e.code === 'not_found' && !e.retryable && e.requestId === 'abc' && e.message === 'gone',
+	);
 	answer = { status: 502, body: undefined };
 	await assert.rejects(rest.conversation('1'), (e: PealError) => e.code === 'unknown' && e.retryable);
 	answer = { status: 503, body: { code: 'overloaded', retryable: true }, headers: { 'Retry-After': '2' } };

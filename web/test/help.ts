@@ -18,7 +18,9 @@ export class HandClock implements Clock {
 	after = (ms: number, fn: () => void) => {
 		const entry = { at: this.time + ms, fn };
 		this.due.push(entry);
-		return () => { this.due = this.due.filter((e) => e !== entry); };
+		return () => {
+			this.due = this.due.filter((e) => e !== entry);
+		};
 	};
 
 	/** Lets time pass, timer by timer, and everything that was promised meanwhile happen. */
@@ -37,7 +39,9 @@ export class HandClock implements Clock {
 	}
 }
 
-export const settle = async () => { for (let i = 0; i < 20; i++) await Promise.resolve(); };
+export const settle = async () => {
+	for (let i = 0; i < 20; i++) await Promise.resolve();
+};
 
 export class FakeWire implements Wire {
 	said: Record<string, unknown>[] = [];
@@ -47,39 +51,83 @@ export class FakeWire implements Wire {
 	onclose: ((e: { code: number }) => void) | null = null;
 	onerror: ((e: never) => void) | null = null;
 
-	send(text: string): void { this.said.push(JSON.parse(text) as Record<string, unknown>); }
-	close(code?: number): void { this.closedWith = code; }
-	open(): void { this.onopen?.(undefined as never); }
-	hear(...frames: unknown[]): void { for (const frame of frames) this.onmessage?.({ data: JSON.stringify(frame) }); }
-	end(code: number): void { this.onclose?.({ code }); }
-	of(type: string): Record<string, unknown>[] { return this.said.filter((f) => f.type === type); }
+	send(text: string): void {
+		this.said.push(JSON.parse(text) as Record<string, unknown>);
+	}
+	close(code?: number): void {
+		this.closedWith = code;
+	}
+	open(): void {
+		this.onopen?.(undefined as never);
+	}
+	hear(...frames: unknown[]): void {
+		for (const frame of frames) this.onmessage?.({ data: JSON.stringify(frame) });
+	}
+	end(code: number): void {
+		this.onclose?.({ code });
+	}
+	of(type: string): Record<string, unknown>[] {
+		return this.said.filter((f) => f.type === type);
+	}
 }
 
 export class MapShelf implements Shelf {
 	readonly kept = new Map<string, string>();
-	get length(): number { return this.kept.size; }
+	get length(): number {
+		return this.kept.size;
+	}
 	getItem = (key: string) => this.kept.get(key) ?? null;
-	setItem = (key: string, value: string) => { this.kept.set(key, value); };
-	removeItem = (key: string) => { this.kept.delete(key); };
+	setItem = (key: string, value: string) => {
+		this.kept.set(key, value);
+	};
+	removeItem = (key: string) => {
+		this.kept.delete(key);
+	};
 	key = (index: number) => [...this.kept.keys()][index] ?? null;
 }
 
 export function message(seq: number, sender: string, more: Partial<Message> = {}): Message {
 	return {
-		id: `10.${seq}`, conversation_id: '10', seq, rev: 0, version: 1, sender_id: sender, client_id: `k${seq}`, message_type: 'text',
-		content: `text ${seq}`, reply_to: null, created_at: new Date(1_700_000_000_000 + seq * 1000).toISOString(), edited_at: null, deleted_at: null,
+		id: `10.${seq}`,
+		conversation_id: '10',
+		seq,
+		rev: 0,
+		version: 1,
+		sender_id: sender,
+		client_id: `k${seq}`,
+		message_type: 'text',
+		content: `text ${seq}`,
+		reply_to: null,
+		created_at: new Date(1_700_000_000_000 + seq * 1000).toISOString(),
+		edited_at: null,
+		deleted_at: null,
 		...more,
 	};
 }
 
-export const said = (seq: number, rev: number, sender: string, more: Partial<Message> = {}): NewMessage =>
-	({ type: 'new_message', conversation_id: '10', seq, rev, data: { message: message(seq, sender, more) } });
+export const said = (seq: number, rev: number, sender: string, more: Partial<Message> = {}): NewMessage => ({
+	type: 'new_message',
+	conversation_id: '10',
+	seq,
+	rev,
+	data: { message: message(seq, sender, more) },
+});
 
 export function conversation(lastSeq: number, lastRev: number, more: Partial<Conversation> = {}): Conversation {
 	return {
-		id: '10', type: 'direct', name: 'Bob', peer: { id: '2', username: 'bob', display_name: 'Bob' },
-		created_at: new Date(1_600_000_000_000).toISOString(), updated_at: new Date(1_600_000_000_000).toISOString(),
-		last_seq: lastSeq, last_rev: lastRev, participant_count: 2, last_message: null, unread_count: 0, mention_count: 0,
-		my: { read_seq: lastSeq, unread_from: null, role: 'member', pinned: false, archived: false }, ...more,
+		id: '10',
+		type: 'direct',
+		name: 'Bob',
+		peer: { id: '2', username: 'bob', display_name: 'Bob' },
+		created_at: new Date(1_600_000_000_000).toISOString(),
+		updated_at: new Date(1_600_000_000_000).toISOString(),
+		last_seq: lastSeq,
+		last_rev: lastRev,
+		participant_count: 2,
+		last_message: null,
+		unread_count: 0,
+		mention_count: 0,
+		my: { read_seq: lastSeq, unread_from: null, role: 'member', pinned: false, archived: false },
+		...more,
 	};
 }

@@ -47,7 +47,10 @@ test('before the place is known everything is held, and never overdue', () => {
 test('whatever the network does to the sequence, it is applied once and in order', () => {
 	for (let seed = 1; seed <= 200; seed++) {
 		let state = seed;
-		const random = (n: number) => { state = (state * 1103515245 + 12345) % 2147483648; return state % n; };
+		const random = (n: number) => {
+			state = (state * 1103515245 + 12345) % 2147483648;
+			return state % n;
+		};
 		const order = new Order<number>(0);
 		const sent = Array.from({ length: 30 }, (_, i) => i + 1).flatMap((n) => Array<number>(1 + random(3)).fill(n));
 		const got: number[] = [];
@@ -55,6 +58,10 @@ test('whatever the network does to the sequence, it is applied once and in order
 			const [n] = sent.splice(random(Math.min(8, sent.length)), 1);
 			got.push(...order.offer(n!, n!, 0));
 		}
-		assert.deepEqual(got, Array.from({ length: 30 }, (_, i) => i + 1), `seed ${seed}`);
+		assert.deepEqual(
+			got,
+			Array.from({ length: 30 }, (_, i) => i + 1),
+			`seed ${seed}`,
+		);
 	}
 });

@@ -12,7 +12,10 @@ function setUp(answers: (Error | 'ok')[], shelf = new MapShelf()) {
 	const done: string[] = [];
 	let seq = 0;
 	const deps: OutboxDeps = {
-		shelf, clock, changed: () => {}, sent: (m: Message) => done.push(m.client_id!),
+		shelf,
+		clock,
+		changed: () => {},
+		sent: (m: Message) => done.push(m.client_id!),
 		send: async (to: string, m: SendMessage) => {
 			sent.push({ to, text: m.content, key: m.client_id });
 			const answer = answers.shift() ?? 'ok';
@@ -28,12 +31,16 @@ test('what is typed quickly is sent one by one, in order', async () => {
 	for (const text of ['one', 'two', 'three']) outbox.add('10', text);
 	assert.equal(sent.length, 1);
 	await settle();
-	assert.deepEqual(sent.map((s) => s.text), ['one', 'two', 'three']);
+	assert.deepEqual(
+		sent.map((s) => s.text),
+		['one', 'two', 'three'],
+	);
 	assert.equal(outbox.of('10').length, 0);
 });
 
 for (const [name, error] of Object.entries({
-	'no network': networkError(new Error('x')), 'a gateway': problemFrom(502, undefined, null),
+	'no network': networkError(new Error('x')),
+	'a gateway': problemFrom(502, undefined, null),
 	'a full server': problemFrom(503, { code: 'overloaded', retryable: true }, '1'),
 	'an answer lost at commit': problemFrom(503, { code: 'uncertain', retryable: true }, null),
 	'a rate limit': problemFrom(429, { code: 'rate_limited', retryable: true, retry_after_ms: 700 }, '1'),
@@ -43,15 +50,21 @@ for (const [name, error] of Object.entries({
 		outbox.add('10', 'one');
 		outbox.add('10', 'two');
 		await settle();
-		assert.deepEqual(sent.map((s) => s.text), ['one']);
+		assert.deepEqual(
+			sent.map((s) => s.text),
+			['one'],
+		);
 		await clock.pass(60_000);
-		assert.deepEqual(sent.map((s) => s.text), ['one', 'one', 'one', 'two']);
+		assert.deepEqual(
+			sent.map((s) => s.text),
+			['one', 'one', 'one', 'two'],
+		);
 		assert.equal(new Set(sent.slice(0, 3).map((s) => s.key)).size, 1);
 		assert.equal(outbox.of('10').length, 0);
 	});
 }
 
-test('the server\'s Retry-After is kept', async () => {
+test("the server's Retry-After is kept", async () => {
 	const { outbox, sent, clock } = setUp([problemFrom(429, { code: 'rate_limited', retryable: true }, '5')]);
 	clock.chance = 0;
 	outbox.add('10', 'one');
@@ -66,7 +79,10 @@ test('one conversation does not hold up another', async () => {
 	outbox.add('10', 'stuck');
 	outbox.add('11', 'free');
 	await settle();
-	assert.deepEqual(sent.map((s) => s.to), ['10', '11']);
+	assert.deepEqual(
+		sent.map((s) => s.to),
+		['10', '11'],
+	);
 	assert.equal(outbox.of('11').length, 0);
 });
 
@@ -76,8 +92,14 @@ test('a refusal is shown, does not hold up what follows, and can be tried again 
 	const bad = outbox.add('10', 'bad');
 	outbox.add('10', 'good');
 	await settle();
-	assert.deepEqual(sent.map((s) => s.text), ['bad', 'good']);
-	assert.deepEqual(outbox.of('10').map((p) => [p.state, p.problem]), [['failed', 'No.']]);
+	assert.deepEqual(
+		sent.map((s) => s.text),
+		['bad', 'good'],
+	);
+	assert.deepEqual(
+		outbox.of('10').map((p) => [p.state, p.problem]),
+		[['failed', 'No.']],
+	);
 	outbox.retry(bad.client_id);
 	await settle();
 	assert.equal(sent[2]!.key, bad.client_id);
@@ -100,19 +122,25 @@ test('a session that ended keeps the messages for the next one', async () => {
 	assert.equal(shelf.length, 0);
 });
 
-test('a reload keeps what was typed, in order, and other people\'s out', async () => {
+test("a reload keeps what was typed, in order, and other people's out", async () => {
 	const shelf = new MapShelf();
 	const before = setUp([networkError(new Error('x'))], shelf);
 	before.outbox.add('10', 'one');
 	before.outbox.add('10', 'two');
 	await settle();
 	before.outbox.close();
-	shelf.setItem('peal.outbox.2.zzz', JSON.stringify({ client_id: 'zzz', conversation_id: '10', content: 'of another', at: 1 }));
+	shelf.setItem(
+		'peal.outbox.2.zzz',
+		JSON.stringify({ client_id: 'zzz', conversation_id: '10', content: 'of another', at: 1 }),
+	);
 	shelf.setItem('peal.outbox.1.bad', '{"half');
 	const after = setUp([], shelf);
 	after.outbox.pump();
 	await settle();
-	assert.deepEqual(after.sent.map((s) => s.text), ['one', 'two']);
+	assert.deepEqual(
+		after.sent.map((s) => s.text),
+		['one', 'two'],
+	);
 	assert.equal(after.sent[0]!.key, before.sent[0]!.key);
 });
 

@@ -7,15 +7,28 @@ import { FakeWire, HandClock, said, settle } from './help.ts';
 
 function setUp() {
 	const clock = new HandClock();
-	const wires: FakeWire[] = [], frames: Frame[] = [], states: ConnectionState[] = [];
+	const wires: FakeWire[] = [],
+		frames: Frame[] = [],
+		states: ConnectionState[] = [];
 	const calls = { renew: 0, token: 'first', renewFails: false };
 	const socket = new Socket({
-		clock, deviceId: 'web-1',
-		open: () => { const wire = new FakeWire(); wires.push(wire); return wire; },
+		clock,
+		deviceId: 'web-1',
+		open: () => {
+			const wire = new FakeWire();
+			wires.push(wire);
+			return wire;
+		},
 		token: async () => calls.token,
-		renew: async () => { calls.renew++; if (calls.renewFails) throw new Error('no'); calls.token = 'second'; return calls.token; },
+		renew: async () => {
+			calls.renew++;
+			if (calls.renewFails) throw new Error('no');
+			calls.token = 'second';
+			return calls.token;
+		},
 		resume: () => ({ since: 's1', cursors: { '10': { seq: 5, rev: 1 } } }),
-		frame: (frame) => frames.push(frame), state: (state) => states.push(state),
+		frame: (frame) => frames.push(frame),
+		state: (state) => states.push(state),
 	});
 	const connect = async () => {
 		await settle();
@@ -24,7 +37,11 @@ function setUp() {
 		wire.hear({ type: 'welcome', mode: 'resume' }, { type: 'heads', conversations: [], user: { last_rev: 0 } });
 		return wire;
 	};
-	const live = async () => { const wire = await connect(); wire.hear({ type: 'live', since: 's2' }); return wire; };
+	const live = async () => {
+		const wire = await connect();
+		wire.hear({ type: 'live', since: 's2' });
+		return wire;
+	};
 	return { clock, wires, frames, states, calls, socket, connect, live };
 }
 
@@ -32,7 +49,13 @@ test('hello says who, which tab, and where it was', async () => {
 	const { socket, live, states } = setUp();
 	socket.start();
 	const wire = await live();
-	assert.deepEqual(wire.said[0], { type: 'hello', device_id: 'web-1', token: 'first', since: 's1', cursors: { '10': { seq: 5, rev: 1 } } });
+	assert.deepEqual(wire.said[0], {
+		type: 'hello',
+		device_id: 'web-1',
+		token: 'first',
+		since: 's1',
+		cursors: { '10': { seq: 5, rev: 1 } },
+	});
 	assert.deepEqual(states, ['connecting', 'syncing', 'live']);
 });
 
@@ -58,8 +81,14 @@ test('what is sent again is not counted again, but acknowledged again; marks and
 	wire.hear(said(1, 0, '2'));
 	await clock.pass(ACK_MS);
 	wire.hear({ type: 'retry', attempt: 1, events: [said(1, 0, '2')] });
-	assert.deepEqual(wire.of('ack'), [{ type: 'ack', count: 1 }, { type: 'ack', count: 1 }]);
-	wire.hear({ type: 'message_read', conversation_id: '10', data: { user_id: '2', seq: 1 } }, { type: 'typing', conversation_id: '10', data: {} });
+	assert.deepEqual(wire.of('ack'), [
+		{ type: 'ack', count: 1 },
+		{ type: 'ack', count: 1 },
+	]);
+	wire.hear(
+		{ type: 'message_read', conversation_id: '10', data: { user_id: '2', seq: 1 } },
+		{ type: 'typing', conversation_id: '10', data: {} },
+	);
 	await clock.pass(5000);
 	assert.equal(wire.of('ack').length, 2);
 });
@@ -77,14 +106,18 @@ test('every connection counts from nothing', async () => {
 });
 
 test('what close codes ask of us', () => {
-	for (const code of [1000, 1001, 1006, 1011, 1012, 1013, 4008, 4010, 4013, 4029]) assert.equal(verdict(code), 'reconnect', `${code}`);
+	for (const code of [1000, 1001, 1006, 1011, 1012, 1013, 4008, 4010, 4013, 4029])
+		assert.equal(verdict(code), 'reconnect', `${code}`);
 	for (const code of [1008, 4403, 4408, 4409]) assert.equal(verdict(code), 'stop', `${code}`);
 	assert.equal(verdict(4401), 'renew');
 });
 
 test('full jitter: between nothing and a bound that doubles up to a cap', () => {
 	assert.equal(backoff(0, 0), 0);
-	assert.deepEqual([0, 1, 2, 3].map((n) => backoff(n, 1)), [500, 1000, 2000, 4000]);
+	assert.deepEqual(
+		[0, 1, 2, 3].map((n) => backoff(n, 1)),
+		[500, 1000, 2000, 4000],
+	);
 	assert.equal(backoff(50, 1), 30_000);
 });
 

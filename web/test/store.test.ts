@@ -5,24 +5,38 @@ import type { Durable, Heads, MessagePage } from '../sdk/types.ts';
 import { conversation, message, said } from './help.ts';
 
 function setUp(info = conversation(5, 1)) {
-	const wanted: string[] = [], arrived: string[] = [], heard: number[] = [];
+	const wanted: string[] = [],
+		arrived: string[] = [],
+		heard: number[] = [];
 	const store = new Store('1', {
-		conversation: (id) => wanted.push(id), changed: () => {}, arrived: (id) => arrived.push(id), heard: (_, m) => heard.push(m.seq),
+		conversation: (id) => wanted.push(id),
+		changed: () => {},
+		arrived: (id) => arrived.push(id),
+		heard: (_, m) => heard.push(m.seq),
 	});
 	const room = store.adopt(info, 0);
 	return { store, room, wanted, arrived, heard };
 }
 
 const page = (from: number, to: number, asOfRev: number, more: Partial<MessagePage> = {}): MessagePage => ({
-	messages: Array.from({ length: to - from + 1 }, (_, i) => message(from + i, '2')), has_before: from > 1, has_after: false, as_of_rev: asOfRev, ...more,
+	messages: Array.from({ length: to - from + 1 }, (_, i) => message(from + i, '2')),
+	has_before: from > 1,
+	has_after: false,
+	as_of_rev: asOfRev,
+	...more,
 });
 const deleted = (seq: number, at: { seq: number; rev: number }): Durable => ({
-	type: 'message_deleted', conversation_id: '10', ...at,
+	type: 'message_deleted',
+	conversation_id: '10',
+	...at,
 	data: { message: message(seq, '2', { rev: at.rev, content: null, deleted_at: '2026-01-01T00:00:00.000Z' }) },
 });
 const heads = (more: Partial<Heads['conversations'][0]> = {}, user = 0): Heads => ({
-	type: 'heads', user: { last_rev: user },
-	conversations: [{ id: '10', last_seq: 5, last_rev: 1, first_seq: 1, read_seq: 5, delivered_seq: 5, unread_count: 0, ...more }],
+	type: 'heads',
+	user: { last_rev: user },
+	conversations: [
+		{ id: '10', last_seq: 5, last_rev: 1, first_seq: 1, read_seq: 5, delivered_seq: 5, unread_count: 0, ...more },
+	],
 });
 
 test('messages are applied in the dense order of seq + rev, once', () => {
@@ -31,7 +45,10 @@ test('messages are applied in the dense order of seq + rev, once', () => {
 	assert.equal(room.messages.length, 0);
 	store.durable(said(6, 1, '2'), 0);
 	store.durable(said(6, 1, '2'), 0);
-	assert.deepEqual(room.messages.map((m) => m.seq), [6, 7]);
+	assert.deepEqual(
+		room.messages.map((m) => m.seq),
+		[6, 7],
+	);
 	assert.deepEqual(room.place, { seq: 7, rev: 1 });
 	assert.equal(room.unread, 2);
 	assert.deepEqual(heard, [6, 7]);
@@ -41,7 +58,10 @@ test('a number that I may not see still takes its place', () => {
 	const { store, room } = setUp();
 	store.durable(said(6, 2, '2'), 0);
 	store.durable({ type: 'skipped', conversation_id: '10', seq: 5, rev: 2 }, 0);
-	assert.deepEqual(room.messages.map((m) => m.seq), [6]);
+	assert.deepEqual(
+		room.messages.map((m) => m.seq),
+		[6],
+	);
 });
 
 test('what the server counted is not counted again by the replay', () => {
@@ -90,7 +110,10 @@ test('a page and the events that came before it make one history', () => {
 	const { store, room } = setUp();
 	store.durable(said(6, 1, '2'), 0);
 	store.page('10', page(1, 5, 1, { has_before: false }), true);
-	assert.deepEqual(room.messages.map((m) => m.seq), [1, 2, 3, 4, 5, 6]);
+	assert.deepEqual(
+		room.messages.map((m) => m.seq),
+		[1, 2, 3, 4, 5, 6],
+	);
 	assert.equal(room.hasBefore, false);
 	store.page('10', page(1, 5, 1), true);
 	assert.equal(room.messages.length, 6);
@@ -107,7 +130,11 @@ test('older pages go on top', () => {
 
 test('events of a conversation that is not known are kept until it is', () => {
 	const { store, wanted } = setUp();
-	const other = (seq: number) => ({ ...said(seq, 0, '2'), conversation_id: '11', data: { message: message(seq, '2', { conversation_id: '11' }) } });
+	const other = (seq: number) => ({
+		...said(seq, 0, '2'),
+		conversation_id: '11',
+		data: { message: message(seq, '2', { conversation_id: '11' }) },
+	});
 	store.setSince('before');
 	store.durable(other(3), 0);
 	store.durable(other(4), 0);
@@ -154,10 +181,19 @@ test('heads further than what came are asked for', () => {
 });
 
 test('my own stream is dense too', () => {
-	const { store, room } = setUp(conversation(5, 1, { unread_count: 3, my: { read_seq: 2, unread_from: null, role: 'member', pinned: false, archived: false } }));
+	const { store, room } = setUp(
+		conversation(5, 1, {
+			unread_count: 3,
+			my: { read_seq: 2, unread_from: null, role: 'member', pinned: false, archived: false },
+		}),
+	);
 	store.takeHeads(heads({ read_seq: 2, unread_count: 3 }, 40), 'fresh', 0);
-	const read = (rev: number, seq: number, unread: number): Durable =>
-		({ type: 'user_changed', user_rev: rev, kind: 'read', data: { conversation_id: '10', read_seq: seq, unread_count: unread } });
+	const read = (rev: number, seq: number, unread: number): Durable => ({
+		type: 'user_changed',
+		user_rev: rev,
+		kind: 'read',
+		data: { conversation_id: '10', read_seq: seq, unread_count: unread },
+	});
 	store.durable(read(42, 5, 0), 0);
 	assert.equal(room.unread, 3);
 	assert.equal(store.tick(500).restart, true);
@@ -167,18 +203,27 @@ test('my own stream is dense too', () => {
 });
 
 test('what was read here is said again when the server does not know it', () => {
-	const { store, room } = setUp(conversation(5, 1, { unread_count: 2, my: { read_seq: 3, unread_from: null, role: 'member', pinned: false, archived: false } }));
+	const { store, room } = setUp(
+		conversation(5, 1, {
+			unread_count: 2,
+			my: { read_seq: 3, unread_from: null, role: 'member', pinned: false, archived: false },
+		}),
+	);
 	store.readHere(room, 5);
 	assert.equal(room.unread, 0);
 	store.takeHeads(heads({ read_seq: 3, unread_count: 2 }), 'resume', 0);
 	assert.equal(room.unread, 0, 'an older count does not come back');
-	assert.deepEqual(store.unsaidReads().map((r) => r.id), ['10']);
+	assert.deepEqual(
+		store.unsaidReads().map((r) => r.id),
+		['10'],
+	);
 });
 
-test('ticks: marks only grow, read implies delivered, and the server\'s word counts too', () => {
+test("ticks: marks only grow, read implies delivered, and the server's word counts too", () => {
 	const { store, room } = setUp();
 	const mine = message(5, '1');
-	const mark = (type: 'message_read' | 'message_delivered', seq: number) => store.markMoved({ type, conversation_id: '10', data: { user_id: '2', seq } });
+	const mark = (type: 'message_read' | 'message_delivered', seq: number) =>
+		store.markMoved({ type, conversation_id: '10', data: { user_id: '2', seq } });
 	assert.equal(store.status(room, mine), 'sent');
 	assert.equal(store.status(room, { ...mine, status: 'delivered' }), 'delivered');
 	mark('message_delivered', 5);
@@ -191,11 +236,21 @@ test('ticks: marks only grow, read implies delivered, and the server\'s word cou
 });
 
 test('a group is read when everyone has read', () => {
-	const { store, room } = setUp(conversation(5, 1, {
-		type: 'group', peer: null, participant_count: 3,
-		participants: ['1', '2', '3'].map((id) => ({ user: { id, username: id, display_name: id }, role: 'member' as const, receipt_seq: 0, delivered_seq: 0 })),
-	}));
-	const read = (user_id: string) => store.markMoved({ type: 'message_read', conversation_id: '10', data: { user_id, seq: 5 } });
+	const { store, room } = setUp(
+		conversation(5, 1, {
+			type: 'group',
+			peer: null,
+			participant_count: 3,
+			participants: ['1', '2', '3'].map((id) => ({
+				user: { id, username: id, display_name: id },
+				role: 'member' as const,
+				receipt_seq: 0,
+				delivered_seq: 0,
+			})),
+		}),
+	);
+	const read = (user_id: string) =>
+		store.markMoved({ type: 'message_read', conversation_id: '10', data: { user_id, seq: 5 } });
 	read('2');
 	assert.equal(store.status(room, message(5, '1')), 'sent');
 	read('3');
@@ -204,7 +259,8 @@ test('a group is read when everyone has read', () => {
 
 test('typing ends by itself after five seconds, or with the message', () => {
 	const { store, room } = setUp();
-	const typing = (yes: boolean, now: number) => store.setTyping({ type: 'typing', conversation_id: '10', data: { user_id: '2', is_typing: yes } }, now);
+	const typing = (yes: boolean, now: number) =>
+		store.setTyping({ type: 'typing', conversation_id: '10', data: { user_id: '2', is_typing: yes } }, now);
 	typing(true, 0);
 	store.tick(4999);
 	assert.equal(room.typing.size, 1);
@@ -235,17 +291,30 @@ test('a reply that overtakes an event leaves room for it', () => {
 	store.sent(message(7, '1'));
 	store.durable(said(6, 1, '2'), 0);
 	store.durable(said(7, 1, '1'), 0);
-	assert.deepEqual(room.messages.map((m) => m.seq), [6, 7]);
+	assert.deepEqual(
+		room.messages.map((m) => m.seq),
+		[6, 7],
+	);
 });
 
 test('the first message of a new conversation: created, then said', () => {
 	const { store, heard } = setUp();
-	const info = conversation(1, 1, { id: '11', unread_count: 1, my: { read_seq: 0, unread_from: null, role: 'member', pinned: false, archived: false } });
+	const info = conversation(1, 1, {
+		id: '11',
+		unread_count: 1,
+		my: { read_seq: 0, unread_from: null, role: 'member', pinned: false, archived: false },
+	});
 	store.durable({ type: 'conversation_created', conversation_id: '11', seq: 0, rev: 1, data: { conversation: info } }, 0);
-	store.durable({ ...said(1, 1, '2'), conversation_id: '11', data: { message: message(1, '2', { conversation_id: '11' }) } }, 0);
+	store.durable(
+		{ ...said(1, 1, '2'), conversation_id: '11', data: { message: message(1, '2', { conversation_id: '11' }) } },
+		0,
+	);
 	const room = store.rooms.get('11')!;
 	assert.equal(room.unread, 1);
-	assert.deepEqual(room.messages.map((m) => m.seq), [1]);
+	assert.deepEqual(
+		room.messages.map((m) => m.seq),
+		[1],
+	);
 	assert.deepEqual(heard, [1]);
 });
 
