@@ -14,7 +14,7 @@
 int calls_request(struct conn *, int64_t id, struct str method, struct str path, json_t *body);
 int calls_typing(struct conn *, int64_t conversation_id, bool is_typing, struct str kind);
 int calls_read(struct conn *, int64_t conversation_id, int64_t seq);
-void calls_free(struct conn *);                        /* open ones finish by themselves, unheard */
+void calls_free(struct conn *); /* open ones finish by themselves, unheard */
 
 /* Is this a path a client may ask for? 0, INVALID, FORBIDDEN. */
 int calls_path(struct str path);

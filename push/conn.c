@@ -459,8 +459,8 @@ conn_close(struct conn *c, int code, const char *reason)
 }
 
 /*
- * Everything is written: either the peer closed first and we end, or we read on until it answers. Ending earlier would make nginx
- * reset a client that is still sending, and the reason would be lost with it.
+ * Everything is written: either the peer closed first and we end, or we read on until it answers. Ending earlier would
+ * make nginx reset a client that is still sending, and the reason would be lost with it.
  */
 static void
 after_flush(struct conn *c)

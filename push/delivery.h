@@ -18,7 +18,7 @@ void delivery_wrote(struct conn *, struct frame *, size_t offset, size_t n, cons
 size_t delivery_unacked(const struct conn *);
 /* The client has handled `count` events so far. 0 or INVALID. */
 int delivery_ack(struct conn *, int64_t count);
-bool delivery_tick(struct conn *, int64_t now_ms);     /* retries; is there anything to wait for? */
+bool delivery_tick(struct conn *, int64_t now_ms); /* retries; is there anything to wait for? */
 void delivery_free(struct conn *);
 
 #endif

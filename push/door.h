@@ -17,11 +17,11 @@ struct door;
 
 struct door_question {
 	const char *method;
-	struct str uri;                  /* raw, with query */
-	struct str body;                 /* JSON; absent: none */
-	int64_t user_id;                 /* command door: who the socket belongs to; 0: nobody */
+	struct str uri;  /* raw, with query */
+	struct str body; /* JSON; absent: none */
+	int64_t user_id; /* command door: who the socket belongs to; 0: nobody */
 	struct str session_id, address;
-	int64_t timeout_ms;              /* from now, waiting included */
+	int64_t timeout_ms; /* from now, waiting included */
 };
 
 /* NULL: no answer (away, timed out, malformed). The answer lives during the call. */

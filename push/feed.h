@@ -3,8 +3,8 @@
  *
  *     DOWN -> RESUBSCRIBING -> CATCHING -> LIVE -> DOWN ...
  *
- * In DOWN and RESUBSCRIBING the log is polled from a safe horizon, and new connections need not wait for Redis. CATCHING is one
- * more poll after every subscription was confirmed.
+ * In DOWN and RESUBSCRIBING the log is polled from a safe horizon, and new connections need not wait for Redis. CATCHING is
+ * one more poll after every subscription was confirmed.
  */
 #ifndef PEAL_PUSH_FEED_H
 #define PEAL_PUSH_FEED_H
@@ -12,18 +12,18 @@
 #include "conn.h"
 #include "redis_link.h"
 
-void feed_start(void (*settled)(void));           /* settled: live, or declared degraded; once */
+void feed_start(void (*settled)(void)); /* settled: live, or declared degraded; once */
 void feed_stop(void);
-void feed_tick(int64_t now_ms);                   /* every CONN_TICK_MS */
+void feed_tick(int64_t now_ms); /* every CONN_TICK_MS */
 
 /* A connection waits for its user's channel: replay_open() is called when it may go on, perhaps at once. */
 void feed_join(struct conn *);
-void feed_left(struct hub_channel *);                  /* a listener has left u: or p: */
-void feed_hear(struct hub_channel *);                  /* subscribe, unless it is */
-bool feed_live(void);                                  /* Redis can be asked and everything is subscribed */
+void feed_left(struct hub_channel *); /* a listener has left u: or p: */
+void feed_hear(struct hub_channel *); /* subscribe, unless it is */
+bool feed_live(void);                 /* Redis can be asked and everything is subscribed */
 
 /* A command on the other link: dropped (fn called with NULL) while Redis is away. */
 void feed_command(size_t argc, const struct str *argv, redis_reply_fn, void *arg);
-void feed_tell(int64_t user_id, struct str frame);     /* PUBLISH p:<user>, an ephemeral record */
+void feed_tell(int64_t user_id, struct str frame); /* PUBLISH p:<user>, an ephemeral record */
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * frame -- one outgoing WebSocket frame: header and payload, written once, counted references, the same bytes for every socket.
+ * frame -- one outgoing WebSocket frame: header and payload, written once, references counted, the same for every socket.
  *
  * Immutable after it was made. A frame is made with one reference, which belongs to the maker.
  */
@@ -11,39 +11,47 @@
 
 /* In the order in which they are given up when a socket is slow; the last two are never. */
 enum frame_class {
-	FRAME_EPHEMERAL,                 /* typing, presence: nobody misses it */
-	FRAME_DURABLE,                   /* events and batches: the log has them */
-	FRAME_MARK,                      /* delivered, read: last write wins, repeated in heads */
-	FRAME_ANSWER,                    /* what this connection was told about itself: welcome, response, error, bye */
-	FRAME_CONTROL,                   /* ping, pong, close */
+	FRAME_EPHEMERAL, /* typing, presence: nobody misses it */
+	FRAME_DURABLE,   /* events and batches: the log has them */
+	FRAME_MARK,      /* delivered, read: last write wins, repeated in heads */
+	FRAME_ANSWER,    /* what this connection was told about itself: welcome, response, error, bye */
+	FRAME_CONTROL,   /* ping, pong, close */
 };
 
 /* Where a durable event stands. */
 struct place {
-	int64_t id;                      /* of a conversation, or of a user */
-	char stream;                     /* 'c' or 'u' */
-	int64_t position, seq;           /* seq: what an ack moves delivered_seq to; 0 for a user's stream */
+	int64_t id;            /* of a conversation, or of a user */
+	char stream;           /* 'c' or 'u' */
+	int64_t position, seq; /* seq: what an ack moves delivered_seq to; 0 for a user's stream */
 };
 
 struct frame {
-	uint32_t refs, n;                /* n: bytes on the wire */
-	uint8_t head;                    /* of which WebSocket header */
+	uint32_t refs, n; /* n: bytes on the wire */
+	uint8_t head;     /* of which WebSocket header */
 	uint8_t class;
-	uint16_t events;                 /* durable events inside: 0, 1, or those of a batch */
-	struct place place;              /* of the event when it is one */
+	uint16_t events;    /* durable events inside: 0, 1, or those of a batch */
+	struct place place; /* of the event when it is one */
 	unsigned char bytes[];
 };
 
 struct frame *frame_new(enum frame_class, enum ws_opcode, struct str payload);
 struct frame *frame_text(enum frame_class, struct str payload);
-struct frame *frame_event(const struct place *, struct str payload);  /* FRAME_DURABLE, one event */
-struct frame *frame_close(int code, const char *reason);              /* a close frame; WS_NO_CODE: with an empty payload */
+struct frame *frame_event(const struct place *, struct str payload); /* FRAME_DURABLE, one event */
+struct frame *frame_close(int code, const char *reason);             /* a close frame; WS_NO_CODE: with an empty payload */
 /* A frame whose payload is still to be written at frame_payload(): n bytes. */
 struct frame *frame_blank(enum frame_class, enum ws_opcode, size_t n);
 struct frame *frame_ref(struct frame *);
-void frame_unref(struct frame *);                                     /* NULL-safe */
+void frame_unref(struct frame *); /* NULL-safe */
 
-static inline char *frame_payload(struct frame *f) { return (char *)f->bytes + f->head; }
-static inline struct str frame_view(const struct frame *f) { return str_n((const char *)f->bytes + f->head, f->n - f->head); }
+static inline char *
+frame_payload(struct frame *f)
+{
+	return (char *)f->bytes + f->head;
+}
+static inline struct str
+frame_view(const struct frame *f)
+{
+	return str_n((const char *)f->bytes + f->head, f->n - f->head);
+}
 
 #endif

@@ -77,8 +77,9 @@ open_everything(struct arena *arena, const struct conf *conf, int64_t index, int
 	r = token_keys_load(NULL, conf->token_public_key_file, conf->token_issuer, conf->token_audience, &push.keys);
 	if (r)
 		return trace(r);
-	*ret_path = conf_socket(arena, conf, name);
-	r = daemon_listen(name, *ret_path, ret_fd);
+	/* a socket that systemd passed is systemd's to unlink */
+	*ret_path = getenv("LISTEN_FDS") ? NULL : conf_socket(arena, conf, name);
+	r = daemon_listen(name, conf_socket(arena, conf, name), ret_fd);
 	if (r)
 		return trace(r);
 	push.conf = conf;
@@ -117,7 +118,7 @@ main(int argc, char **argv)
 		log_fault("start", r, NULL);
 		return 1;
 	}
-	LOG(NOTICE, "listening", L_CSTR("socket", path));
+	LOG(NOTICE, "listening", L_CSTR("socket", path ? path : "systemd"));
 	r = server_run(fd, signal_fd, path);
 	token_keys_free(push.keys);
 	arena_free(push.arena);

@@ -1,7 +1,8 @@
 /*
  * notes -- what the workers are told in batches: delivered marks (every second) and last_seen_at.
  *
- * Only the newest per key is kept, so what waits is bounded by people and conversations, not by time; a failed batch goes back.
+ * Only the newest per key is kept, so what waits is bounded by people and conversations, not by time; a failed batch
+ * goes back.
  */
 #ifndef PEAL_PUSH_NOTES_H
 #define PEAL_PUSH_NOTES_H
@@ -11,8 +12,8 @@
 
 void notes_ack(int64_t user_id, int64_t conversation_id, int64_t seq);
 void notes_seen(int64_t user_id, int64_t wall_us);
-void notes_flush(void);                                /* every second, and at the end */
-bool notes_empty(void);                                /* nothing waits and nothing is on its way */
+void notes_flush(void); /* every second, and at the end */
+bool notes_empty(void); /* nothing waits and nothing is on its way */
 void notes_deinit(void);
 
 #endif

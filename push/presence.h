@@ -6,13 +6,13 @@
 
 #include "conn.h"
 
-void presence_joined(struct hub_channel *);            /* a connection of this user has come */
-void presence_active(struct hub_channel *);            /* the person is at the keyboard */
-void presence_sweep(struct hub_channel *);             /* now and then: has the person gone away? */
+void presence_joined(struct hub_channel *); /* a connection of this user has come */
+void presence_active(struct hub_channel *); /* the person is at the keyboard */
+void presence_sweep(struct hub_channel *);  /* now and then: has the person gone away? */
 /* The last connection left, at this time, and our own subscription has ended: tell, unless another process has the user. */
 void presence_ended(int64_t user_id, int64_t left_wall_us);
-void presence_again(void);                             /* Redis is back: tell and ask everything anew */
-void presence_heard(void);                             /* a p: channel was confirmed, or Redis is away */
+void presence_again(void); /* Redis is back: tell and ask everything anew */
+void presence_heard(void); /* a p: channel was confirmed, or Redis is away */
 
 /* 0, or INVALID past push_watch_max. Unknown people and strangers are silently not watched. */
 int presence_watch(struct conn *, const int64_t *ids, size_t n);

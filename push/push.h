@@ -18,9 +18,9 @@ struct push {
 	uv_loop_t loop;
 	struct token_keys *keys;
 	struct hub hub;
-	struct door *command, *feed;     /* for clients' wishes; for our own needs */
-	struct arena *arena;             /* of one client frame, or one answer of a door */
-	struct buf text;                 /* scratch: a frame's or a request's JSON while it is being written */
+	struct door *command, *feed; /* for clients' wishes; for our own needs */
+	struct arena *arena;         /* of one client frame, or one answer of a door */
+	struct buf text;             /* scratch: a frame's or a request's JSON while it is being written */
 	size_t connections;
 	bool draining;
 };
@@ -28,8 +28,16 @@ struct push {
 extern struct push push;
 
 /* Milliseconds of the loop's clock, as of this turn. */
-static inline int64_t push_now(void) { return (int64_t)uv_now(&push.loop); }
-static inline uint32_t push_seconds(void) { return (uint32_t)(uv_now(&push.loop) / 1000); }
+static inline int64_t
+push_now(void)
+{
+	return (int64_t)uv_now(&push.loop);
+}
+static inline uint32_t
+push_seconds(void)
+{
+	return (uint32_t)(uv_now(&push.loop) / 1000);
+}
 /* Random, in [0, most]. For jitter, not for secrets. */
 int64_t push_random(int64_t most);
 

@@ -19,7 +19,7 @@ typedef void (*redis_reply_fn)(void *arg, const redisReply *);
 
 struct redis_link_events {
 	void (*up)(void);
-	void (*down)(void);              /* also at start when Redis is away, once; then only after each up */
+	void (*down)(void);               /* also at start when Redis is away, once; then only after each up */
 	void (*push)(const redisReply *); /* subscribed link: every reply. NULL: this is a link for commands */
 };
 
@@ -29,6 +29,10 @@ bool redis_link_is_up(const struct redis_link *);
 /* When it is down the command is dropped, and fn (may be NULL) is called with NULL before this returns. */
 void redis_link_send(struct redis_link *, size_t argc, const struct str *argv, redis_reply_fn, void *arg);
 
-#define REDIS_ARGV(...) (sizeof((const struct str[]){ __VA_ARGS__ }) / sizeof(struct str)), (const struct str[]){ __VA_ARGS__ }
+#define REDIS_ARGV(...)                                                                                                     \
+	(sizeof((const struct str[]){ __VA_ARGS__ }) / sizeof(struct str)), (const struct str[])                            \
+	{                                                                                                                   \
+		__VA_ARGS__                                                                                                 \
+	}
 
 #endif

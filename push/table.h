@@ -24,9 +24,9 @@ struct table {
 	size_t n, size; /* size is 0 or a power of two */
 };
 
-void table_deinit(struct table *);                                   /* empties it; it may be used again */
+void table_deinit(struct table *);                                        /* empties it; it may be used again */
 struct table_slot *table_get(const struct table *, int64_t a, int64_t b); /* NULL: not there */
-struct table_slot *table_put(struct table *, int64_t a, int64_t b);  /* the old slot, or a new one with a zeroed value */
+struct table_slot *table_put(struct table *, int64_t a, int64_t b); /* the old slot, or a new one with a zeroed value */
 bool table_del(struct table *, int64_t a, int64_t b);
 /* Walks all slots in no order: begins with NULL, ends with NULL. Nothing may be put or deleted meanwhile. */
 struct table_slot *table_next(const struct table *, const struct table_slot *);

@@ -1,11 +1,12 @@
 /*
- * test_codec.c -- the WebSocket codec against exact bytes, modelled on the groups of the Autobahn test suite: 1 framing, 2 pings,
- * 3 reserved bits, 4 opcodes, 5 fragmentation, 6 UTF-8, 7 closing, 9 limits, 10 auto-fragmentation; and the HTTP upgrade.
+ * test_codec.c -- the WebSocket codec against exact bytes, modelled on the groups of the Autobahn test suite: 1 framing,
+ * 2 pings, 3 reserved bits, 4 opcodes, 5 fragmentation, 6 UTF-8, 7 closing, 9 limits, 10 auto-fragmentation; and the HTTP
+ * upgrade.
  *
  * Each case is decoded whole, byte by byte, and cut in two at every position; what comes out must always be the same.
  *
- * A case's input is words: <first byte in hex><payload>, masked, with the shortest length. Payloads: `:text`, `=hex`, `*n` (n filler
- * bytes). `u` in front: not masked; `l2`, `l8` in front: length in 2 or 8 bytes; `x` alone: raw bytes in hex.
+ * A case's input is words: <first byte in hex><payload>, masked, with the shortest length. Payloads: `:text`, `=hex`,
+ * `*n` (n filler bytes). `u` in front: not masked; `l2`, `l8` in front: length in 2 or 8 bytes; `x` alone: raw bytes in hex.
  * Output words: T text, B binary, P ping, O pong with a payload; C<code><payload> close; E<code> error.
  */
 #include "unit.h"

@@ -1,4 +1,4 @@
-/* test_door.c -- FastCGI records and CGI headers against exact bytes, and the door against libfcgi itself in a child process. */
+/* test_door.c -- FastCGI records and CGI headers against exact bytes, and the door against libfcgi in a child process. */
 #include "unit.h"
 
 #include <errno.h>
