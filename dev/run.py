@@ -112,8 +112,8 @@ def born(pid):
 class Progress:
     """One line per step with how long it took, on a stream or a pipe."""
 
-    def __init__(self, stream):
-        self.stream, self.began, self.open = stream, time.monotonic(), None
+    def __init__(self, stream, began=None):
+        self.stream, self.began, self.open = stream, began or time.monotonic(), None
 
     def step(self, text):
         self.done()
@@ -303,7 +303,7 @@ def supervise(place, port, progress, detached, ready=lambda: None):
     print("stopped", flush=True)
 
 
-def detach(place, port):
+def detach(place, port, began):
     """The same in a process of its own, which reports through a pipe until all is ready."""
     reader, writer = os.pipe()
     if os.fork() == 0:
@@ -312,7 +312,7 @@ def detach(place, port):
         code = 1
         pipe = os.fdopen(writer, "w", encoding="utf-8")
         try:
-            supervise_detached(place, port, pipe)
+            supervise_detached(place, port, pipe, began)
             code = 0
         except (StackError, OSError) as e:
             with contextlib.suppress(OSError, ValueError):
@@ -330,7 +330,7 @@ def detach(place, port):
     return 0 if ready else 1
 
 
-def supervise_detached(place, port, pipe):
+def supervise_detached(place, port, pipe, began):
     log = open(place.base / "supervisor.log", "a", encoding="utf-8")  # pylint: disable=consider-using-with
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -341,7 +341,7 @@ def supervise_detached(place, port, pipe):
         pipe.write("\0")
         pipe.close()
 
-    supervise(place, port, Progress(pipe), True, ready)
+    supervise(place, port, Progress(pipe, began), True, ready)
 
 
 # -- commands -------------------------------------------------------------------------------------------------------------------
@@ -359,7 +359,7 @@ def run():
         signal.signal(number, interrupt)
     build(progress)
     if os.environ.get("DETACH", "0") not in ("", "0"):
-        return detach(place, port)
+        return detach(place, port, progress.began)
     supervise(place, port, progress, False)
     return 0
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# tests/tools/nspawn.sh [root|user] -- a fresh clone of HEAD on a bare Debian 12, booted under systemd-nspawn: times `make run`, a
+# tests/tools/nspawn.sh [root|user|interrupted] -- a fresh clone of HEAD on a bare Debian 12, booted under systemd-nspawn: times `make run`, a
 # second start and `make test` there, and checks that nothing of the distribution's was started, enabled or changed. Needs root,
-# debootstrap and systemd-container. The bare system is kept in $CACHE; packages are fetched anew each time.
+# debootstrap and systemd-container. `interrupted` breaks the first installation off, twice, on a system with a policy-rc.d of its
+# own. QUICK=1 leaves `make test` out. The bare system is kept in $CACHE; packages are fetched anew each time.
 set -euo pipefail
 
 who=${1:-root}
@@ -60,15 +61,16 @@ ExecStopPost=/sbin/poweroff
 UNIT
 
 { echo "who=$who"; cat <<'CHECK'; } > "$root/check.sh"
-set -u
+set -um
 failed=0
 expect() { local what=$1; shift; if "$@"; then echo "ok: $what"; else echo "NOT OK: $what"; failed=1; fi; }
 not() { ! "$@"; }
 timed() { local what=$1 began; shift; began=$(date +%s.%N); "$@"; local code=$?
     echo "figures: $what: $(echo "$(date +%s.%N) $began" | awk '{printf "%.1f", $1 - $2}') s, code $code"; return $code; }
 # the brackets keep the pattern from finding grep itself
+pgrep_dpkg() { cat /proc/[0-9]*/comm 2>/dev/null | grep -qx dpkg; }
 lives() { grep -lsE "$home/[p]eal/|/var/tmp/[p]eal-dev|/tmp/[p]eal-" /proc/[0-9]*/cmdline; }
-if [ $who = root ]; then
+if [ $who != user ]; then
     mkdir -m 0700 /root/work; home=/root/work
     as() { "$@"; }
 else
@@ -79,6 +81,24 @@ fi
 chmod -R a+rX /peal.git
 as git config --global --add safe.directory '*'
 as git clone -q /peal.git $home/peal; cd $home/peal
+policy=absent
+if [ $who = interrupted ]; then
+    policy='exit 0 # the sysadmin says so'
+    echo "$policy" > /usr/sbin/policy-rc.d
+    for signal in INT KILL; do
+        dev/setup.sh & setup=$!
+        until pgrep_dpkg; do sleep 0.05; done; sleep 2
+        if [ $signal = INT ]; then
+            # what a terminal does: the whole group hears it
+            kill -INT -- -$setup; wait $setup
+            expect "interrupted: policy-rc.d is the old one" test "$(cat /usr/sbin/policy-rc.d)" = "$policy"
+            expect "interrupted: createcluster.conf is untouched" not grep -q "^create_main" /etc/postgresql-common/createcluster.conf
+        else
+            kill -KILL -- -$setup; wait $setup
+            while pgrep_dpkg; do sleep 0.05; done
+        fi
+    done
+fi
 expect "make run" timed "make run, first" as make run DETACH=1 PORT=18080
 expect "it serves" as make status
 expect "port 80 is still the other's" systemctl -q is-active taken.socket
@@ -87,7 +107,8 @@ for unit in nginx redis-server postgresql; do
     expect "$unit is not enabled" not systemctl -q is-enabled $unit
 done
 expect "no cluster" test -z "$(ls /etc/postgresql/*/ 2>/dev/null)"
-expect "no policy-rc.d" test ! -e /usr/sbin/policy-rc.d
+expect "policy-rc.d is as it was" test "$(cat /usr/sbin/policy-rc.d 2>/dev/null || echo absent)" = "$policy"
+expect "nothing was saved and forgotten" test -z "$(ls /usr/sbin/policy-rc.d.* /etc/postgresql-common/*.peal* 2>/dev/null)"
 expect "createcluster.conf is the package's" cmp /etc/postgresql-common/createcluster.conf /usr/share/postgresql-common/createcluster.conf
 expect "only nginx's port is open" test "$(awk '$4 == "0A"' /proc/net/tcp | grep -c ':46A0 ')" = 1
 expect "make stop" as make stop
