@@ -68,8 +68,9 @@ visible(enum door door, const struct endpoint *e)
 		       str_has_prefix(str_c(e->path), door == DOOR_FEED ? STR("/feed/") : STR("/upload/"));
 	if (e->who == WHO_DAEMON)
 		return false;
-	if (door == DOOR_COMMAND && str_has_prefix(str_c(e->path), STR("/auth/")))
-		return false;
+	if (door == DOOR_COMMAND &&
+	    (str_has_prefix(str_c(e->path), STR("/auth/")) || str_has_prefix(str_c(e->path), STR("/media/"))))
+		return false; /* what these answer is nothing for a socket: cookies, and files */
 	return e->pool != POOL_AUTH || door == DOOR_AUTH;
 }
 

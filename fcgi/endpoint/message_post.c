@@ -53,7 +53,9 @@ check_content(struct req *req, const struct body *in)
 	struct str content = in->content;
 
 	if (!str_present(content))
-		return is_image(in) ? 0 : req_invalid(req, "/content", "required", "A text message says something.");
+		return is_image(in) ? 0
+		                    : req_invalid(req, "/content", str_is_null(content) ? "type" : "required",
+		                                  "A text message says something.");
 	if (text_blank(content))
 		return req_invalid(req, "/content", "too_short", "There is nothing to read in it.");
 	if ((int64_t)str_code_points(content) > req->conf->max_content_code_points)

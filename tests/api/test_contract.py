@@ -51,7 +51,7 @@ def test_operations():
         assert op.raw.get("summary") and op.raw.get("tags"), op
         errors = {s for s in op.statuses if s >= 400}
         assert any(s < 400 for s in op.statuses) and 500 in errors, op
-        assert op.pool in ("fast", "slow", "auth") or op.served_by_nginx, op
+        assert op.pool in ("fast", "slow", "auth") or op.served_by_nginx or op.served_by_media, op
         if op.served_by_nginx:
             continue
         assert {502, 503, 504} <= errors, op
@@ -116,12 +116,13 @@ def test_error_codes_are_the_program_s():
 def routes(stack):
     out = subprocess.run([f"{stack.build_dir}/peal-fcgi", "--routes"], capture_output=True, text=True, check=True).stdout
     rows = [line.split() for line in out.splitlines()]
-    return {(m, re.sub(r"{\w+}", "{}", p.removeprefix("/api/v1"))): (pool, who) for m, p, pool, who in rows if pool != "feed"}
+    return {(m, re.sub(r"{\w+}", "{}", p.removeprefix("/api/v1"))): (pool, who) for m, p, pool, who in rows if who != "daemon"}
 
 
 def test_routes_are_the_document_s(stack):
     served = routes(stack)
-    documented = {(op.method, re.sub(r"{\w+}", "{}", op.path)): op for op in contract.rest().operations if not op.served_by_nginx}
+    documented = {(op.method, re.sub(r"{\w+}", "{}", op.path)): op for op in contract.rest().operations
+                  if not op.served_by_nginx and not op.served_by_media}
     assert set(served) == set(documented)
     for key, op in documented.items():
         pool, who = served[key]
@@ -133,7 +134,7 @@ def test_nginx_forwards_each_route(stack, anonymous):
     """A worker answers each route: its log line has the request id of the reply, and the route. (Routes of the auth pool exist on
     no other socket.)"""
     for op in contract.rest().operations:
-        if op.served_by_nginx:
+        if op.served_by_nginx or op.served_by_media:
             continue
         path = re.sub(r"{\w+}", "1.1" if "/messages/{id}" in op.path else "1", op.path)
         reply = anonymous.call(op.method, path, raw=b"{}" if op.body else None, valid=False)

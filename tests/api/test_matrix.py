@@ -6,7 +6,7 @@ import pathlib
 import pytest
 import yaml
 
-from peal import contract, tokens, truth
+from peal import contract, media, tokens, truth
 from peal.people import Person
 from peal.ws import Socket
 
@@ -26,7 +26,12 @@ class World:
         theirs = self.x.start(self.y)
         self.x.say(theirs, "theirs", client_id="their-key")
         hidden = self.x.start(self.peer)
-        self.names = {"ours": ours, "theirs": theirs, "hidden": hidden, "nobody": "987654321", "peer": self.peer.id,
+        picture = media.png()
+        mine, used, other = (p.rest.post("/messages/upload-image", raw=picture, headers={"Content-Type": "image/png"}, expect=201)["id"]
+                             for p in (self.me, self.me, self.x))
+        self.me.rest.post(f"/conversations/{ours}/messages", {"client_id": "picture", "message_type": "image", "attachment_ids": [used]},
+                          expect=201)
+        self.names = {"mine": mine, "used": used, "other": other, "no_attachment": "0" * 32, "ours": ours, "theirs": theirs, "hidden": hidden, "nobody": "987654321", "peer": self.peer.id,
                       "forged_refresh": "A" * 75}
         token = self.me.token
         self.tokens = {"anonymous": None, "malformed": "a.b.c", "forged": tokens.altered(stack, token, key=tokens.other_key()),
@@ -71,7 +76,7 @@ def test_every_operation_has_rows():
         callers = set().union(*(wanted(row) for row in rows))
         assert callers == set(UNKNOWN + KNOWN), f"{op}: nobody asks as {set(UNKNOWN + KNOWN) - callers}"
         if any(p["in"] == "path" for p in rest.parameters):
-            foreign = [r for r in rows if "404" in str(r.get("me")) and ("{theirs}" in r["call"] or "{nobody}" in r["call"])]
+            foreign = [r for r in rows if "404" in str(r.get("me")) and ("{theirs}" in r["call"] or "{nobody}" in r["call"] or "{other}" in r["call"])]
             assert foreign, f"{op}: no row asks for what is another's"
 
 

@@ -308,8 +308,8 @@ def test_without_redis(stack):
             times.append(time.monotonic() - start)
         assert sorted(times)[20] < 0.1, f"median {sorted(times)[20]:.3f} s"
         for op, rows in MATRIX.items():
-            for row in rows[:1]:
-                if op in ("register", "login", "refresh", "logout", "deleteMessage"):
+            for row in [r for r in rows if "peer" in r and "404" not in str(r["peer"])][:1]:
+                if op in ("register", "login", "refresh", "logout", "deleteMessage", "uploadImage"):
                     continue
                 method, path = row["call"].split()
                 reply = world.peer.rest.call(method, world.fill(path), world.fill(row.get("body")), valid=False)

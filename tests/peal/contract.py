@@ -87,6 +87,7 @@ class Operation:
         self.raw = raw = expand(raw, "openapi.yaml")
         self.pool = raw.get("x-peal-pool")
         self.served_by_nginx = raw.get("x-peal-served") == "nginx"
+        self.served_by_media = raw.get("x-peal-served") == "media"
         self.secured = bool(raw.get("security", document("openapi.yaml")["security"]))
         self.parameters = raw.get("parameters", []) + expand(path_item.get("parameters", []), "openapi.yaml")
         self.statuses = {int(s) for s in raw["responses"]}
