@@ -21,7 +21,7 @@ SECONDS = 600
 def listed():
     """(file, name) of everything that stands there, without running it."""
     for file in sorted(HERE.glob("*.test.mjs")):
-        for name in re.findall(r"^test\('((?:[^'\\]|\\.)*)'", file.read_text(encoding="utf-8"), re.M):
+        for name in re.findall(r"^test\(\s*'((?:[^'\\]|\\.)*)'", file.read_text(encoding="utf-8"), re.M):
             yield pytest.param(file.name, name.replace("\\'", "'"), id=f"{file.name.split('.')[0]}: {name}")
 
 
