@@ -625,9 +625,9 @@ class Stack:
     def _write_nginx(self):
         """The site as a sysadmin installs it, with these values and no others replaced."""
         source, target = ROOT / "nginx", self.dir / "nginx"
-        pushes = "".join(f"\tserver unix:{self.run_dir}/push-{i}.sock max_fails=1 fail_timeout=2s;\n" for i in range(self.push_processes))
+        pushes = "".join(f"\tserver unix:{self.run_dir}/push-{i}.sock max_fails=0;\n" for i in range(self.push_processes))
         values = [
-            ("\tserver unix:/run/peal/push-0.sock max_fails=1 fail_timeout=2s;\n", pushes),
+            ("\tserver unix:/run/peal/push-0.sock max_fails=0;\n", pushes),
             ("unix:/run/peal/", f"unix:{self.run_dir}/"),
             ("root /usr/share/peal/web;", f"root {self.dir}/web;"),
             ("alias /usr/share/peal/openapi.json;", f"alias {self.dir}/openapi.json;"),
