@@ -120,7 +120,7 @@ class Socket:
                 return e.code
 
     async def hello(self, device="d", since=None, cursors=None, token=None, timeout=10):
-        """Says hello and reads up to `live`. Returns (welcome, heads, events replayed, live)."""
+        """Says hello and reads up to `live`. Returns (welcome, heads, events replayed, live); all of these are acknowledged."""
         frame = {"type": "hello", "device_id": device, "since": since}
         if cursors is not None:
             frame["cursors"] = cursors
@@ -135,15 +135,17 @@ class Socket:
         events, count = [], 0
         while True:
             frame = await self.recv(timeout)
+            if frame["type"] == "live":
+                return welcome, heads, events, frame
             if frame["type"] == "batch":
                 assert frame["count"] == len(frame["events"]), frame
-                events += frame["events"]
-                count += frame["count"]
+                new = frame["events"]
+            else:  # what happened meanwhile comes after the batches, before `live`
+                new = [frame] if frame["type"] in self.contract.durable else []
+            events += new
+            count += len(new)
+            if new:
                 await self.send({"type": "ack", "count": count})
-            elif frame["type"] == "live":
-                return welcome, heads, events, frame
-            else:
-                assert frame["type"] not in self.contract.durable, f"a durable event before live: {frame}"
 
     async def request(self, id_, method, path, body=None, timeout=10, valid=True):
         """A REST call over the socket; its reply is checked like one over HTTP."""
