@@ -59,7 +59,7 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(SRC_unit))
 PYTHON := /usr/bin/python3
 $(foreach v,PORT DETACH SAN TIER ONLY SEED KEEP,$(if $($(v)),$(eval export $(v))))
 
-.PHONY: help setup build unit-build fuzz-build fuzz web run stop status test check-sql format lint docs clean
+.PHONY: help setup all build unit-build fuzz-build fuzz web contract install uninstall run stop status test check-sql format lint docs clean
 help: ## this list
 	@echo "make <target>   [KIND=release|test|san] [SAN=1] [TIER=1|2|3] [PORT=8080] [DETACH=1] [SEED=n]"; echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -136,6 +136,18 @@ setup: ## install what is missing (Debian 12), for `make run` and `make test`
 
 web: ## build the web client into web/dist
 	@cd dev && $(PYTHON) -c 'import prepare; prepare.web()'
+
+contract: # what nginx serves as /api/v1/openapi.json
+	@cd dev && $(PYTHON) -c 'import prepare; prepare.contract()'
+
+all: ## build everything that `make install` installs
+	@$(MAKE) --no-print-directory KIND=release build web contract
+	@build/release/pealctl config sample > build/peal.conf
+# copies only, so that root needs nothing but bash and coreutils; DESTDIR= is for packages
+install: ## copy what `make all` has built into the system; PREFIX=/usr DESTDIR=
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' dev/install.sh install
+uninstall: ## remove what `make install` has copied, but no configuration and no data
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' dev/install.sh uninstall
 
 run: ## build and run everything privately, with demo people; PORT=8080 DETACH=1
 	@dev/setup.sh

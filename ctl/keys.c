@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../lib/base/bytes.h"
@@ -12,12 +13,19 @@
 
 #define REFRESH_KEY_BYTES 32
 
-/* A new file, never one that exists: a lost key ends every session. */
+/*
+ * A new file, never one that exists: a lost key ends every session. Its mode is what we say, whatever root's umask is: the
+ * group, inherited from the folder, must read it.
+ */
 static FILE *
 create(const char *path, mode_t mode)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
+	if (fd >= 0 && fchmod(fd, mode)) {
+		close(fd);
+		return NULL;
+	}
 	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 

@@ -7,8 +7,10 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "../lib/base/bytes.h"
 #include "../lib/store/db.h"
@@ -189,6 +191,22 @@ migrate_connected(struct ctl *ctl, struct db *db, struct migrations *all, bool s
 	return status;
 }
 
+/* Where `make install` has put them, whatever its PREFIX was: bin/pealctl stands beside share/peal/sql. */
+static const char *
+installed_dir(struct arena *a)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *slash;
+
+	path[n < 0 ? 0 : n] = '\0';
+	slash = strrchr(path, '/');
+	if (!slash)
+		return "/usr/share/peal/sql";
+	*slash = '\0';
+	return arena_printf(a, "%s/../share/peal/sql", path).p;
+}
+
 static int
 migrate(struct ctl *ctl, int argc, char **argv)
 {
@@ -200,7 +218,7 @@ migrate(struct ctl *ctl, int argc, char **argv)
 
 	if (argc)
 		return EXIT_USAGE;
-	status = read_all(ctl, dir ? dir : "/usr/share/peal/sql", all);
+	status = read_all(ctl, dir ? dir : installed_dir(ctl->arena), all);
 	if (status != EXIT_DONE)
 		return status;
 	db = db_new_bare(ctl->conf.database_owner, "pealctl migrate");

@@ -30,7 +30,7 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(argon2_passes, "2", 1, 100, "Passes of Argon2id over its memory."),
 	INT_KEY(auth_nice, "10", 0, 19, "Niceness of the workers that hash passwords, so that a flood of logins cannot slow messages down."),
 	STRING_KEY(database, "host=/run/postgresql dbname=peal user=peal", "libpq connection string of the role the daemons use."),
-	STRING_KEY(database_owner, "host=/run/postgresql dbname=peal user=peal_owner", "libpq connection string of the owner of the schema; only pealctl uses it."),
+	STRING_KEY(database_owner, "host=/run/postgresql dbname=peal user=postgres options='-c role=peal_owner'", "libpq connection string that acts as the owner of the schema; only `pealctl migrate` uses it."),
 	INT_KEY(drain_seconds, "20", 0, 3600, "How long REST workers may finish their request after SIGTERM or SIGHUP."),
 	INT_KEY(event_retention_days, "30", 1, 3650, "How long events are kept for devices that were away; older ones start afresh."),
 	WORD_KEY(log_level, "info", "error warning notice info debug", "The least important kind of line that is logged."),
