@@ -17,9 +17,12 @@ before(
 );
 
 after(async () => {
-	await alice?.leave();
-	await carol?.leave();
-	await browser?.close();
+	try {
+		await alice?.leave();
+		await carol?.leave();
+	} finally {
+		await browser?.close(); // an open browser would keep this process for ever
+	}
 });
 
 test('list, conversation, and back', { timeout: 60_000 }, async () => {

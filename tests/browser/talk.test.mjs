@@ -18,9 +18,12 @@ before(
 );
 
 after(async () => {
-	await alice?.leave();
-	await bob?.leave();
-	await browser?.close();
+	try {
+		await alice?.leave();
+		await bob?.leave();
+	} finally {
+		await browser?.close(); // an open browser would keep this process for ever
+	}
 });
 
 test('a message arrives live, is counted as unread, and becomes read', { timeout: 60_000 }, async () => {
