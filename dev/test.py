@@ -129,6 +129,7 @@ PARTS = [
     ("fuzz", fuzz, False),
     ("web", web, False),
     ("tree", pytest("tests/tree"), False),
+    ("install", pytest("tests/install"), False),
     ("sql", pytest("tests/sql"), False),
     ("api", pytest("tests/api"), False),
     ("site", pytest("tests/site"), False),
@@ -142,9 +143,27 @@ PARTS = [
 ]
 
 
+def booted(name, *argv):
+    """Boots a container; prints a line `ok: ...` or `NOT OK: ...` for everything it looked at."""
+    def run():
+        code, text = execute(argv, 7200)
+        ok, bad = (len(re.findall(rf"^{word}: ", text, re.M)) for word in ("ok", "NOT OK"))
+        if not bad and (code or not ok):
+            bad, text = 1, text + f"\n{name} ended with code {code}\n"
+        result = Result(ok, bad, 0, f"--- {name}\n{text}\n")
+        result.notes = "\n".join(line for line in text.splitlines() if line.startswith("figures:"))
+        return result
+    return run
+
+
+if TIER >= 3:
+    PARTS += [("nspawn", booted("nspawn", "bash", "tests/tools/nspawn.sh"), True),
+              ("boot", booted("boot", "/usr/bin/python3", "tests/install/boot.py"), True)]
+
+
 def has_tests(name):
     """Folders are added before their first test is."""
-    return name == "web" or any(any((ROOT / "tests" / name).glob(pattern)) for pattern in ("test_*", "fuzz_*.c"))
+    return name in ("web", "nspawn", "boot") or any(any((ROOT / "tests" / name).glob(pattern)) for pattern in ("test_*", "fuzz_*.c"))
 
 
 def chosen():
@@ -205,8 +224,6 @@ def main():
         for part in parts:
             if part[2]:
                 total.add(timed(part))
-        if TIER >= 3 and not os.environ.get("ONLY"):
-            total.add(timed(("nspawn", nspawn, True)))
     except prepare.PrepareError as e:
         total.add(Result(0, 1, 0, f"{e}\n"))
     if total.text:
@@ -214,11 +231,6 @@ def main():
     print(f"  in {time.monotonic() - began:.0f} s")
     print(total)
     return 1 if total.failed else 0
-
-
-def nspawn():
-    code, text = execute(["bash", "tests/tools/nspawn.sh"], 7200)
-    return Result(0 if code else 1, 1 if code else 0, 0, f"--- nspawn\n{text}\n")
 
 
 if __name__ == "__main__":
