@@ -22,6 +22,7 @@
 #define ASK_MS     10000
 #define RECENT_MS  20000
 #define SETTLE_MS  3000 /* at start: how long to wait for Redis before serving without it */
+#define ANOTHER_LOG 409 /* of /feed/poll: the place we asked from is of another epoch, or no longer kept */
 
 enum feed_state { FEED_DOWN, FEED_RESUBSCRIBING, FEED_CATCHING, FEED_LIVE };
 
@@ -414,6 +415,22 @@ wake_all(void)
 static void ask_poll(void);
 
 static void
+restart(struct conn *c)
+{
+	conn_close(c, WS_RESTART, "the log begins anew");
+}
+
+/* A restore, a promotion, or a place older than the log is kept: what everybody has may be numbered otherwise now. */
+static void
+begin_afresh(void)
+{
+	LOG(WARNING, "feed", L_CSTR("state", "afresh"), L_CSTR("reason", "our place is not in this log"));
+	set_since(NULL);
+	feed.horizons_n = 0;
+	conn_each(restart);
+}
+
+static void
 on_polled(void *arg, const struct cgi_answer *a)
 {
 	bool first = !feed.since, complete = (intptr_t)arg == feed.catching && feed.state == FEED_CATCHING;
@@ -422,6 +439,10 @@ on_polled(void *arg, const struct cgi_answer *a)
 
 	feed.asking = false;
 	feed.poll_ms = push_now() + push.conf->push_poll_ms;
+	if (a && a->status == ANOTHER_LOG) {
+		begin_afresh();
+		return;
+	}
 	if (!parse_polled(a, &rest, &in))
 		return;
 	set_since(mem_cstr(in.since));

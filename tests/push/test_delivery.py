@@ -164,6 +164,21 @@ async def test_without_redis(stack, pair):
         await d.stop()
 
 
+async def test_the_log_begins_anew_without_redis(stack, pair):
+    """A restore while Redis is away: the place that is polled from means nothing any more, and everybody begins afresh."""
+    a, b, conversation = pair
+    async with Device(b) as d:
+        await operate(stack.stop, "redis")
+        await run(a.say, conversation, "of the old log")
+        await run(stack.psql, "UPDATE peal_meta SET epoch = 'restored'")
+        await d.until(lambda d: d.stats["fresh"] == 2, what="a second fresh start")
+        m = await run(a.say, conversation, "of the new log")
+        await d.at(conversation, m["seq"], 5)
+        await operate(stack.start, "redis")
+        await settle([d])
+        assert set(d.closes) == {1012}, d.closes
+
+
 async def test_redis_comes_and_goes_under_load(stack, pair):
     a, b, conversation = pair
     devices = [await Device(p).start() for p in (a, b, b)]
