@@ -11,7 +11,7 @@
 #define SECOND_US        INT64_C(1000000)
 #define TURN_US          (5 * SECOND_US)
 #define WALK_US          (24 * 3600 * SECOND_US)
-#define WALK_FIRST_US    (60 * SECOND_US)
+#define WALK_FIRST_US    (5 * SECOND_US)
 #define WALK_AGE_SECONDS (24 * 3600) /* what is younger may be about to be registered */
 #define BATCH            200
 #define TIMEOUT_MS       5000

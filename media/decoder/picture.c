@@ -82,6 +82,7 @@ struct work {
 	struct job_result *result;
 	int width, height; /* of the source, upright, one frame */
 	int frames;
+	bool profiled, cmyk; /* colours that must be converted: what is sRGB already would come out of it worse */
 };
 
 static enum job_found
@@ -104,6 +105,8 @@ look(struct work *w)
 	w->width = swap ? vips_image_get_height(header) : vips_image_get_width(header);
 	w->height = swap ? vips_image_get_width(header) : vips_image_get_height(header);
 	w->frames = vips_image_get_n_pages(header);
+	w->cmyk = vips_image_get_interpretation(header) == VIPS_INTERPRETATION_CMYK;
+	w->profiled = w->cmyk || vips_image_get_typeof(header, VIPS_META_ICC_NAME);
 	g_object_unref(header);
 	w->result->source_width = (uint32_t)w->width;
 	w->result->source_height = (uint32_t)w->height;
@@ -137,8 +140,8 @@ decode(struct work *w, int width, int height, bool all)
 	VipsImage *small = NULL;
 
 	if (vips_thumbnail_buffer((void *)(uintptr_t)w->bytes, w->job->size, &small, width, "height", height, "size",
-	                          VIPS_SIZE_DOWN, "option_string", options, "export_profile", "srgb", "intent",
-	                          VIPS_INTENT_PERCEPTUAL, NULL))
+	                          VIPS_SIZE_DOWN, "option_string", options, "export_profile", w->profiled ? "srgb" : NULL,
+	                          "import_profile", w->cmyk ? "cmyk" : NULL, "intent", VIPS_INTENT_PERCEPTUAL, NULL))
 		return NULL;
 	return plain(small);
 }
