@@ -4,6 +4,7 @@
 # debootstrap and systemd-container. `interrupted` breaks the first installation off, twice, on a system with a policy-rc.d of its
 # own. QUICK=1 leaves `make test` out. The bare system is kept in $CACHE; packages are fetched anew each time.
 set -euo pipefail
+{   # read whole before it runs, so that an edit meanwhile changes nothing
 
 who=${1:-root}
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
@@ -128,4 +129,6 @@ timeout 5400 systemd-nspawn -q -b -D "$root" --keep-unit --register=no --private
     --console=read-only > "$CACHE/$who-console.log" 2>&1 < /dev/null || true
 cp "$root/check.log" "$CACHE/$who-check.log"
 cat "$CACHE/$who-check.log"
-grep -q '^result: 0$' "$CACHE/$who-check.log"
+grep -q '^result: 0$' "$CACHE/$who-check.log" && exit 0
+exit 1
+}
