@@ -98,6 +98,7 @@ def test_a_retry_finds_the_first(stack, pair):
         reply = a.rest.post(f"/conversations/{conversation}/messages", again, expect=200)
         assert reply.json == first.json
     assert a.rest.post("/messages", {**body, "conversation_id": conversation}, expect=200).json == first.json
+    a.rest.post("/messages", {**body, "conversation_id": conversation, "content": "other"}, expect=(409, "idempotency_conflict"))
     for other in ({"content": "other"}, {"reply_to": f"{conversation}.1"}, {"content": "hello "}, {"mentions": [{"user_id": a.id, "offset": 0, "length": 1}]}):
         a.rest.post(f"/conversations/{conversation}/messages", {**body, **other}, expect=(409, "idempotency_conflict"))
     assert len(truth.messages(stack, conversation)) == 2

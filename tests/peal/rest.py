@@ -74,8 +74,9 @@ class Client:
                 self.close()
             return response.status, fields, raw
 
-    def call(self, method, path, body=None, *, query=None, raw=None, headers=None, token=..., valid=None, expect=None):
-        """One request, path below /api/v1. `raw` sends these bytes as the body. The request is checked against the contract
+    def call(self, method, path, body=None, *, query=None, raw=None, headers=None, token=..., valid=None, expect=None,
+             exact_query=None):
+        """One request, path below /api/v1. `raw` sends these bytes as the body, `exact_query` this text after the `?`. The request is checked against the contract
         unless valid=False, or raw is given; the reply always is. expect: a status, or (status, code)."""
         parts = urllib.parse.urlsplit(path)
         query = dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True)) | {k: str(v) for k, v in (query or {}).items()}
@@ -93,7 +94,8 @@ class Client:
         if body is not None or raw is not None:
             send.setdefault("Content-Type", "application/json")
             raw = json.dumps(body).encode() if raw is None else raw
-        target = PREFIX + parts.path + ("?" + urllib.parse.urlencode(query) if query else "")
+        text = exact_query if exact_query is not None else urllib.parse.urlencode(query)
+        target = PREFIX + parts.path + (f"?{text}" if text else "")
         status, fields, data = self._exchange(method, target, raw, {k: v for k, v in send.items() if v is not None})
         reply = Reply(status, fields, data, op or f"{method} {path}")
         self.contract.check_response(op, status, fields, reply.json)
