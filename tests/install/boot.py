@@ -1,0 +1,312 @@
+#!/usr/bin/python3
+"""Installs Peal in a fresh Debian 12 by the commands of docs/install.md, boots it under systemd, and chats there (TIER=3).
+
+    tests/install/boot.py           needs root, debootstrap and systemd-container; KEEP=1 leaves the system for a look
+
+The commands are taken from the page as they stand: blocks marked `sh build` run here, `sh tree` and `sh` in the container, which
+has the checkout read only and no network. Prints `ok:` or `NOT OK:` for everything it looks at.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CACHE = pathlib.Path(os.environ.get("CACHE", "/var/tmp/peal-nspawn"))
+SOURCE = "/usr/src/peal"
+PACKAGES = ["nginx-light", "postgresql", "redis-server", "libfcgi0ldbl", "libpq5", "libhiredis0.14", "libjansson4", "libargon2-1",
+            "libuv1", "libvips42", "libwebpmux3", "python3"]
+SERVICES = ["peal-fcgi", "peal-jobs", "peal-media", "peal-push@0"]
+SOCKETS = {"fast": "www-data", "slow": "www-data", "auth": "www-data", "upload": "www-data", "media": "www-data",
+           "push-0": "www-data", "command": "peal-push", "feed": "peal-push", "keeper": "peal"}
+REBOOT = 133    # how systemd-nspawn says with --keep-unit that the system wants to come up again
+failures = []
+
+
+def check(what, good, why=""):
+    print(f"{'ok' if good else 'NOT OK'}: {what}" + (f"\n{why}" if why and not good else ""), flush=True)
+    if not good:
+        failures.append(what)
+
+
+class Fatal(Exception):
+    """Without this nothing that follows makes sense."""
+
+
+class System:
+    """The container: an overlay on the cached system, so that every run starts from the same."""
+
+    def __init__(self, below):
+        CACHE.mkdir(parents=True, exist_ok=True)
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="install-", dir=CACHE))
+        self.root = self.dir / "root"
+        for name in ("root", "upper", "work"):
+            (self.dir / name).mkdir()
+        os.chmod(self.dir / "upper", 0o755)
+        subprocess.run(["mount", "-t", "overlay", "overlay", "-o",
+                        f"lowerdir={below},upperdir={self.dir}/upper,workdir={self.dir}/work", self.root], check=True)
+        self.console = open(self.dir / "console.log", "wb")
+        self.nspawn = None
+
+    def boot(self):
+        name = self.dir.name.replace("_", "-").lower()
+        self.nspawn = subprocess.Popen(
+            ["systemd-nspawn", "-q", "-b", "-D", self.root, f"--machine={name}", "--keep-unit", "--register=no", "--private-users=no",
+             "--private-network", "--resolv-conf=off", "--console=read-only", f"--bind-ro={ROOT}:{SOURCE}"],
+            stdin=subprocess.DEVNULL, stdout=self.console, stderr=self.console, start_new_session=True)
+        self.wait_booted()
+
+    @property
+    def leader(self):
+        """The container's process 1, as seen from here."""
+        with contextlib.suppress(OSError):
+            children = pathlib.Path(f"/proc/{self.nspawn.pid}/task/{self.nspawn.pid}/children").read_text().split()
+            if children:
+                return int(children[0])
+        return None
+
+    def reboot(self):
+        self.run("systemctl --no-block reboot")
+        code = self.nspawn.wait(120)
+        check(f"it goes down for a reboot within 2 minutes: {code}", code == REBOOT)
+        self.boot()
+
+    def wait_booted(self, seconds=120):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and self.nspawn.poll() is None:
+            leader = self.leader
+            if leader:
+                with contextlib.suppress(OSError):
+                    if pathlib.Path(f"/proc/{leader}/comm").read_text() == "systemd\n":
+                        state = self.run("systemctl is-system-running", check=False).stdout.strip()
+                        if state in ("running", "degraded"):
+                            return
+            time.sleep(0.3)
+        raise Fatal(f"not booted within {seconds} s; see {self.dir}/console.log")
+
+    def enter(self, *argv):
+        """The command line that runs argv inside, as root."""
+        return ["nsenter", "-t", str(self.leader), "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wdns=/root", "--",
+                "/usr/bin/env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8", *argv]
+
+    def run(self, script, check=True, seconds=300):
+        out = subprocess.run(self.enter("/bin/bash", "-euo", "pipefail", "-c", script), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                             errors="replace", check=False, timeout=seconds)
+        if check and out.returncode:
+            raise Fatal(f"this failed with {out.returncode}:\n{script}\n{out.stdout}{out.stderr}")
+        return out
+
+    def says(self, script):
+        return self.run(script, check=False).stdout.strip()
+
+    def does(self, script):
+        return self.run(script, check=False).returncode == 0
+
+    def chat(self, what):
+        """A process of this host's Python in the container's network."""
+        return ["nsenter", f"--net=/proc/{self.leader}/ns/net", "--", "/usr/bin/python3", str(ROOT / "tests/install/chat.py"), what]
+
+    def off(self):
+        if self.nspawn and self.nspawn.poll() is None:
+            if self.leader:
+                os.kill(self.leader, signal.SIGRTMIN + 4)     # systemd's word for poweroff
+            try:
+                self.nspawn.wait(120)
+            except subprocess.TimeoutExpired:
+                check("it powers off within 2 minutes", False)
+                os.killpg(self.nspawn.pid, signal.SIGKILL)
+                self.nspawn.wait()
+        self.console.close()
+
+    def remove(self):
+        subprocess.run(["umount", "-R", self.root], check=True)
+        shutil.rmtree(self.dir)
+
+
+def blocks():
+    """(where, script) of each block of commands of the page."""
+    page = (ROOT / "docs/install.md").read_text(encoding="utf-8")
+    return re.findall(r"^```sh ?(\w*)\n(.*?)^```$", page, re.M | re.S)
+
+
+def build():
+    env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "KIND")}
+    for where, script in blocks():
+        if where == "build":
+            out = subprocess.run(["/bin/bash", "-euo", "pipefail", "-c", script], cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+            if out.returncode:
+                raise Fatal(f"{script}\n{out.stdout}{out.stderr}"[-4000:])
+
+
+def bare():
+    out = subprocess.run(["bash", ROOT / "tests/tools/bare.sh", *PACKAGES], capture_output=True, text=True, check=False)
+    if out.returncode:
+        raise Fatal(out.stderr)
+    return out.stdout.strip()
+
+
+def follow_the_page(system):
+    began = time.monotonic()
+    for where, script in blocks():
+        if where == "build":
+            continue
+        out = system.run(f"cd {SOURCE}\n{script}" if where == "tree" else script, check=False)
+        check("docs/install.md: " + script.strip().splitlines()[0], out.returncode == 0, out.stdout + out.stderr)
+        if out.returncode:
+            raise Fatal("the page does not lead to the end")
+    print(f"figures: following docs/install.md took {time.monotonic() - began:.1f} s without building and fetching", flush=True)
+
+
+def look_at_units(system):
+    for service in SERVICES:
+        state = system.says(f"systemctl is-active {service}.service")
+        check(f"{service} is {state}", state == "active", system.says(f"systemctl status --no-pager -l {service}; journalctl -n 30 -u {service}"))
+    for name, group in SOCKETS.items():
+        unit = f"peal-push@{name[5:]}" if name.startswith("push-") else f"peal-{name}"
+        seen = system.says(f"systemctl is-active {unit}.socket; stat -c '%U:%G %a' /run/peal/{name}.sock").split("\n")
+        check(f"{unit}.socket: {' '.join(seen)}", seen == ["active", f"root:{group} 660"])
+
+
+def look_at_the_journal(system, since=""):
+    for service in SERVICES:
+        restarts = system.says(f"systemctl show -P NRestarts {service}")
+        check(f"{service} never died", restarts == "0", restarts)
+    found = system.says("journalctl -q --no-pager -p err -u 'peal-*'")
+    check("no fault in the journal", not found, found)
+    found = system.says("journalctl -q --no-pager -u 'peal-*' | grep -E 'SIGSYS|Operation not permitted|EPERM|EACCES|Permission denied'")
+    check("nothing was forbidden to the daemons that they tried", not found, found)
+    found = system.says("grep -hE '\\[(alert|emerg|crit)\\]' /var/log/nginx/error.log")
+    check("no alarm of nginx's", not found, found)
+    found = system.says("grep -hE 'FATAL|PANIC' /var/log/postgresql/*.log | grep -vE 'starting up|shutting down|administrator command|Peer authentication failed'")
+    check("no fault of PostgreSQL's", not found, found)
+
+
+CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+
+
+def look_at_who_may_what(system):
+    def may_connect(user, path):
+        return system.does(f"setpriv --reuid={user} --regid=$(id -g {user}) --init-groups python3 -c {shlex.quote(CONNECT)} {path}")
+
+    def may_read(user, path):
+        return system.does(f"runuser -u {user} -- cat {path}")
+
+    for name, group in SOCKETS.items():
+        may = {user for user in ("www-data", "peal", "peal-push", "nobody") if may_connect(user, f"/run/peal/{name}.sock")}
+        check(f"{name}.sock is for {group}: {', '.join(sorted(may))}", may == {group})
+    for key in ("token.key", "refresh.key", "media-link.conf"):
+        may = {user for user in ("www-data", "peal", "peal-push", "nobody") if may_read(user, f"/etc/peal/{key}")}
+        check(f"{key} is for peal: {', '.join(sorted(may))}", may == {"peal"})
+    for user in ("peal-push", "nobody", "www-data"):
+        check(f"{user} does not get into the database", not system.does(f"runuser -u {user} -- psql -d peal -U peal -c 'SELECT 1'"))
+    check("peal may not change tables", not system.does("runuser -u peal -- psql -d peal -c 'DROP TABLE message'"))
+    check("nobody signs in as the owner", not system.does("runuser -u peal -- psql -d peal -U peal_owner -c 'SELECT 1'"))
+    check("redis answers peal-push", system.says(
+        "runuser -u peal-push -- redis-cli -s /run/redis/redis-server.sock ping") == "PONG")
+
+
+def talk(system, when):
+    out = subprocess.run(system.chat("talk"), capture_output=True, text=True, check=False)
+    check(f"two people chat, {when}", out.returncode == 0, out.stdout + out.stderr[-3000:])
+
+
+def endure(system):
+    """Reloads and restarts while somebody sends without pause."""
+    chat = subprocess.Popen(system.chat("endure"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if chat.stdout.readline() != "begun\n":
+        check("somebody sends all the time", False, chat.communicate("end\n")[1])
+        return
+    pid = system.says("systemctl show -P MainPID peal-fcgi")
+    for what in ("reload peal-fcgi", "reload peal-media", "restart peal-fcgi", "restart peal-jobs", "restart peal-media", "restart peal-push@0",
+                 "reload nginx", "restart redis-server", "restart peal-fcgi peal-push@0 peal-jobs peal-media"):
+        began = time.monotonic()
+        out = system.run(f"systemctl {what}", check=False)
+        check(f"systemctl {what}", out.returncode == 0, out.stderr)
+        if what == "reload peal-fcgi":
+            check("a reload keeps the master", system.says("systemctl show -P MainPID peal-fcgi") == pid)
+        print(f"figures: systemctl {what}: {time.monotonic() - began:.1f} s", flush=True)
+        time.sleep(1)
+    out, err = chat.communicate("end\n", timeout=180)
+    check(f"nothing was refused or lost meanwhile: {out.strip()}", chat.returncode == 0, err[-3000:])
+
+
+def sockets_go_with_their_units(system):
+    system.run("systemctl stop peal-fcgi peal-fast.socket")
+    check("a stopped socket leaves no file", not system.does("test -e /run/peal/fast.sock"))
+    system.run("systemctl start peal-fast.socket")
+    state = system.says("systemctl is-active peal-fcgi")
+    check(f"the service waits for the first request: {state}", state == "inactive")
+    talk(system, "after a request started peal-fcgi")
+
+
+def the_tool_says_no(system):
+    out = system.run("pealctl keys generate", check=False)
+    check("keys are not made twice", out.returncode == 1 and "exists" in out.stderr)
+    out = system.run("runuser -u postgres -- pealctl migrate", check=False)
+    check("migrating again changes nothing", out.returncode == 0 and "applied" not in out.stdout, out.stdout + out.stderr)
+    out = system.run("systemd-analyze verify --man=no --recursive-errors=yes /usr/lib/systemd/system/peal-*.s* 2>&1", check=False)
+    check("the units verify where they are", out.returncode == 0 and not out.stdout, out.stdout)
+
+
+def figures(system):
+    """PSS is what a process costs: its own pages, and its share of those it shares."""
+    text = system.says("for p in /proc/[0-9]*; do c=$(cat $p/comm 2>/dev/null) || continue; case $c in peal*|nginx) "
+                       "awk -v c=$c '/^Pss:/ {print c, $2}' $p/smaps_rollup 2>/dev/null;; esac; done")
+    total = {}
+    for name, kib in re.findall(r"^(\S+) (\d+)$", text, re.M):
+        total[name] = total.get(name, 0) + int(kib)
+    print("figures: PSS in MiB: " + ", ".join(f"{n} {k / 1024:.1f}" for n, k in sorted(total.items())), flush=True)
+
+
+def all_of_it(system):
+    system.boot()
+    follow_the_page(system)
+    look_at_units(system)
+    talk(system, "as installed")
+    look_at_who_may_what(system)
+    the_tool_says_no(system)
+    figures(system)
+    endure(system)
+    look_at_units(system)
+    sockets_go_with_their_units(system)
+    look_at_the_journal(system)
+    system.reboot()
+    look_at_units(system)
+    talk(system, "after a reboot")
+    look_at_the_journal(system)
+    system.run(f"systemctl disable --now {' '.join(SERVICES)}; rm /etc/nginx/sites-enabled/peal; cd {SOURCE}; make uninstall")
+    check("uninstalled", not system.does("ls /usr/lib/peal /usr/share/peal /usr/lib/systemd/system/peal-* /usr/bin/pealctl"))
+
+
+def main():
+    if os.geteuid() != 0:
+        raise Fatal("boot.py needs root")
+    build()
+    system = System(bare())
+    try:
+        all_of_it(system)
+    except (Fatal, subprocess.TimeoutExpired) as e:
+        check("it works", False, str(e))
+    finally:
+        system.off()
+        if os.environ.get("KEEP"):
+            print(f"kept: {system.root}")
+        else:
+            system.remove()
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Fatal as error:
+        sys.exit(f"NOT OK: {error}")
