@@ -39,7 +39,6 @@
 	X(attachment_get)        \
 	X(media_original_get)    \
 	X(upload_permit)         \
-	X(upload_refusal)        \
 	X(upload_attachment)     \
 	X(upload_removals)       \
 	X(upload_unknown)

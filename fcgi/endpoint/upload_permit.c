@@ -1,7 +1,8 @@
 /*
  * fcgi/endpoint/upload_permit.c -- may this person upload this much? nginx asks (auth_request) before it reads the body.
  *
- * nginx understands 2xx and 403 here; the real refusal travels in a header, and upload_refusal.c tells it to the client.
+ * nginx understands 2xx and 403 here. The real refusal travels in headers: its status, by which nginx chooses a location,
+ * and the whole problem document, which it sends. Asking us for that document would make nginx read the body first.
  */
 #include "fcgi/auth.h"
 #include "upload.h"
@@ -26,20 +27,35 @@ permit(struct req *req)
 }
 
 static int
+allow(struct req *req)
+{
+	reply_header(req, "Peal-User", arena_printf(req->arena, "%lld", (long long)req->me));
+	return reply_empty(req);
+}
+
+/* reply_problem() makes the document and the headers that go with it; nginx passes those on that it is told to. */
+static int
+refuse(struct req *req, int r)
+{
+	struct str problem;
+
+	reply_problem(req, r);
+	problem = arena_str(req->arena, buf_view(&req->out));
+	reply_header(req, "Peal-Problem", problem);
+	reply_header(req, "Peal-Refusal", arena_printf(req->arena, "%d", outcome_info(r)->status));
+	reply_empty(req);
+	req->status = 403;
+	return 0;
+}
+
+static int
 upload_permit(struct req *req)
 {
 	int r = permit(req);
 
 	if (r < 0)
 		return trace(r);
-	reply_empty(req);
-	if (r) {
-		req->status = 403;
-		reply_header(req, "Peal-Refusal", str_c(outcome_info(r)->code));
-	} else {
-		reply_header(req, "Peal-User", arena_printf(req->arena, "%lld", (long long)req->me));
-	}
-	return 0;
+	return r ? refuse(req, r) : allow(req);
 }
 
 const struct endpoint upload_permit_endpoint = {
