@@ -176,7 +176,7 @@ def look_at_units(system):
         check(f"{unit}.socket: {' '.join(seen)}", seen == ["active", f"root:{group} 660"])
 
 
-def look_at_the_journal(system, since=""):
+def look_at_the_journal(system):
     for service in SERVICES:
         restarts = system.says(f"systemctl show -P NRestarts {service}")
         check(f"{service} never died", restarts == "0", restarts)
@@ -248,6 +248,20 @@ def sockets_go_with_their_units(system):
     talk(system, "after a request started peal-fcgi")
 
 
+def look_at_the_cage(system):
+    """What the kernel says of every process of ours, workers included."""
+    text = system.says("for p in /proc/[0-9]*; do c=$(cat $p/comm 2>/dev/null) || continue; case $c in peal*) "
+                       "echo $c $(awk '{print $19}' $p/stat) $(awk '/^(NoNewPrivs|Seccomp|CapEff|CapBnd):/ {print $2}' $p/status);; esac; done")
+    rows = [line.split() for line in text.splitlines()]
+    check(f"{len(rows)} processes have no capability, a filter and no way up",
+          len(rows) > 30 and all(row[2:] == ["0" * 16, "0" * 16, "1", "2"] for row in rows), text)
+    polite = sum(row[:2] == ["peal-fcgi", "10"] for row in rows)
+    check(f"{polite} workers for passwords stand back", polite == 2, text)
+    most = min(65536, int(system.says("awk '/open files/ {print $5}' /proc/1/limits")))     # a container may have less
+    soft, hard = system.says("awk '/open files/ {print $4, $5}' /proc/$(systemctl show -P MainPID peal-push@0)/limits").split()
+    check(f"peal-push may hold {soft} sockets", int(soft) == int(hard) == most, f"{soft} {hard} {most}")
+
+
 def the_tool_says_no(system):
     out = system.run("pealctl keys generate", check=False)
     check("keys are not made twice", out.returncode == 1 and "exists" in out.stderr)
@@ -273,6 +287,7 @@ def all_of_it(system):
     look_at_units(system)
     talk(system, "as installed")
     look_at_who_may_what(system)
+    look_at_the_cage(system)
     the_tool_says_no(system)
     figures(system)
     endure(system)

@@ -9,27 +9,7 @@ set -euo pipefail
 who=${1:-root}
 checkout=$(cd "$(dirname "$0")/../.." && pwd)
 CACHE=${CACHE:-/var/tmp/peal-nspawn}
-base=$CACHE/base
-[ "$(id -u)" -eq 0 ] || { echo "nspawn.sh needs root" >&2; exit 1; }
-for tool in debootstrap systemd-nspawn; do
-    command -v $tool >/dev/null || { echo "nspawn.sh: $tool is missing (apt-get install debootstrap systemd-container)" >&2; exit 1; }
-done
-
-if [ ! -e "$base/.complete" ]; then
-    rm -rf "$base"
-    mkdir -p "$CACHE"
-    debootstrap --variant=minbase --include=systemd-sysv,dbus,git,make,ca-certificates,sudo bookworm "$base" \
-        "${MIRROR:-http://deb.debian.org/debian}" > "$CACHE/debootstrap.log"
-    # how this host reaches its mirrors: sources, apt's settings, certificates, npm's settings
-    cp -a /etc/apt/sources.list.d/debian.sources "$base/etc/apt/sources.list.d/" 2>/dev/null && rm -f "$base/etc/apt/sources.list"
-    find /etc/apt/apt.conf.d -name '[0-9]*' ! -name '*docker*' ! -name '*postgresql' ! -name '*packagekit' ! -name '*appstream' \
-        -exec cp -a {} "$base/etc/apt/apt.conf.d/" \;
-    cp -a /usr/local/share/ca-certificates/. "$base/usr/local/share/ca-certificates/"
-    chroot "$base" update-ca-certificates > /dev/null
-    [ ! -e /etc/npmrc ] || cp /etc/npmrc "$base/etc/"
-    rm -f "$base"/var/cache/apt/archives/*.deb
-    touch "$base/.complete"
-fi
+base=$("$checkout/tests/tools/bare.sh")
 
 root=$CACHE/$who-$$
 trap 'rm -rf "$root"' EXIT
