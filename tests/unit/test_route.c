@@ -61,7 +61,8 @@ every_route_is_described(void **state)
 		assert_true((e->who == WHO_DAEMON) == (!strncmp(e->path, "/feed/", 6) || !strncmp(e->path, "/upload/", 8)));
 		assert_true((e->pool == POOL_FEED) == !strncmp(e->path, "/feed/", 6));
 		if (e->who == WHO_MEMBER && strcmp(e->path, "/messages"))
-			assert_true(strstr(e->path, "{conversation}") || strstr(e->path, "{message}") || strstr(e->path, "{attachment}"));
+			assert_true(strstr(e->path, "{conversation}") || strstr(e->path, "{message}") ||
+			            strstr(e->path, "{attachment}"));
 		if (!strcmp(e->method, "GET"))
 			assert_int_equal(e->body, BODY_NONE);
 	}
