@@ -51,7 +51,9 @@ FAULTS = {
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:|stack smashing|double free|corrupted")
 # PostgreSQL refuses connections while it starts and stops; that is no fault of anybody's.
 ALWAYS_ALLOWED = [re.compile(r"FATAL:  the database system is (starting up|shutting down|not yet accepting)"),
-                  re.compile(r"FATAL:  terminating (connection|background worker).* due to administrator command")]
+                  re.compile(r"FATAL:  terminating (connection|background worker).* due to administrator command"),
+                  # what a client that was killed looks like from the other side; that it died is told elsewhere
+                  re.compile(r"FATAL:  connection to client lost")]
 
 
 class StackError(Exception):
@@ -379,7 +381,8 @@ class Stack:
             time.sleep(0.02)
 
     def dsn(self, user="postgres", database="peal"):
-        return f"host={self.run_dir} port=5432 dbname={database} user={user}"
+        host = str(self.run_dir).replace("\\", "\\\\").replace("'", "\\'")
+        return f"host='{host}' port=5432 dbname={database} user={user}"
 
     def db(self, user="postgres", database="peal"):
         import psycopg2   # only tests need it
@@ -553,7 +556,7 @@ class Stack:
             self._run(PG_BIN / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8",
                       *([] if self.durable else ["--no-sync"]))
         options = {
-            "listen_addresses": "", "unix_socket_directories": self.run_dir, "unix_socket_permissions": "0700",
+            "listen_addresses": "", "unix_socket_directories": '"' + str(self.run_dir).replace('"', '""') + '"', "unix_socket_permissions": "0700",
             "max_connections": 120, "shared_buffers": "128MB" if self.durable else "32MB", "log_line_prefix": "%m [%p] %u ",
             "synchronous_commit": "on", "fsync": "on" if self.durable else "off", "timezone": "UTC", "log_timezone": "UTC",
         }
@@ -606,8 +609,7 @@ class Stack:
         origins = f"http://127.0.0.1:{self.port} http://localhost:{self.port}"
         self.conf = {
             "run_dir": self.run_dir, "redis_socket": self.redis_socket, "origins": origins, "public_url": self.url,
-            "database": f"host={self.run_dir} port=5432 dbname=peal user=peal",
-            "database_owner": f"host={self.run_dir} port=5432 dbname=peal user=peal_owner",
+            "database": self.dsn("peal"), "database_owner": self.dsn("peal_owner"),
             "token_private_key_file": keys / "token.key", "token_public_key_file": keys / "token.pub",
             "refresh_key_file": keys / "refresh.key", "media_dir": self.dir / "media",
             "media_link_secret_file": keys / "media-link.conf", "push_processes": self.push_processes, **self.overrides,
@@ -625,19 +627,19 @@ class Stack:
     def _write_nginx(self):
         """The site as a sysadmin installs it, with these values and no others replaced."""
         source, target = ROOT / "nginx", self.dir / "nginx"
-        pushes = "".join(f"\tserver unix:{self.run_dir}/push-{i}.sock max_fails=0;\n" for i in range(self.push_processes))
+        pushes = "".join(f"\tserver unix:@run@/push-{i}.sock max_fails=0;\n" for i in range(self.push_processes))
         values = [
             ("\tserver unix:/run/peal/push-0.sock max_fails=0;\n", pushes),
-            ("unix:/run/peal/", f"unix:{self.run_dir}/"),
-            ("root /usr/share/peal/web;", f"root {self.dir}/web;"),
-            ("alias /usr/share/peal/openapi.json;", f"alias {self.dir}/openapi.json;"),
+            ("unix:/run/peal/", "unix:@run@/"),
+            ("root /usr/share/peal/web;", "root @dir@/web;"),
+            ("alias /usr/share/peal/openapi.json;", "alias @dir@/openapi.json;"),
             ("listen 80;", f"listen 127.0.0.1:{self.port};"),
             ("\tlisten [::]:80;\n", ""),
-            ("include /etc/peal/media-link.conf;", f"include {self.dir}/keys/media-link.conf;"),
-            ("client_body_temp_path /var/lib/peal/media/", f"client_body_temp_path {self.dir}/media/"),
-            ("alias /var/lib/peal/media/", f"alias {self.dir}/media/"),
+            ("include /etc/peal/media-link.conf;", "include @dir@/keys/media-link.conf;"),
+            ("client_body_temp_path /var/lib/peal/media/", "client_body_temp_path @dir@/media/"),
+            ("alias /var/lib/peal/media/", "alias @dir@/media/"),
             ("server_name chat.example;", "server_name 127.0.0.1 localhost;"),
-            ("access_log /var/log/nginx/peal.log peal;", f"access_log {self.dir}/log/access.log peal;"),
+            ("access_log /var/log/nginx/peal.log peal;", "access_log @dir@/log/access.log peal;"),
         ]
         site = (source / "peal.conf").read_text()
         for old, new in values:
@@ -647,13 +649,20 @@ class Stack:
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         files = 65536 if files == resource.RLIM_INFINITY else min(files, 65536)
         main = (ROOT / "dev" / "nginx-main.conf").read_text()
-        for old, new in (("@dir@", str(self.dir)), ("@nofile@", str(files)), ("@connections@", str(min(files // 2, 16384)))):
+        for old, new in (("@nofile@", str(files)), ("@connections@", str(min(files // 2, 16384)))):
             main = main.replace(old, new)
-        (target / "peal.conf").write_text(site)
-        (target / "nginx.conf").write_text(main)
+        (target / "peal.conf").write_text(self._with_paths(site))
+        (target / "nginx.conf").write_text(self._with_paths(main))
         for snippet in (source / "snippets").glob("*.conf"):
             shutil.copy(snippet, target / "snippets")
         subprocess.run(["chmod", "-R", "a+rX", target], check=True)
+
+    def _with_paths(self, text):
+        """nginx's configuration with our folders filled in; words that hold one are quoted, for a folder may have blanks."""
+        if re.search(r'["$\\\n]', f"{self.dir}{self.run_dir}"):
+            raise StackError(f"nginx cannot work in {self.dir}: the path has a quote, a dollar or a backslash in it")
+        quoted = re.sub(r'[^\s;{}"]*@(?:dir|run)@[^\s;{}"]*', r'"\g<0>"', text)
+        return quoted.replace("@dir@", str(self.dir)).replace("@run@", str(self.run_dir))
 
 
 def _sanitizer_env():

@@ -198,6 +198,8 @@ def build(parts):
         thread.join(0.2)
     if failed:
         raise failed[0]
+    if "install" in names:
+        prepare.build("release", "all")
     print(f"  built {KIND:<32}{time.monotonic() - began:6.1f} s", flush=True)
 
 

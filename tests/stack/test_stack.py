@@ -13,7 +13,7 @@ import pytest
 
 from stack import ROOT, Stack, StackError
 
-DEEP = "a-folder-with-a-rather-long-name/" * 3
+DEEP = "a folder with a rather long name and blanks/" * 3
 
 
 @pytest.fixture(scope="module")
