@@ -171,9 +171,10 @@ lost(struct master *m, struct seat *seat, int status, int64_t now)
 {
 	bool fast = now - seat->started_us < LIVED_US;
 
-	if (WIFSIGNALED(status))
+	/* one that was asked to stop before it had come to listen for that dies of the asking */
+	if (WIFSIGNALED(status) && !(m->stopping && WTERMSIG(status) == SIGTERM))
 		LOG(ERROR, "process_lost", L_INT("pid", seat->pid), L_INT("signal", WTERMSIG(status)));
-	else if (WEXITSTATUS(status))
+	else if (WIFEXITED(status) && WEXITSTATUS(status))
 		LOG(ERROR, "process_lost", L_INT("pid", seat->pid), L_INT("status", WEXITSTATUS(status)));
 	seat->pid = 0;
 	seat->delay_ms = !fast ? 0 : seat->delay_ms ? seat->delay_ms * 2 : DELAY_LEAST_MS;
