@@ -11,7 +11,7 @@ import uuid
 import pytest
 
 from peal import contract, truth
-from peal.people import PASSWORD, Person, pair as make_pair
+from peal.people import PASSWORD, pair as make_pair
 from peal.rest import Client
 from test_matrix import MATRIX, World
 

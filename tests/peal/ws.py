@@ -171,9 +171,13 @@ class Socket:
 class Raw:
     """A TCP connection that speaks exactly the bytes it is told; blocking."""
 
-    def __init__(self, stack, token=None, *, query="", headers=(), timeout=5):
+    def __init__(self, stack, token=None, *, query="", headers=(), timeout=5, receive_buffer=None):
         parts = urllib.parse.urlsplit(stack.url)
-        self.sock = sockets.create_connection((parts.hostname, parts.port), timeout)
+        self.sock = sockets.socket()
+        self.sock.settimeout(timeout)
+        if receive_buffer:  # before connecting: the window is agreed upon then
+            self.sock.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, receive_buffer)
+        self.sock.connect((parts.hostname, parts.port))
         self.buffer = b""
         key = base64.b64encode(os.urandom(16)).decode()
         lines = [f"GET /ws{query} HTTP/1.1", f"Host: {parts.netloc}", "Upgrade: websocket", "Connection: Upgrade",

@@ -8,7 +8,7 @@ import websockets
 
 from peal import tokens, truth
 from peal.people import Person
-from peal.ws import Closed, Raw, Socket
+from peal.ws import Raw, Socket
 
 STACK = {"settings": {"push_hello_seconds": 1, "push_offline_seconds": 1, "push_heartbeat_seconds": 1, "push_dead_seconds": 4}}
 
