@@ -227,7 +227,7 @@ async def settle(devices, timeout=30):
     """Until every device is where the database is; how long that took."""
     start = time.monotonic()
     for d in devices:
-        while time.monotonic() - start < timeout and d.places != await run(truth.places, d.stack, d.person.id):
+        while time.monotonic() - start < timeout and not await run(truth.has_arrived, d):
             await asyncio.sleep(0.05)
     healed = time.monotonic() - start
     await asyncio.sleep(1)  # in which nothing may come twice

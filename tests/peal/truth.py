@@ -42,6 +42,16 @@ def check_dense(stack, conversation):
     assert seqs == list(range(1, last_seq + 1)), f"conversation {conversation}: messages are not dense"
 
 
+def user_rev(stack, user):
+    return rows(stack, "SELECT last_user_rev FROM users WHERE id = %s", int(user))[0][0]
+
+
+def has_arrived(device):
+    """Is the device where the database is, in every conversation and in its own stream?"""
+    stack, user = device.stack, device.person.id
+    return device.places == places(stack, user) and device.user_rev == user_rev(stack, user)
+
+
 def check_device(device):
     """Everything since the device's base was applied, once, in order, with the content that the database has."""
     stack = device.stack
@@ -58,7 +68,7 @@ def check_device(device):
         assert [m[:3] for m in got] == [m[:3] for m in want], f"{device.device_id}: {conversation} differs from the database"
         for mine, theirs in zip(got, want):
             assert mine == theirs or mine[0] in deleted or theirs[3] is None, (mine, theirs)
-    (rev,), = rows(stack, "SELECT last_user_rev FROM users WHERE id = %s", int(device.person.id))
+    rev = user_rev(stack, device.person.id)
     assert device.user_rev == rev, f"{device.device_id}: user_rev {device.user_rev}, the database {rev}"
     revs = [e["user_rev"] for e in device.user_applied]
     assert revs == list(range(rev - len(revs) + 1, rev + 1)), revs

@@ -19,11 +19,7 @@ async def settle(devices, timeout=10):
     """Until every device is where the database is."""
     async def one(device):
         end = time.monotonic() + timeout
-        while True:
-            want = truth.places(device.stack, device.person.id)
-            rev = truth.rows(device.stack, "SELECT last_user_rev FROM users WHERE id = %s", int(device.person.id))[0][0]
-            if device.places == want and device.user_rev == rev or time.monotonic() > end:
-                return
+        while time.monotonic() < end and not truth.has_arrived(device):
             await asyncio.sleep(0.05)
     await asyncio.gather(*(one(d) for d in devices))
     for d in devices:
