@@ -2,70 +2,22 @@
 
 import base64
 import io
-import subprocess
 
 import pytest
 from PIL import Image, ImageCms
 
 from peal import media
-from peal.media import ask, chunks, form, link, send, upload
+from peal.media import ask, assert_upright, chunks, corners, form, link, oriented, send, upload
 from peal.people import Person
 from peal.ws import Socket
 
-CORNERS = {"top left": (220, 20, 20), "top right": (20, 200, 20), "bottom left": (20, 20, 220), "bottom right": (230, 220, 20)}
 PIXELS_ONLY = {"VP8 ", "VP8L", "VP8X", "ALPH", "ANIM", "ANMF"}
 SECRETS = (b"Geheimkamera", b"Hinter dem Haus", b"48.8583", b"EXIF", b"Exif", b"XMP ", b"http://ns.adobe.com", b"ICCP", b"GPS")
 
 
-def corners(image):
-    """A picture whose corners say which way is up."""
-    w, h = image.size
-    patch = (w // 5, h // 5)
-    for name, color in CORNERS.items():
-        x = 0 if "left" in name else w - patch[0]
-        y = 0 if "top" in name else h - patch[1]
-        image.paste(Image.new("RGB", patch, color), (x, y))
-    return image
-
-
-def assert_upright(image):
-    rgb = image.convert("RGB")
-    w, h = rgb.size
-    for name, color in CORNERS.items():
-        x = w // 10 if "left" in name else w - w // 10 - 1
-        y = h // 10 if "top" in name else h - h // 10 - 1
-        got = rgb.getpixel((x, y))
-        assert max(abs(a - b) for a, b in zip(got, color)) < 40, f"{name}: {got}, wanted {color}"
-
-
-def turned(image, orientation):
-    """Stored so that a reader who honours this EXIF orientation sees `image`."""
-    undo = {1: (), 2: (Image.Transpose.FLIP_LEFT_RIGHT,), 3: (Image.Transpose.ROTATE_180,), 4: (Image.Transpose.FLIP_TOP_BOTTOM,),
-            5: (Image.Transpose.TRANSPOSE,), 6: (Image.Transpose.ROTATE_90,), 7: (Image.Transpose.TRANSVERSE,),
-            8: (Image.Transpose.ROTATE_270,)}[orientation]
-    for step in undo:
-        image = image.transpose(step)
-    return image
-
-
-def oriented(image, orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    return media.encoded(turned(image, orientation), "JPEG", quality=90, exif=exif)
-
-
 @pytest.fixture(scope="module")
 def photo_with_gps(tmp_path_factory):
-    """12 megapixels, held upright (orientation 6), with everything that a telephone writes into a file."""
-    path = tmp_path_factory.mktemp("photo") / "photo.jpg"
-    path.write_bytes(oriented(corners(media.photo(3000, 4000)), 6))
-    subprocess.run(["exiftool", "-q", "-overwrite_original", "-n", "-Orientation=6", "-GPSLatitude=48.8583", "-GPSLatitudeRef=N",
-                    "-GPSLongitude=2.2945", "-GPSLongitudeRef=E", "-Model=Geheimkamera", "-XMP-dc:Title=Hinter dem Haus",
-                    "-IPTC:City=Geheimkamera", "-Comment=Geheimkamera", "-GPSAltitude=33", path], check=True)
-    data = path.read_bytes()
-    assert Image.open(io.BytesIO(data)).size == (4000, 3000)
-    assert b"Geheimkamera" in data and b"Hinter dem Haus" in data and len(data) > 1_000_000
-    return data
+    return media.photo_with_gps(tmp_path_factory.mktemp("photo") / "photo.jpg")
 
 
 async def test_a_photo_reaches_the_other_side_upright_and_clean(stack, pair, photo_with_gps):

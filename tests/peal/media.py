@@ -3,10 +3,15 @@
 import http.client
 import io
 import json
+import pathlib
 import random
+import subprocess
+import sys
 import urllib.parse
 
 from PIL import Image
+
+CORNERS = {"top left": (220, 20, 20), "top right": (20, 200, 20), "bottom left": (20, 20, 220), "bottom right": (230, 220, 20)}
 
 
 def encoded(image, kind="PNG", **options):
@@ -25,6 +30,55 @@ def photo(width, height, seed=1):
     small = Image.frombytes("RGB", (40, 30), noise.randbytes(40 * 30 * 3))
     grain = Image.effect_noise((width // 4, height // 4), 24).convert("RGB").resize((width, height))
     return Image.blend(small.resize((width, height), Image.Resampling.BICUBIC), grain, 0.15)
+
+
+def corners(image):
+    """A picture whose corners say which way is up."""
+    w, h = image.size
+    patch = (w // 5, h // 5)
+    for name, color in CORNERS.items():
+        x = 0 if "left" in name else w - patch[0]
+        y = 0 if "top" in name else h - patch[1]
+        image.paste(Image.new("RGB", patch, color), (x, y))
+    return image
+
+
+def assert_upright(image):
+    rgb = image.convert("RGB")
+    w, h = rgb.size
+    for name, color in CORNERS.items():
+        x = w // 10 if "left" in name else w - w // 10 - 1
+        y = h // 10 if "top" in name else h - h // 10 - 1
+        got = rgb.getpixel((x, y))
+        assert max(abs(a - b) for a, b in zip(got, color)) < 40, f"{name}: {got}, wanted {color}"
+
+
+def turned(image, orientation):
+    """Stored so that a reader who honours this EXIF orientation sees `image`."""
+    undo = {1: (), 2: (Image.Transpose.FLIP_LEFT_RIGHT,), 3: (Image.Transpose.ROTATE_180,), 4: (Image.Transpose.FLIP_TOP_BOTTOM,),
+            5: (Image.Transpose.TRANSPOSE,), 6: (Image.Transpose.ROTATE_90,), 7: (Image.Transpose.TRANSVERSE,),
+            8: (Image.Transpose.ROTATE_270,)}[orientation]
+    for step in undo:
+        image = image.transpose(step)
+    return image
+
+
+def oriented(image, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return encoded(turned(image, orientation), "JPEG", quality=90, exif=exif)
+
+
+def photo_with_gps(path):
+    """12 megapixels, held upright (orientation 6), with everything that a telephone writes into a file. Returns the bytes."""
+    path.write_bytes(oriented(corners(photo(3000, 4000)), 6))
+    subprocess.run(["exiftool", "-q", "-overwrite_original", "-n", "-Orientation=6", "-GPSLatitude=48.8583", "-GPSLatitudeRef=N",
+                    "-GPSLongitude=2.2945", "-GPSLongitudeRef=E", "-Model=Geheimkamera", "-XMP-dc:Title=Hinter dem Haus",
+                    "-IPTC:City=Geheimkamera", "-Comment=Geheimkamera", "-GPSAltitude=33", path], check=True)
+    data = path.read_bytes()
+    assert Image.open(io.BytesIO(data)).size == (4000, 3000)
+    assert b"Geheimkamera" in data and b"Hinter dem Haus" in data and len(data) > 1_000_000
+    return data
 
 
 class Answer:
@@ -79,3 +133,11 @@ def chunks(webp):
         names.append(webp[at:at + 4].decode())
         at += 8 + (int.from_bytes(webp[at + 4:at + 8], "little") + 1) // 2 * 2
     return names
+
+
+if __name__ == "__main__":  # for the browser tests: the folder to put pictures into
+    folder = pathlib.Path(sys.argv[1])
+    whole = photo_with_gps(folder / "photo.jpg")
+    (folder / "cut.jpg").write_bytes(whole[:len(whole) // 3])
+    (folder / "small.png").write_bytes(encoded(corners(Image.new("RGB", (240, 160), "grey"))))
+    (folder / "notes.txt").write_bytes(b"Dear diary")

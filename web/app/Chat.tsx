@@ -1,12 +1,12 @@
 // One conversation: whom it is with, what was said, and the field to say more.
-import { useEffect } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Id, Room } from '../sdk/index.ts';
 import { Composer } from './Composer.tsx';
 import { displayName, lastSeen } from './format.ts';
 import { BackIcon } from './icons.tsx';
 import { Log } from './Log.tsx';
 import { Avatar, Spinner } from './parts.tsx';
-import { goHome, peal, watch, watchRoom } from './state.ts';
+import { goHome, peal, sendPictures, watch, watchRoom } from './state.ts';
 
 export function Chat({ id }: { id: Id }) {
 	watchRoom(id);
@@ -19,16 +19,22 @@ export function Chat({ id }: { id: Id }) {
 			peal.store.trim(id, 100);
 		};
 	}, [id]);
+	const drop = useDrop((files) => sendPictures(id, files, ''));
 	if (!room) return <Missing failed={failed} onAgain={() => void peal.openRoom(id)} />;
 	return (
-		<section class="chat" aria-label={`Conversation with ${displayName(room.info)}`} data-room={id}>
+		<section class="chat" aria-label={`Conversation with ${displayName(room.info)}`} data-room={id} {...drop.on}>
 			<Header room={room} />
 			{room.loaded ? (
-				<Log room={room} pending={peal.outbox?.of(id) ?? []} />
+				<Log room={room} pending={peal.waiting(id)} />
 			) : (
 				<Loading failed={failed} onAgain={() => void peal.openRoom(id)} />
 			)}
 			<Composer room={room} />
+			{drop.over && (
+				<div class="drop" aria-hidden="true">
+					<p>Drop pictures to send them</p>
+				</div>
+			)}
 		</section>
 	);
 }
@@ -116,4 +122,26 @@ function Missing({ failed, onAgain }: { failed: boolean; onAgain: () => void }) 
 			</div>
 		</div>
 	);
+}
+
+/** Files dragged over an element; enter and leave also come from what is inside of it. */
+function useDrop(take: (files: File[]) => void) {
+	const [depth, setDepth] = useState(0);
+	const holds = (e: DragEvent) => !!e.dataTransfer?.types.includes('Files');
+	return {
+		over: depth > 0,
+		on: {
+			onDragEnter: (e: DragEvent) => holds(e) && setDepth((d) => d + 1),
+			onDragLeave: (e: DragEvent) => holds(e) && setDepth((d) => Math.max(0, d - 1)),
+			onDragOver: (e: DragEvent) => {
+				if (holds(e)) e.preventDefault();
+			},
+			onDrop: (e: DragEvent) => {
+				if (!holds(e)) return;
+				e.preventDefault();
+				setDepth(0);
+				take([...(e.dataTransfer?.files ?? [])]);
+			},
+		},
+	};
 }

@@ -1,9 +1,9 @@
 // The field to write in. Enter sends, Shift+Enter begins a new line; what is not sent yet is kept as a draft.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import type { Room } from '../sdk/index.ts';
+import { PICTURE_TYPES, type Room } from '../sdk/index.ts';
 import { displayName } from './format.ts';
-import { SendIcon } from './icons.tsx';
-import { draftOf, keepDraft, peal } from './state.ts';
+import { PictureIcon, SendIcon } from './icons.tsx';
+import { draftOf, keepDraft, peal, sendPictures } from './state.ts';
 
 const MAX_CODE_POINTS = 16_384;
 const IDLE_MS = 4000;
@@ -12,6 +12,7 @@ export function Composer({ room }: { room: Room }) {
 	const { id } = room;
 	const [text, setText] = useState(() => draftOf(id));
 	const field = useRef<HTMLTextAreaElement>(null);
+	const picker = useRef<HTMLInputElement>(null);
 	const idle = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
 	const left = MAX_CODE_POINTS - (text.length > MAX_CODE_POINTS - 500 ? Array.from(text).length : text.length);
 	const ready = text.trim() !== '' && left >= 0;
@@ -41,6 +42,18 @@ export function Composer({ room }: { room: Room }) {
 		keepDraft(id, '');
 		field.current?.focus();
 	};
+	/** What is in the field goes along as the caption. */
+	const pictures = (files: File[]) => {
+		if (files.length === 0 || !sendPictures(id, files, left >= 0 ? text.trim() : '')) return;
+		if (left >= 0) write('');
+		field.current?.focus();
+	};
+	const paste = (e: ClipboardEvent) => {
+		const files = [...(e.clipboardData?.files ?? [])];
+		if (files.length === 0 || e.clipboardData?.types.includes('text/plain')) return;
+		e.preventDefault();
+		pictures(files);
+	};
 	const key = (e: KeyboardEvent) => {
 		if (e.key !== 'Enter' || e.shiftKey || e.isComposing) return;
 		e.preventDefault();
@@ -54,6 +67,21 @@ export function Composer({ room }: { room: Room }) {
 				send();
 			}}
 		>
+			<button type="button" class="ghost attach" aria-label="Send pictures" onClick={() => picker.current?.click()}>
+				<PictureIcon />
+			</button>
+			<input
+				ref={picker}
+				type="file"
+				accept={PICTURE_TYPES.join(',')}
+				multiple
+				hidden
+				data-testid="picker"
+				onChange={(e) => {
+					pictures([...(e.currentTarget.files ?? [])]);
+					e.currentTarget.value = '';
+				}}
+			/>
 			<div class="composer-box">
 				<textarea
 					ref={field}
@@ -65,6 +93,7 @@ export function Composer({ room }: { room: Room }) {
 					enterkeyhint="send"
 					onInput={(e) => write(e.currentTarget.value)}
 					onKeyDown={key}
+					onPaste={paste}
 					onBlur={() => peal.typing(id, false)}
 				/>
 				{left < 500 && (

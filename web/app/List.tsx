@@ -208,11 +208,11 @@ function Preview({ room }: { room: Room }) {
 				<em>Draft:</em> {draft}
 			</span>
 		);
-	const waiting = peal.outbox?.of(room.id).at(-1);
+	const waiting = peal.waiting(room.id).at(-1);
 	if (waiting)
 		return (
 			<span class="row-text">
-				<Ticks kind={waiting.state === 'failed' ? 'failed' : 'pending'} /> {waiting.content}
+				<Ticks kind={waiting.state === 'failed' ? 'failed' : 'pending'} /> {waiting.content || 'Picture'}
 			</span>
 		);
 	const last = room.info.last_message;

@@ -4,7 +4,7 @@
  */
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { RefObject } from 'preact';
-import type { Pending, Room } from '../sdk/index.ts';
+import type { Parcel, Pending, Room } from '../sdk/index.ts';
 import { dayLabel, displayName } from './format.ts';
 import { DownIcon } from './icons.tsx';
 import { MessageRow } from './Message.tsx';
@@ -20,7 +20,7 @@ function firstUnread(room: Room): number | null {
 	return room.messages.find((m) => m.seq > room.readSeq && m.sender_id !== peal.store.me && !m.deleted_at)?.seq ?? null;
 }
 
-export function Log({ room, pending }: { room: Room; pending: Pending[] }) {
+export function Log({ room, pending }: { room: Room; pending: (Pending | Parcel)[] }) {
 	watchRoom(room.id);
 	const scroller = useRef<HTMLDivElement>(null);
 	const [unreadFrom] = useState(() => firstUnread(room));

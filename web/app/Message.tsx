@@ -4,6 +4,7 @@ import type { Message, Room } from '../sdk/index.ts';
 import { Confirm } from './Confirm.tsx';
 import { exactTime, isJumbo, pieces, timeOfDay, userName } from './format.ts';
 import { AgainIcon, BinIcon, CopyIcon, MoreIcon, NoneIcon, Ticks } from './icons.tsx';
+import { Picture, Sending } from './Picture.tsx';
 import { tickOf, type Bubble } from './rows.ts';
 import { complain, peal, tell } from './state.ts';
 
@@ -12,7 +13,8 @@ const LONG_PRESS_MS = 450;
 export function MessageRow({ bubble, room }: { bubble: Bubble; room: Room }) {
 	const [menu, setMenu] = useState(false);
 	const [asking, ask] = useState(false);
-	const { mine, message, pending } = bubble;
+	const { mine, message, pending, parcel } = bubble;
+	const waiting = pending ?? parcel;
 	const gone = !!message?.deleted_at;
 	const press = useLongPress(() => setMenu(true));
 	const kinds = [
@@ -26,14 +28,14 @@ export function MessageRow({ bubble, room }: { bubble: Bubble; room: Room }) {
 		<article
 			class={kinds.filter(Boolean).join(' ')}
 			data-message={message?.id}
-			data-state={pending?.state}
+			data-state={waiting?.state}
 			{...(gone ? {} : press)}
 		>
 			{room.info.type === 'group' && !mine && bubble.first && (
 				<span class="author">{authorName(room, bubble.author)}</span>
 			)}
 			<div class="bubble-line">
-				<div class={gone ? 'bubble is-gone' : isJumbo(bubble.text) ? 'bubble is-jumbo' : 'bubble'}>
+				<div class={shapeOf(bubble, gone)}>
 					<span class="unseen">{mine ? 'You' : authorName(room, bubble.author)}: </span>
 					{gone ? (
 						<p class="text">
@@ -41,11 +43,17 @@ export function MessageRow({ bubble, room }: { bubble: Bubble; room: Room }) {
 							<Spacer at={bubble.at} ticks={false} />
 						</p>
 					) : (
-						<Text text={bubble.text} at={bubble.at} mine={mine} />
+						<>
+							{bubble.pictures.map((attachment) => (
+								<Picture key={attachment.id} attachment={attachment} alone={bubble.text === ''} />
+							))}
+							{parcel && <Sending parcel={parcel} />}
+							{bubble.text !== '' && <Text text={bubble.text} at={bubble.at} mine={mine} />}
+						</>
 					)}
 					<Meta bubble={bubble} room={room} gone={gone} />
 				</div>
-				{message && !gone && (
+				{message && !gone && (mine || message.content) && (
 					<div class="menu-place">
 						<button
 							type="button"
@@ -63,7 +71,7 @@ export function MessageRow({ bubble, room }: { bubble: Bubble; room: Room }) {
 					</div>
 				)}
 			</div>
-			{pending?.state === 'failed' && <Failed id={pending.client_id} why={pending.problem} />}
+			{waiting?.state === 'failed' && <Failed box={parcel ? peal.uploads : peal.outbox} id={waiting.client_id} why={waiting.problem} />}
 			{asking && message && (
 				<Confirm
 					title="Delete this message?"
@@ -78,6 +86,12 @@ export function MessageRow({ bubble, room }: { bubble: Bubble; room: Room }) {
 			)}
 		</article>
 	);
+}
+
+function shapeOf(bubble: Bubble, gone: boolean): string {
+	if (gone) return 'bubble is-gone';
+	if (bubble.pictures.length > 0 || bubble.parcel) return bubble.text ? 'bubble has-picture' : 'bubble has-picture is-bare';
+	return isJumbo(bubble.text) ? 'bubble is-jumbo' : 'bubble';
 }
 
 function remove(message: Message): void {
@@ -126,14 +140,19 @@ function Meta({ bubble, room, gone }: { bubble: Bubble; room: Room; gone: boolea
 	);
 }
 
-function Failed({ id, why }: { id: string; why: string | undefined }) {
+interface Box {
+	retry(id: string): void;
+	discard(id: string): void;
+}
+
+function Failed({ box, id, why }: { box: Box | null; id: string; why: string | undefined }) {
 	return (
 		<div class="failed" role="alert">
 			<span>Not sent{why ? `: ${why}` : '.'}</span>
-			<button type="button" class="link" onClick={() => peal.outbox?.retry(id)}>
+			<button type="button" class="link" onClick={() => box?.retry(id)}>
 				<AgainIcon /> Try again
 			</button>
-			<button type="button" class="link" onClick={() => peal.outbox?.discard(id)}>
+			<button type="button" class="link" onClick={() => box?.discard(id)}>
 				Discard
 			</button>
 		</div>
@@ -190,9 +209,11 @@ function Menu({
 	};
 	return (
 		<div class={up ? 'menu is-up' : 'menu'} role="menu" aria-label="Message" ref={box} onKeyDown={keys}>
-			<button type="button" role="menuitem" onClick={copy}>
-				<CopyIcon /> Copy text
-			</button>
+			{message.content && (
+				<button type="button" role="menuitem" onClick={copy}>
+					<CopyIcon /> Copy text
+				</button>
+			)}
 			{mine && (
 				<button
 					type="button"

@@ -92,5 +92,6 @@ export function isJumbo(text: string): boolean {
 export function excerpt(message: Message | null): string {
 	if (!message) return '';
 	if (message.deleted_at) return 'Message deleted';
-	return message.content?.replace(/\s+/g, ' ') ?? `(${message.message_type})`;
+	if (message.content) return message.content.replace(/\s+/g, ' ');
+	return message.message_type === 'image' ? 'Picture' : `(${message.message_type})`;
 }

@@ -32,6 +32,18 @@ export const ClearIcon = () => (
 		<path d="m6 6 12 12M18 6 6 18" />
 	</Icon>
 );
+export const SaveIcon = () => (
+	<Icon name="save">
+		<path d="M12 4v11m0 0 4.5-4.5M12 15l-4.5-4.5M5 20h14" />
+	</Icon>
+);
+export const PictureIcon = () => (
+	<Icon name="picture" size={22}>
+		<rect x="3.5" y="4.5" width="17" height="15" rx="3" />
+		<circle cx="9" cy="10" r="1.6" />
+		<path d="m4.5 17.5 4.7-4.2 3.3 2.9 3.6-4 3.9 3.8" />
+	</Icon>
+);
 export const BackIcon = () => (
 	<Icon name="back" size={22}>
 		<path d="M15 5 8 12l7 7" />

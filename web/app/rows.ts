@@ -1,5 +1,5 @@
 // What the log shows, line by line: messages in groups, days between them, and where the unread ones begin. No DOM.
-import type { Message, Pending, Room } from '../sdk/index.ts';
+import type { Attachment, Message, Parcel, Pending, Room } from '../sdk/index.ts';
 import { dayOf } from './format.ts';
 import type { TickKind } from './icons.tsx';
 
@@ -11,12 +11,14 @@ export interface Bubble {
 	mine: boolean;
 	at: number;
 	text: string;
+	pictures: Attachment[];
 	author: string;
 	/** Place in a run of messages by one person. */
 	first: boolean;
 	last: boolean;
 	message: Message | null;
 	pending: Pending | null;
+	parcel: Parcel | null;
 }
 
 export type Row =
@@ -25,7 +27,7 @@ export type Row =
 	| { kind: 'unread'; key: string }
 	| { kind: 'note'; key: string; text: string };
 
-export function rowsOf(room: Room, pending: Pending[], me: string, unreadFrom: number | null): Row[] {
+export function rowsOf(room: Room, pending: (Pending | Parcel)[], me: string, unreadFrom: number | null): Row[] {
 	const rows: Row[] = [];
 	let before: Bubble | null = null;
 	let day: number | null = null;
@@ -67,15 +69,17 @@ function said(message: Message, me: string): Bubble {
 		author: message.sender_id,
 		at: Date.parse(message.created_at),
 		text: message.content ?? '',
+		pictures: message.attachments,
 		first: true,
 		last: true,
 		message,
 		pending: null,
+		parcel: null,
 	};
 }
 
 /** What is still on its way stands below everything, in the order typed, and never twice. */
-function unsaid(room: Room, pending: Pending[], me: string): Bubble[] {
+function unsaid(room: Room, pending: (Pending | Parcel)[], me: string): Bubble[] {
 	const there = new Set(
 		room.messages
 			.slice(-100)
@@ -93,14 +97,17 @@ function unsaid(room: Room, pending: Pending[], me: string): Bubble[] {
 			author: me,
 			at: Math.max(p.at, floor),
 			text: p.content,
+			pictures: 'file' in p ? [] : (p.attachments ?? []),
 			first: true,
 			last: true,
 			message: null,
-			pending: p,
+			pending: 'file' in p ? null : p,
+			parcel: 'file' in p ? p : null,
 		}));
 }
 
 export function tickOf(bubble: Bubble, status: () => TickKind): TickKind {
-	if (bubble.pending) return bubble.pending.state === 'failed' ? 'failed' : 'pending';
+	const waiting = bubble.pending ?? bubble.parcel;
+	if (waiting) return waiting.state === 'failed' ? 'failed' : 'pending';
 	return status();
 }

@@ -1,7 +1,7 @@
 // The one client of this page, its topics as signals, and what the address bar says.
 import { signal, type Signal } from '@preact/signals';
 import { asProblem, Peal, type Id, type Room } from '../sdk/index.ts';
-import { displayName } from './format.ts';
+import { displayName, excerpt } from './format.ts';
 
 const topics = new Map<string, Signal<number>>();
 
@@ -42,7 +42,7 @@ export const peal = new Peal({
 	shelf: localStorage,
 	tab: sessionStorage,
 	changed,
-	heard: (room, message) => announce(room, message.content ?? ''),
+	heard: (room, message) => announce(room, excerpt(message)),
 	switched: () => location.reload(),
 });
 
@@ -93,6 +93,15 @@ function speak(): void {
 	const names = [...new Set(all.map((one) => one.who))];
 	spoken.value =
 		all.length === 1 ? `${all[0]!.who}: ${all[0]!.text}` : `${all.length} new messages from ${names.join(', ')}`;
+}
+
+// ---- pictures --------------------------------------------------------------------------------------------------------
+
+/** False when there was none among the files. */
+export function sendPictures(id: Id, files: File[], caption: string): boolean {
+	const refused = peal.sendPictures(id, files, caption);
+	if (refused.length > 0) tell('Only JPEG, PNG, GIF and WebP pictures can be sent.');
+	return refused.length < files.length;
 }
 
 // ---- drafts ----------------------------------------------------------------------------------------------------------

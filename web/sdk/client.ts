@@ -4,11 +4,12 @@
  */
 import { Auth } from './auth.ts';
 import { backoff, systemClock, uniqueId, type Clock } from './clock.ts';
-import { Outbox, type Shelf } from './outbox.ts';
+import { Outbox, type Pending, type Shelf } from './outbox.ts';
 import { asProblem, PealError } from './problem.ts';
 import { Rest, type Transport } from './rest.ts';
 import { isDurable, Socket, type ConnectionState, type Wire } from './socket.ts';
 import { Store, type Room } from './store.ts';
+import { PICTURE_TYPES, Uploads, xhrCourier, type Courier, type Parcel } from './upload.ts';
 import type { Conversation, Durable, Frame, Heads, Id, Message, User, Welcome } from './types.ts';
 
 export type Session =
@@ -22,6 +23,7 @@ export interface Options {
 	socketUrl: string;
 	transport?: Transport;
 	open?: (url: string) => Wire;
+	courier?: Courier;
 	clock?: Clock;
 	/** Survives a reload and is shared by tabs. */
 	shelf: Shelf;
@@ -48,6 +50,7 @@ export class Peal {
 	readonly rest: Rest;
 	store: Store;
 	outbox: Outbox | null = null;
+	uploads: Uploads | null = null;
 
 	private readonly auth: Auth;
 	private readonly clock: Clock;
@@ -135,6 +138,14 @@ export class Peal {
 				this.options.changed('list');
 			},
 		});
+		this.uploads = new Uploads({
+			clock: this.clock,
+			bearer: this.auth,
+			courier: this.options.courier ?? xhrCourier(this.options.base ?? ''),
+			done: (parcel, attachment) =>
+				this.outbox?.addPictures(parcel.conversation_id, parcel.client_id, parcel.content, [attachment]),
+			changed: (conversation) => this.options.changed(`c:${conversation}`),
+		});
 		this.socket = this.newSocket();
 		this.setSession({ state: 'in', user });
 		const begin = () => {
@@ -149,6 +160,8 @@ export class Peal {
 		this.options.shelf.removeItem(SIGNED_IN);
 		this.socket?.stop();
 		this.outbox?.close();
+		this.uploads?.close();
+		this.uploads = null;
 		this.socket = null;
 		this.outbox = null;
 		this.ticking?.();
@@ -447,6 +460,19 @@ export class Peal {
 	send(conversation: Id, content: string, replyTo?: Id): void {
 		this.said.typing.delete(conversation);
 		this.outbox?.add(conversation, content, replyTo);
+	}
+
+	/** Pictures, each a message of its own; the text goes with the first. Returns those that are none. */
+	sendPictures(conversation: Id, files: File[], caption: string): File[] {
+		const pictures = files.filter((file) => PICTURE_TYPES.includes(file.type));
+		pictures.forEach((file, i) => this.uploads?.add(conversation, file, file.name, i === 0 ? caption : ''));
+		return files.filter((file) => !pictures.includes(file));
+	}
+
+	/** What is on its way into a conversation, in the order it was given. */
+	waiting(conversation: Id): (Pending | Parcel)[] {
+		const all = [...(this.uploads?.of(conversation) ?? []), ...(this.outbox?.of(conversation) ?? [])];
+		return all.sort((a, b) => a.at - b.at);
 	}
 
 	async startDirect(user: Id): Promise<Conversation> {

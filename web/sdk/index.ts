@@ -7,5 +7,7 @@ export { Auth } from './auth.ts';
 export { Socket, verdict, type ConnectionState } from './socket.ts';
 export { Store, type Room } from './store.ts';
 export { Outbox, type Pending } from './outbox.ts';
+export { PICTURE_TYPES, type Parcel } from './upload.ts';
+export { thumbhash } from './thumbhash.ts';
 export { Order } from './order.ts';
 export type * from './types.ts';

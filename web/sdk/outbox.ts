@@ -6,13 +6,14 @@
 import { backoff, uniqueId, type Clock } from './clock.ts';
 import { asProblem, type PealError } from './problem.ts';
 import type { SendMessage } from './rest.ts';
-import type { Id, Message } from './types.ts';
+import type { Attachment, Id, Message } from './types.ts';
 
 export interface Pending {
 	client_id: string;
 	conversation_id: Id;
 	content: string;
 	reply_to?: Id;
+	attachments?: Attachment[];
 	at: number; // milliseconds since 1970, strictly growing on this device
 	state: 'waiting' | 'sending' | 'failed';
 	attempts: number;
@@ -63,16 +64,24 @@ export class Outbox {
 	}
 
 	add(conversation: Id, content: string, replyTo?: Id): Pending {
+		return this.put(conversation, uniqueId(), { content, ...(replyTo ? { reply_to: replyTo } : {}) });
+	}
+
+	/** What has been uploaded, as a message whose key was chosen when the upload began. */
+	addPictures(conversation: Id, clientId: string, content: string, attachments: Attachment[]): Pending {
+		return this.put(conversation, clientId, { content, attachments });
+	}
+
+	private put(conversation: Id, clientId: string, what: Pick<Pending, 'content' | 'reply_to' | 'attachments'>): Pending {
 		this.last = Math.max(this.deps.clock.now(), this.last + 1);
 		const item: Pending = {
-			client_id: uniqueId(),
+			client_id: clientId,
 			conversation_id: conversation,
-			content,
+			...what,
 			at: this.last,
 			state: 'waiting',
 			attempts: 0,
 			notBefore: 0,
-			...(replyTo ? { reply_to: replyTo } : {}),
 		};
 		this.items.push(item);
 		this.save(item);
@@ -148,8 +157,10 @@ export class Outbox {
 		item.state = 'sending';
 		item.attempts++;
 		this.deps.changed(item.conversation_id);
-		const message: SendMessage = { client_id: item.client_id, message_type: 'text', content: item.content };
+		const message: SendMessage = { client_id: item.client_id, message_type: item.attachments ? 'image' : 'text' };
+		if (item.content) message.content = item.content;
 		if (item.reply_to) message.reply_to = item.reply_to;
+		if (item.attachments) message.attachment_ids = item.attachments.map((a) => a.id);
 		try {
 			const reply = await this.deps.send(item.conversation_id, message);
 			if (!this.open) return;

@@ -1,6 +1,6 @@
 // The REST contract as typed calls. Knows nothing of state; throws PealError only.
 import { networkError, problemFrom } from './problem.ts';
-import type { Conversation, Id, Message, MessagePage, Page, User } from './types.ts';
+import type { AttachmentDetail, Conversation, Id, Message, MessagePage, Page, User } from './types.ts';
 
 export interface Transport {
 	fetch: typeof fetch;
@@ -64,8 +64,9 @@ export interface Bearer {
 
 export interface SendMessage {
 	client_id: string;
-	message_type: 'text';
-	content: string;
+	message_type: 'text' | 'image';
+	content?: string;
+	attachment_ids?: Id[];
 	reply_to?: Id;
 }
 
@@ -92,6 +93,7 @@ export class Rest {
 		this.get<MessagePage>(`/conversations/${conversation}/messages${query({ ...from })}`);
 	send = (conversation: Id, message: SendMessage) =>
 		this.body<Message>('POST', `/conversations/${conversation}/messages`, message);
+	attachment = (id: Id) => this.get<AttachmentDetail>(`/attachments/${id}`);
 	markRead = (conversation: Id, seq: number) =>
 		this.body<unknown>('PATCH', `/conversations/${conversation}/read`, { seq });
 	deleteForEveryone = (message: Id) =>

@@ -15,6 +15,36 @@ export type MessageType =
 	'text' | 'image' | 'audio' | 'video' | 'file' | 'location' | 'poll' | 'call' | 'system' | 'encrypted';
 export type Status = 'sent' | 'delivered' | 'read';
 
+export interface Rendition {
+	name: 'std' | 'hd' | 'thumb';
+	mime: string;
+	/** Signed; good for a day at least. */
+	url: string;
+	width: number;
+	height: number;
+	size: number;
+}
+
+export interface Attachment {
+	id: Id;
+	kind: 'image';
+	state: 'ready' | 'processing' | 'failed';
+	name: string | null;
+	mime: string;
+	thumbhash: string | null;
+	color: string | null;
+	size: number;
+	width: number | null;
+	height: number | null;
+	animated: boolean;
+	renditions: Rendition[];
+}
+
+export interface AttachmentDetail extends Attachment {
+	created_at: Time;
+	download_url: string;
+}
+
 /** A message as events carry it: the same for every recipient. REST adds what is the viewer's own. */
 export interface Message {
 	id: Id;
@@ -26,6 +56,7 @@ export interface Message {
 	client_id: string | null;
 	message_type: MessageType;
 	content: string | null;
+	attachments: Attachment[];
 	reply_to: { id: Id; sender_id: Id; excerpt?: string } | null;
 	created_at: Time;
 	edited_at: Time | null;

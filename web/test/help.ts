@@ -97,6 +97,7 @@ export function message(seq: number, sender: string, more: Partial<Message> = {}
 		client_id: `k${seq}`,
 		message_type: 'text',
 		content: `text ${seq}`,
+		attachments: [],
 		reply_to: null,
 		created_at: new Date(1_700_000_000_000 + seq * 1000).toISOString(),
 		edited_at: null,

@@ -17,10 +17,10 @@ function setUp(answers: (Error | 'ok')[], shelf = new MapShelf()) {
 		changed: () => {},
 		sent: (m: Message) => done.push(m.client_id!),
 		send: async (to: string, m: SendMessage) => {
-			sent.push({ to, text: m.content, key: m.client_id });
+			sent.push({ to, text: m.content!, key: m.client_id });
 			const answer = answers.shift() ?? 'ok';
 			if (answer !== 'ok') throw answer;
-			return message(++seq, '1', { client_id: m.client_id, content: m.content });
+			return message(++seq, '1', { client_id: m.client_id, content: m.content! });
 		},
 	};
 	return { clock, shelf, sent, done, outbox: new Outbox('1', deps), deps };
