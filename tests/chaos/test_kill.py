@@ -131,6 +131,17 @@ async def read_now_and_then(person, conversation, rng, stopping):
             assert reply.status in (200, 502, 503, 504), reply
 
 
+def alive(session):
+    """The processes of a session: each service of the stack leads one."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as f:
+            stat = f.read().rpartition(")")[2].split()
+            if stat[3] == str(session) and stat[0] not in "ZX":
+                found.append(int(pid))
+    return found
+
+
 class Killer:
     def __init__(self, stack, rng, senders, devices, quiet):
         self.stack, self.rng, self.senders, self.devices, self.quiet = stack, rng, senders, devices, quiet
@@ -148,8 +159,7 @@ class Killer:
             self.kills["worker"] += 1
 
     async def master(self):
-        workers = (await run(self.stack.pids, "peal-fcgi"))[1:]
-        await self.again("peal-fcgi", workers)
+        await self.again("peal-fcgi")
         self.kills["master"] += 1
 
     async def push(self):
@@ -160,13 +170,14 @@ class Killer:
         await self.again("peal-jobs")
         self.kills["jobs"] += 1
 
-    async def again(self, name, children=()):
+    async def again(self, name):
         """Dead for a moment, then, when what it left behind has gone by itself, started again, as systemd would."""
+        session = self.stack.pid(name)
         await operate(self.stack.kill, name)
         await asyncio.sleep(self.rng.uniform(0, 0.15))
         end = time.monotonic() + 5
-        while left := [pid for pid in children if os.path.exists(f"/proc/{pid}/exe")]:
-            assert time.monotonic() < end, f"workers {left} outlive their master"
+        while left := await run(alive, session):
+            assert time.monotonic() < end, f"{left} outlive their master"
             await asyncio.sleep(0.01)
         await operate(self.stack.start, name)
 
