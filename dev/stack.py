@@ -112,6 +112,7 @@ class Service:
     def start(self, timeout=30):
         if self.process and self.process.poll() is None:
             raise StackError(f"{self.name} runs already")
+        self._wait_alone()
         self._listen()
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", MARK: self.stack.id, **self.env}
         if self.notify:
@@ -123,6 +124,15 @@ class Service:
         self.sessions.add(self.process.pid)
         self.wanted, self.may_die = True, False
         self._wait_ready(timeout)
+
+    def _wait_alone(self, seconds=10):
+        """Workers outlive a killed master by the request they are in, and hold its sockets until then; systemd waits for them too."""
+        until = time.monotonic() + seconds
+        while self.sessions and any(int(stat[3]) in self.sessions and stat[0] not in "ZX" for _, stat in _stats()):
+            if time.monotonic() > until:
+                raise StackError(f"{self.name}: processes of its former start are still there")
+            time.sleep(0.01)
+        self.sessions.clear()
 
     def _listen(self):
         """A notification socket of this start only: an abstract one, which has no path to be too long or left behind."""
