@@ -16,6 +16,9 @@ write_limits(struct json_out *w, const struct conf *conf)
 	json_int(w, "max_devices", conf->push_devices_per_user);
 	json_int(w, "max_presence_watches", conf->push_watch_max);
 	json_int(w, "typing_max_members", conf->typing_max_members);
+	json_int(w, "max_image_bytes", conf->media_image_mib << 20);
+	json_int(w, "max_image_pixels", conf->media_image_megapixels * 1000000);
+	json_int(w, "max_image_frames", conf->media_image_frames);
 	json_int(w, "password_min_code_points", conf->password_min_code_points);
 	json_int(w, "password_max_bytes", conf->password_max_bytes);
 	json_close(w);
@@ -32,7 +35,7 @@ capabilities_get(struct req *req)
 	write_limits(w, req->conf);
 	json_open_object(w, "features");
 	json_cstr(w, "registration", req->conf->registration);
-	json_cstr(w, "message_types", "text");
+	json_cstr(w, "message_types", "text image");
 	json_bool(w, "direct_conversations", true);
 	json_bool(w, "typing", true);
 	json_bool(w, "presence", true);
