@@ -18,7 +18,7 @@ flock 9
 if [ ! -e "$base/.complete" ]; then
     rm -rf "$base"
     debootstrap --variant=minbase --include=systemd-sysv,dbus,git,make,ca-certificates,sudo bookworm "$base" \
-        "${MIRROR:-http://deb.debian.org/debian}" > "$CACHE/debootstrap.log"
+        ${MIRROR:+"$MIRROR"} > "$CACHE/debootstrap.log"      # without MIRROR: debootstrap's own default
     cp -a /etc/apt/sources.list.d/debian.sources "$base/etc/apt/sources.list.d/" 2>/dev/null && rm -f "$base/etc/apt/sources.list"
     find /etc/apt/apt.conf.d -name '[0-9]*' ! -name '*docker*' ! -name '*postgresql' ! -name '*packagekit' ! -name '*appstream' \
         -exec cp -a {} "$base/etc/apt/apt.conf.d/" \;
