@@ -622,7 +622,7 @@ class Stack:
             "database": self.dsn("peal"), "database_owner": self.dsn("peal_owner"),
             "token_private_key_file": keys / "token.key", "token_public_key_file": keys / "token.pub",
             "refresh_key_file": keys / "refresh.key", "media_dir": self.dir / "media",
-            "media_link_secret_file": keys / "media-link.conf", "push_processes": self.push_processes, **self.overrides,
+            "media_link_secret_file": keys / "media-link.conf", **self.overrides,
         }
         self.conf = {k: str(v) for k, v in self.conf.items()}
         self.conf_path.write_text("# written by dev/stack.py at each start\n" + "".join(f"{k} = {v}\n" for k, v in self.conf.items()))

@@ -69,7 +69,6 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(push_max_frame_kib, "320", 1, 65536, "Largest frame a client may send."),
 	INT_KEY(push_offline_seconds, "20", 0, 600, "How long a person without a socket still counts as online."),
 	INT_KEY(push_poll_ms, "250", 10, 60000, "Pause between two looks at the event log while Redis is away."),
-	INT_KEY(push_processes, "1", 1, 64, "Number of peal-push processes on this host."),
 	INT_KEY(push_queue_events, "256", 1, 100000, "Events that may wait for one slow socket; then it is closed and replays later."),
 	INT_KEY(push_queue_kib, "256", 1, 65536, "KiB that may wait for one slow socket; then it is closed and replays later."),
 	INT_KEY(push_watch_max, "200", 0, 10000, "People whose presence one socket may watch."),

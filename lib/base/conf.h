@@ -53,7 +53,6 @@ struct conf {
 	int64_t typing_max_members;      /* 64 */
 	int64_t marks_max_members;       /* 32 */
 	/* the push daemon */
-	int64_t push_processes;         /* 1 */
 	int64_t push_hello_seconds;     /* 10 */
 	int64_t push_heartbeat_seconds; /* 30 */
 	int64_t push_dead_seconds;      /* 90 */
