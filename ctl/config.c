@@ -56,9 +56,10 @@ const struct verb config_check_verb = {
 	.fn = config_check,
 	.needs_conf = true,
 };
-const struct verb config_sample_verb = {
-	.name = "config sample", .usage = "", .help = "Print a configuration file with every key explained.", .fn = config_sample
-};
+const struct verb config_sample_verb = { .name = "config sample",
+	                                 .usage = "",
+	                                 .help = "Print a configuration file with every key explained.",
+	                                 .fn = config_sample };
 const struct verb config_reference_verb = {
 	.name = "config reference", .usage = "", .help = "Print docs/configuration.md.", .fn = config_reference
 };

@@ -16,7 +16,7 @@
 #include "../lib/store/db.h"
 #include "ctl.h"
 
-#define MIGRATIONS_MAX 999
+#define MIGRATIONS_MAX      999
 #define MIGRATION_BYTES_MAX (1u << 20)
 
 struct migration {
@@ -30,17 +30,17 @@ struct migrations {
 	size_t n;
 };
 
-static const struct stmt stmt_applied = {
-	"migrations_applied", "", "iss", "SELECT version::bigint, name, checksum FROM schema_migration ORDER BY version", false
-};
-static const struct stmt stmt_record = {
-	"migration_record", "iss", "", "INSERT INTO schema_migration (version, name, checksum) VALUES ($1, $2, $3)", true
-};
+static const struct stmt stmt_applied = { "migrations_applied", "", "iss",
+	                                  "SELECT version::bigint, name, checksum FROM schema_migration ORDER BY version",
+	                                  false };
+static const struct stmt stmt_record = { "migration_record", "iss", "",
+	                                 "INSERT INTO schema_migration (version, name, checksum) VALUES ($1, $2, $3)",
+	                                 true };
 
-static const char table_sql[] =
-	"CREATE TABLE IF NOT EXISTS schema_migration (version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL, "
-	"applied_at timestamptz NOT NULL DEFAULT now()); "
-	"GRANT SELECT ON schema_migration TO peal";
+static const char table_sql[] = "CREATE TABLE IF NOT EXISTS schema_migration (version integer PRIMARY KEY, name text NOT "
+                                "NULL, checksum text NOT NULL, "
+                                "applied_at timestamptz NOT NULL DEFAULT now()); "
+                                "GRANT SELECT ON schema_migration TO peal";
 
 static int
 by_version(const void *a, const void *b)
@@ -116,12 +116,14 @@ compare(struct ctl *ctl, struct db *db, struct migrations *all)
 		struct migration *m;
 
 		if (version < 1 || (size_t)version > all->n)
-			return ctl_fail("the database is at migration %lld, this version of Peal knows %zu: install the newer one",
-			                (long long)version, all->n);
+			return ctl_fail(
+			        "the database is at migration %lld, this version of Peal knows %zu: install the newer one",
+			        (long long)version, all->n);
 		m = &all->list[version - 1];
 		if (!str_eq(m->checksum, rows_str(rows, i, 2)))
-			return ctl_fail("%.*s was changed after it had been applied; restore the file, and make a new migration",
-			                STR_ARG(m->name));
+			return ctl_fail(
+			        "%.*s was changed after it had been applied; restore the file, and make a new migration",
+			        STR_ARG(m->name));
 		m->applied = true;
 	}
 	return EXIT_DONE;
@@ -146,7 +148,8 @@ apply(struct ctl *ctl, struct db *db, const struct migration *m)
 	if (!r)
 		r = db_exec_text(db, "COMMIT", &error);
 	if (r) {
-		status = ctl_fail("%.*s was not applied, nothing of it remains: %.*s", STR_ARG(m->name), STR_ARG(buf_view(&error)));
+		status = ctl_fail("%.*s was not applied, nothing of it remains: %.*s", STR_ARG(m->name),
+		                  STR_ARG(buf_view(&error)));
 		buf_clear(&error);
 		(void)db_exec_text(db, "ROLLBACK", &error);
 	}
@@ -158,7 +161,8 @@ static void
 say(const struct ctl *ctl, const struct migration *m, const char *state)
 {
 	if (ctl->json)
-		printf("{\"version\":%lld,\"name\":\"%.*s\",\"state\":\"%s\"}\n", (long long)m->version, STR_ARG(m->name), state);
+		printf("{\"version\":%lld,\"name\":\"%.*s\",\"state\":\"%s\"}\n", (long long)m->version, STR_ARG(m->name),
+		       state);
 	else
 		printf("%-8s %.*s\n", state, STR_ARG(m->name));
 	fflush(stdout);
@@ -173,7 +177,9 @@ migrate_connected(struct ctl *ctl, struct db *db, struct migrations *all, bool s
 
 	buf_init(&error, 1 << 16);
 	/* Somebody else's migration may take its time: this wait has no limit, the migrations' own locks do. */
-	r = db_exec_text(db, "SET lock_timeout = 0; SELECT pg_advisory_lock(hashtextextended('peal migrate', 0)); SET lock_timeout = '2s'",
+	r = db_exec_text(db,
+	                 "SET lock_timeout = 0; SELECT pg_advisory_lock(hashtextextended('peal migrate', 0)); SET "
+	                 "lock_timeout = '2s'",
 	                 &error);
 	if (!r)
 		r = db_exec_text(db, table_sql, &error);

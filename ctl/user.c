@@ -71,7 +71,8 @@ user_add(struct ctl *ctl, int argc, char **argv)
 	if (argc != 1 || !file)
 		return EXIT_USAGE;
 	if (!good_name(str_c(argv[0])))
-		return ctl_fail("a user name has %d to %d letters, digits, dots, dashes or underscores, and begins with a letter or digit",
+		return ctl_fail("a user name has %d to %d letters, digits, dots, dashes or underscores, and begins with a "
+		                "letter or digit",
 		                NAME_MIN, NAME_MAX);
 	status = read_password(ctl, file, &password);
 	if (status != EXIT_DONE)
