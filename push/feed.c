@@ -15,14 +15,14 @@
 #include "replay.h"
 #include "wire/feed.h"
 
-#define BATCH      512 /* channels per SUBSCRIBE when the link is back */
-#define HORIZONS   12
-#define HORIZON_MS 5000
-#define SAFE_MS    15000 /* 10 s for what was on its way, 5 s until a silent Redis is noticed */
-#define ASK_MS     10000
-#define RECENT_MS  20000
-#define SETTLE_MS  3000 /* at start: how long to wait for Redis before serving without it */
-#define ANOTHER_LOG 409 /* of /feed/poll: the place we asked from is of another epoch, or no longer kept */
+#define BATCH       512 /* channels per SUBSCRIBE when the link is back */
+#define HORIZONS    12
+#define HORIZON_MS  5000
+#define SAFE_MS     15000 /* 10 s for what was on its way, 5 s until a silent Redis is noticed */
+#define ASK_MS      10000
+#define RECENT_MS   20000
+#define SETTLE_MS   3000 /* at start: how long to wait for Redis before serving without it */
+#define ANOTHER_LOG 409  /* of /feed/poll: the place we asked from is of another epoch, or no longer kept */
 
 enum feed_state { FEED_DOWN, FEED_RESUBSCRIBING, FEED_CATCHING, FEED_LIVE };
 
