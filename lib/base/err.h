@@ -26,6 +26,7 @@
 	X(BAD_CREDENTIALS, 401, "bad_credentials", 0, "The user name or the password is wrong.")                            \
 	X(BAD_REFRESH_TOKEN, 401, "bad_refresh_token", 0, "The refresh token is unknown, used or expired; sign in.")        \
 	X(FORBIDDEN, 403, "forbidden", 0, "This is beyond your role.")                                                      \
+	X(BLOCKED, 403, "blocked", 0, "One of you has blocked the other.")                                                  \
 	X(REGISTRATION_CLOSED, 403, "registration_closed", 0, "This server does not accept registrations.")                 \
 	X(CROSS_SITE, 403, "cross_site", 0, "Cookie routes accept requests from listed origins only.")                      \
 	X(NOT_FOUND, 404, "not_found", 0, "There is no such thing, or it is not yours to see.")                             \
@@ -34,6 +35,13 @@
 	X(CONFLICT, 409, "conflict", 0, "The state has changed meanwhile.")                                                 \
 	X(USERNAME_TAKEN, 409, "username_taken", 0, "Somebody else has this user name.")                                    \
 	X(IDEMPOTENCY_CONFLICT, 409, "idempotency_conflict", 0, "This key was used before with another body.")              \
+	X(STALE_VERSION, 409, "stale_version", 0, "The message was edited since the version that if_version names.")        \
+	X(DELETED, 409, "deleted", 0, "The message was deleted for everyone.")                                              \
+	X(WRONG_KIND, 409, "wrong_kind", 0, "Not for this kind of conversation or message.")                                \
+	X(POLL_CLOSED, 409, "poll_closed", 0, "Nobody votes in this poll any more.")                                        \
+	X(TOO_MANY, 409, "too_many", 0, "There are as many of these already as there may be.")                              \
+	X(GROUP_FULL, 409, "group_full", 0, "The group has as many members as a group may have.")                           \
+	X(LAST_OWNER, 409, "last_owner", 0, "A group keeps at least one owner.")                                            \
 	X(PRECONDITION_FAILED, 412, "precondition_failed", 0, "If-Match or If-Unmodified-Since does not hold.")             \
 	X(TOO_LARGE, 413, "too_large", 0, "The body is larger than this route accepts.")                                    \
 	X(URI_TOO_LONG, 414, "uri_too_long", 0, "The path and query are longer than this server reads.")                    \
@@ -44,6 +52,7 @@
 	X(TOO_MANY_FRAMES, 422, "too_many_frames", 0, "The animation has more frames than this server decodes.")            \
 	X(TOO_COMPLEX, 422, "too_complex", 0, "Decoding the file takes more time or memory than one file may.")             \
 	X(RATE_LIMITED, 429, "rate_limited", 1, "Too many requests; see Retry-After.")                                      \
+	X(SLOW_MODE, 429, "slow_mode", 1, "The group is in slow mode; see Retry-After.")                                    \
 	X(HEADERS_TOO_LARGE, 431, "headers_too_large", 0, "The header fields are larger than this server reads.")           \
 	X(INTERNAL, 500, "internal", 0, "A fault on our side; the request id leads to it in the log.")                      \
 	X(NOT_IMPLEMENTED, 501, "not_implemented", 0, "This server does not know that transfer coding.")                    \

@@ -19,6 +19,8 @@ export const ERRORS = {
 	bad_refresh_token: { status: 401, retryable: false },
 	/** This is beyond your role. */
 	forbidden: { status: 403, retryable: false },
+	/** One of you has blocked the other. */
+	blocked: { status: 403, retryable: false },
 	/** This server does not accept registrations. */
 	registration_closed: { status: 403, retryable: false },
 	/** Cookie routes accept requests from listed origins only. */
@@ -35,6 +37,20 @@ export const ERRORS = {
 	username_taken: { status: 409, retryable: false },
 	/** This key was used before with another body. */
 	idempotency_conflict: { status: 409, retryable: false },
+	/** The message was edited since the version that if_version names. */
+	stale_version: { status: 409, retryable: false },
+	/** The message was deleted for everyone. */
+	deleted: { status: 409, retryable: false },
+	/** Not for this kind of conversation or message. */
+	wrong_kind: { status: 409, retryable: false },
+	/** Nobody votes in this poll any more. */
+	poll_closed: { status: 409, retryable: false },
+	/** There are as many of these already as there may be. */
+	too_many: { status: 409, retryable: false },
+	/** The group has as many members as a group may have. */
+	group_full: { status: 409, retryable: false },
+	/** A group keeps at least one owner. */
+	last_owner: { status: 409, retryable: false },
 	/** If-Match or If-Unmodified-Since does not hold. */
 	precondition_failed: { status: 412, retryable: false },
 	/** The body is larger than this route accepts. */
@@ -55,6 +71,8 @@ export const ERRORS = {
 	too_complex: { status: 422, retryable: false },
 	/** Too many requests; see Retry-After. */
 	rate_limited: { status: 429, retryable: true },
+	/** The group is in slow mode; see Retry-After. */
+	slow_mode: { status: 429, retryable: true },
 	/** The header fields are larger than this server reads. */
 	headers_too_large: { status: 431, retryable: false },
 	/** A fault on our side; the request id leads to it in the log. */
