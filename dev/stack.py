@@ -209,12 +209,14 @@ class Stack:
     """See the head of this file. `directory` None means a temporary one that is removed after a clean end."""
 
     def __init__(self, directory=None, *, kind="test", build=None, port=None, settings=None, push_processes=1, durable=False,
-                 keep=None, progress=None):
+                 postgres=None, oracle=None, keep=None, progress=None):
         self.kind = kind
         self.build_dir = pathlib.Path(build) if build else ROOT / "build" / kind
         self.port = port
         self.push_processes = push_processes
         self.durable = durable
+        self.postgres = postgres or {}      # settings that replace or join ours
+        self.oracle = os.environ.get("ORACLE") == "1" if oracle is None else oracle     # tests/oracle/policies.sql
         self.user = service_user()
         self.root = os.geteuid() == 0
         self.progress = progress or (lambda text: None)
@@ -569,6 +571,7 @@ class Stack:
             "listen_addresses": "", "unix_socket_directories": '"' + str(self.run_dir).replace('"', '""') + '"', "unix_socket_permissions": "0700",
             "max_connections": 120, "shared_buffers": "128MB" if self.durable else "32MB", "log_line_prefix": "%m [%p] %u ",
             "synchronous_commit": "on", "fsync": "on" if self.durable else "off", "timezone": "UTC", "log_timezone": "UTC",
+            **self.postgres,
         }
         argv = [PG_BIN / "postgres", "-D", data]
         for key, value in options.items():
@@ -586,6 +589,8 @@ class Stack:
         self._write_conf()
         self.progress("applying migrations")
         self.pealctl("migrate", "--dir", self.dir / "sql")
+        if self.oracle:
+            self.psql((ROOT / "tests" / "oracle" / "policies.sql").read_text())
         binary, sanitizer = self.dir / "bin", _sanitizer_env()
         self.services["redis"] = Service(self, "redis", [
             REDIS, "--port", "0", "--unixsocket", self.redis_socket, "--unixsocketperm", "700", "--save", "", "--appendonly", "no",

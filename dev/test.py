@@ -101,12 +101,12 @@ def web():
     return Result(counts.get("pass", 0), failed, counts.get("skipped", 0), f"--- web\n{text}\n")
 
 
-def pytest(*args):
+def pytest(*args, **env):
     def run():
         with tempfile.NamedTemporaryFile(suffix=".xml") as report:
             code, text = execute(["/usr/bin/python3", "-m", "pytest", "-q", "-rfE", "--color=no", "-p", "no:cacheprovider", "--tb=short",
                                   "-o", "faulthandler_timeout=300", f"--kind={KIND}", f"--junitxml={report.name}", *args],
-                                 TIER=str(TIER))
+                                 TIER=str(TIER), **env)
             try:
                 cases = list(xml.parse(report.name).getroot().iter("testcase"))
             except xml.ParseError:
@@ -132,6 +132,7 @@ PARTS = [
     ("install", pytest("tests/install"), False),
     ("sql", pytest("tests/sql"), False),
     ("api", pytest("tests/api"), False),
+    ("oracle", pytest("tests/api", "tests/oracle", ORACLE="1"), False),     # the same under row-level security
     ("site", pytest("tests/site"), False),
     ("stack", pytest("tests/stack"), False),
     ("jobs", pytest("tests/jobs"), False),

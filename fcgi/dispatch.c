@@ -51,6 +51,7 @@ forget(struct req *req)
 	buf_clear(&req->headers);
 	buf_clear(&req->out);
 	req->now = clock_wall_us();
+	db_caller(req->db, DB_CALLER_NOBODY);
 }
 
 static int
@@ -106,10 +107,15 @@ check_who(struct req *req)
 {
 	int r;
 
+	if (req->endpoint->who == WHO_DAEMON)
+		db_caller(req->db, DB_CALLER_SYSTEM); /* until the handler says for whom: req_act_for() */
 	if (req->endpoint->who == WHO_ANYONE || req->endpoint->who == WHO_DAEMON)
 		return 0;
 	r = auth_who(req);
-	return r ? trace(r) : 0;
+	if (r)
+		return trace(r);
+	req_act_for(req, req->me);
+	return 0;
 }
 
 /* A malformed id names nothing: 404, like an id that nothing has. */
@@ -176,6 +182,7 @@ dispatch(struct req *req)
 	for (int attempt = 0; r == RETRY && attempt < ATTEMPTS; attempt++) {
 		forget(req);
 		r = serve(req);
+		db_caller(req->db, DB_CALLER_SYSTEM);
 		for (struct effect *effect = req->effects; effect; effect = effect->next)
 			effect->fn(req, effect->arg); /* committed, whatever became of the request afterwards */
 	}

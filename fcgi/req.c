@@ -99,3 +99,10 @@ req_after_commit(struct req *req, void (*fn)(struct req *, void *), void *arg)
 	*req->effects_end = effect;
 	req->effects_end = &effect->next;
 }
+
+void
+req_act_for(struct req *req, int64_t user_id)
+{
+	req->me = user_id;
+	db_caller(req->db, user_id);
+}

@@ -109,6 +109,9 @@ int req_limit(struct req *, struct opt_int, int64_t *ret);
 /* INVALID, with this place: a JSON Pointer into the body, or the name of a query parameter. code and message as in json_report. */
 int req_invalid(struct req *, const char *path, const char *code, const char *message);
 
+/* The person whom the rest of the request is for: dispatch says it, or a daemon. */
+void req_act_for(struct req *, int64_t user_id);
+
 /* "<conversation>.<seq>", strictly. */
 bool message_id_parse(struct str, int64_t *ret_conversation, int64_t *ret_seq);
 

@@ -92,11 +92,11 @@ feed_open(struct req *req)
 	r = read_cursors(req, in.cursors, &cursors, &n);
 	if (r)
 		return r;
+	req_act_for(req, in.user_id);
 	r = event_open(req->db, req->arena, req->conf, in.user_id, in.session_id,
 	               str_present(in.since) ? in.since : STR_NONE, cursors, n, &opened);
 	if (r)
 		return trace(r);
-	req->me = in.user_id;
 	for (size_t i = 0; i < opened.moved_n; i++)
 		req_after_commit(req, announce, &opened.moved[i]);
 	return reply_opened(req, &opened);

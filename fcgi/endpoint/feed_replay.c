@@ -27,7 +27,7 @@ feed_replay(struct req *req)
 	r = req_body(req, body_fields, &in);
 	if (r)
 		return r;
-	req->me = in.user_id;
+	req_act_for(req, in.user_id);
 	r = event_replay(req->db, req->arena, in.user_id, in.plan, PAGE_EVENTS, PAGE_BYTES, records, &n, &plan);
 	if (r)
 		return trace(r);

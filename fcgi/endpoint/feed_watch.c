@@ -60,7 +60,7 @@ feed_watch(struct req *req)
 	r = req_body(req, body_fields, &in);
 	if (r)
 		return r;
-	req->me = in.user_id;
+	req_act_for(req, in.user_id);
 	r = read_ids(req, in.ids, &ids, &n);
 	if (r)
 		return r;

@@ -27,6 +27,10 @@ struct db {
 	PGconn *conn;
 	int64_t next_attempt, spacing; /* monotonic microseconds */
 	int64_t statements, generation;
+#ifdef PEAL_FAILPOINTS
+	int64_t caller, named; /* who the statements are for, and who the session was told */
+	bool oracle;
+#endif
 	bool away_logged;
 	char error[240];
 };
@@ -95,6 +99,7 @@ db_new(const char *conninfo, const char *application_name, int64_t statement_tim
 		abort();
 	db->statement_timeout_ms = statement_timeout_ms;
 	db->spacing = SPACING_FIRST_US;
+	db_caller(db, DB_CALLER_SYSTEM);
 	return db;
 }
 
@@ -308,6 +313,40 @@ notice_closed(struct db *db)
 	drop(db);
 }
 
+#ifdef PEAL_FAILPOINTS
+/* Does this database have the policies of tests/oracle? They ask who calls. */
+static void
+find_oracle(struct db *db)
+{
+	PGresult *result = PQexec(db->conn, "SELECT coalesce(current_setting('peal.oracle', true), '')");
+
+	db->oracle = PQresultStatus(result) == PGRES_TUPLES_OK && !strcmp(PQgetvalue(result, 0, 0), "on");
+	db->named = DB_CALLER_SYSTEM;
+	PQclear(result);
+}
+
+static void
+name_caller(struct db *db)
+{
+	char text[64];
+
+	if (!db->oracle || db->caller == db->named)
+		return;
+	snprintf(text, sizeof(text), "SET peal.caller = '%lld'", (long long)db->caller);
+	PQclear(PQexec(db->conn, text));
+	db->named = db->caller;
+}
+
+void
+db_caller(struct db *db, int64_t user_id)
+{
+	db->caller = user_id;
+}
+#else
+#define find_oracle(db) ((void)0)
+#define name_caller(db) ((void)0)
+#endif
+
 int
 db_connect(struct db *db)
 {
@@ -325,6 +364,7 @@ db_connect(struct db *db)
 	PQsetNoticeReceiver(db->conn, ignore_notice, NULL);
 	if (!handshake(db) || (!db->bare && !prepare_all(db)))
 		return away(db);
+	find_oracle(db);
 	db->spacing = SPACING_FIRST_US;
 	db->generation++;
 	if (db->away_logged)
@@ -585,6 +625,7 @@ run_once(struct db *db, const struct stmt *stmt, const struct params *p, PGresul
 	r = db_connect(db);
 	if (r)
 		return trace(r);
+	name_caller(db);
 	db->error[0] = '\0';
 	db->statements++;
 	if (!send_statement(db, stmt, p)) {

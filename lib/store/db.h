@@ -60,6 +60,18 @@ const char *db_last_error(const struct db *);
 /* Statements run on this connection since db_new(): tests count them. */
 int64_t db_statements(const struct db *);
 
+/*
+ * Test builds: who the statements from here on are for, told to a database that has the row-level policies of tests/oracle.
+ * A connection begins as the system, which sees everything; peal-fcgi names somebody for every request.
+ */
+#define DB_CALLER_SYSTEM (-1)
+#define DB_CALLER_NOBODY 0
+#ifdef PEAL_FAILPOINTS
+void db_caller(struct db *, int64_t user_id);
+#else
+#define db_caller(db, user_id) ((void)(db), (void)(user_id))
+#endif
+
 /* Runs one statement. *ret lives as the arena. */
 int db_run(struct db *, struct arena *, const struct stmt *, const struct arg *args, struct rows **ret);
 /* Several statements of plain SQL in one simple query; for migrations and tests. */
