@@ -6,46 +6,109 @@ import pathlib
 import pytest
 import yaml
 
-from peal import contract, media, tokens, truth
+from peal import contract, loop, media, tokens, truth
 from peal.people import Person
 from peal.ws import Socket
 
 MATRIX = yaml.safe_load((pathlib.Path(__file__).parent / "matrix.yaml").read_text())
 UNKNOWN = ("anonymous", "malformed", "forged", "expired")
-KNOWN = ("stranger", "peer", "me")
+KNOWN = ("stranger", "ex_member", "blocked", "peer", "me", "member", "admin", "owner")
+CALLERS = set(UNKNOWN + KNOWN)
+PLACES = ("{ours}", "{group}", "{apart}", "{theirs}")
+FOREIGN = ("{theirs}", "{hidden}", "{stranger}", "{nobody}", "{other}", "{no_attachment}")   # names of what is another's, or nothing
+DUE = {("sendMessage", "{apart}"), ("sendMessageTo", "{apart}"), ("sendMessage", "mentions.user_id"), ("sendMessageTo", "mentions.user_id")}
 ROWS = [(op, i, row) for op, rows in MATRIX.items() for i, row in enumerate(rows)]
 IDS = [f"{op}-{i}" for op, i, _ in ROWS]
 
 
 class World:
-    def __init__(self, stack):
-        self.me, self.peer, self.stranger, self.x, self.y = (Person(stack, n) for n in ("me", "peer", "stranger", "ex", "why"))
-        ours = self.me.start(self.peer)
-        for who in (self.me, self.me, self.peer):
-            who.say(ours, f"by {who.username}")
-        theirs = self.x.start(self.y)
-        self.x.say(theirs, "theirs", client_id="their-key")
-        hidden = self.x.start(self.peer)
-        picture = media.png()
-        mine, used, other = (p.rest.post("/messages/upload-image", raw=picture, headers={"Content-Type": "image/png"}, expect=201)["id"]
-                             for p in (self.me, self.me, self.x))
-        self.me.rest.post(f"/conversations/{ours}/messages", {"client_id": "picture", "message_type": "image", "attachment_ids": [used]},
-                          expect=201)
-        self.names = {"mine": mine, "used": used, "other": other, "no_attachment": "0" * 32, "ours": ours, "theirs": theirs, "hidden": hidden, "nobody": "987654321", "peer": self.peer.id,
-                      "forged_refresh": "A" * 75}
-        token = self.me.token
-        self.tokens = {"anonymous": None, "malformed": "a.b.c", "forged": tokens.altered(stack, token, key=tokens.other_key()),
-                       "expired": tokens.expired(stack, token), "stranger": self.stranger.token, "peer": self.peer.token, "me": token}
+    """The people and the places that matrix.yaml names."""
 
-    def fill(self, value):
+    def __init__(self, stack):
+        self.people = {n: Person(stack, n.replace("_", "-")) for n in KNOWN + ("spare", "ex", "why")}
+        self.names = {"nobody": "987654321", "no_attachment": "0" * 32, "forged_refresh": "A" * 75}
+        self.names |= {n: p.id for n, p in self.people.items()}
+        self._talk()
+        self._group(stack)
+        self._apart(stack)
+        token = self.people["me"].token
+        self.tokens = {"anonymous": None, "malformed": "a.b.c", "forged": tokens.altered(stack, token, key=tokens.other_key()),
+                       "expired": tokens.expired(stack, token)} | {n: self.people[n].token for n in KNOWN}
+
+    def _upload(self, who):
+        return self.people[who].rest.post("/messages/upload-image", raw=media.png(), headers={"Content-Type": "image/png"}, expect=201)["id"]
+
+    def _direct(self, one, other, said):
+        place = self.people[one].start(self.people[other])
+        for n, who in enumerate(said):
+            self.people[who].say(place, f"by {who}", client_id=f"made-{n}")
+        return place
+
+    def _talk(self):
+        me, x = self.people["me"], self.people["ex"]
+        self.names["ours"] = self._direct("me", "peer", ["me", "me", "peer"])
+        self.names["theirs"] = x.start(self.people["why"])
+        x.say(self.names["theirs"], "theirs", client_id="their-key")
+        self.names["hidden"] = x.start(self.people["peer"])
+        self.names |= {"mine": self._upload("me"), "used": self._upload("me"), "other": self._upload("ex"), "in_group": self._upload("owner")}
+        me.rest.post(f"/conversations/{self.names['ours']}/messages",
+                     {"client_id": "picture", "message_type": "image", "attachment_ids": [self.names["used"]]}, expect=201)
+
+    def _group(self, stack):
+        roles = {"owner": 3, "admin": 2, "member": 1, "ex_member": 1}
+        (group,), = truth.rows(stack, "INSERT INTO conversation (kind, name, history_all, created_by, participant_count, last_rev) "
+                                      "VALUES (2, 'The group', true, %s, 4, 1) RETURNING id", int(self.names["owner"]))
+        truth.rows(stack, "INSERT INTO event (conversation_id, position, seq, rev, kind, actor_id) VALUES (%s, 1, 0, 1, 2, %s)",
+                   group, int(self.names["owner"]))
+        for who, role in roles.items():
+            truth.rows(stack, "INSERT INTO member (conversation_id, user_id, role, joined_position) VALUES (%s, %s, %s, 1)",
+                       group, int(self.names[who]), role)
+        self.names["group"] = str(group)
+        for who in roles:
+            self.people[who].say(group, f"by {who}")
+        self.people["owner"].rest.post(f"/conversations/{group}/messages",
+                                       {"client_id": "picture", "message_type": "image", "attachment_ids": [self.names["in_group"]]}, expect=201)
+        truth.rows(stack, "DELETE FROM member WHERE conversation_id = %s AND user_id = %s", group, int(self.names["ex_member"]))
+        truth.rows(stack, "UPDATE conversation SET participant_count = 3 WHERE id = %s", group)
+
+    def _apart(self, stack):
+        self.names["apart"] = self._direct("me", "blocked", ["me", "blocked"])
+        self.names["parted"] = self._direct("blocked", "peer", ["blocked", "peer"])
+        for who, whom in (("me", "blocked"), ("blocked", "peer")):
+            truth.rows(stack, "INSERT INTO block (user_id, blocked_id) VALUES (%s, %s)", int(self.names[who]), int(self.names[whom]))
+
+    def fill(self, value, caller):
+        """The names in braces, replaced by what they are here."""
         if isinstance(value, dict):
-            return {k: self.fill(v) for k, v in value.items()}
-        return value.format(**self.names) if isinstance(value, str) else value
+            return {k: self.fill(v, caller) for k, v in value.items()}
+        if isinstance(value, list):
+            return [self.fill(v, caller) for v in value]
+        return value.format(**self.names, self=self.names.get(caller, self.names["nobody"])) if isinstance(value, str) else value
+
+    def prepare(self, row, caller):
+        for who, call, *body in row.get("before", ()):
+            method, path = call.split()
+            reply = self.people[who].rest.call(method, self.fill(path, caller), self.fill(body[0], caller) if body else None)
+            assert reply.status < 400, f"before {row['call']}: {who}: {call}: {reply}"
 
 
 @pytest.fixture(scope="module")
 def world(stack):
     return World(stack)
+
+
+@pytest.fixture(scope="module")
+def socket_world(stack):
+    return World(stack)
+
+
+def answers(text):
+    """`201 200` and `204 | 404 not_found` as {(status, code or None)}."""
+    out = set()
+    for part in str(text).split("|"):
+        words = part.split()
+        out |= {(int(w), None) for w in words} if all(w.isdigit() for w in words) else {(int(words[0]), words[1])}
+    return out
 
 
 def wanted(row):
@@ -55,71 +118,130 @@ def wanted(row):
         want = dict.fromkeys(UNKNOWN + KNOWN, row["everybody"])
     if row.get("refused"):
         want |= dict.fromkeys(UNKNOWN, "401 unauthenticated") | {"expired": "401 token_expired"}
-    want |= {k: v for k, v in row.items() if k in KNOWN + UNKNOWN}
-    out = {}
-    for caller, text in want.items():
-        words = str(text).split()
-        out[caller] = {(int(w), None) for w in words} if all(w.isdigit() for w in words) else {(int(words[0]), words[1])}
-    return out
+    want |= {k: v for k, v in row.items() if k in CALLERS}
+    if "rest" in row:
+        want |= {k: row["rest"] for k in KNOWN if k not in row}
+    return {caller: answers(text) for caller, text in want.items()}
+
+
+def takes_ids(schema, path=()):
+    """Where a request body holds an id: paths of member names."""
+    pattern = schema.get("pattern", "") if isinstance(schema, dict) else ""
+    if pattern in ID_PATTERNS:
+        yield path
+    if isinstance(schema, dict):
+        for name, part in schema.get("properties", {}).items():
+            yield from takes_ids(part, path + (name,))
+        for part in [schema.get("items"), *schema.get("anyOf", []), *schema.get("oneOf", []), *schema.get("allOf", [])]:
+            yield from takes_ids(part, path)
+
+
+SCHEMAS = contract.document("openapi.yaml")["components"]["schemas"]
+ID_PATTERNS = {SCHEMAS[name]["pattern"] for name in ("Id", "MessageId", "AttachmentId")}
+
+
+def values_at(body, path):
+    """What a body has at a path, in however many places of lists."""
+    if isinstance(body, list):
+        return [v for b in body for v in values_at(b, path)]
+    if not path:
+        return [body]
+    return values_at(body[path[0]], path[1:]) if isinstance(body, dict) and path[0] in body else []
+
+
+def is_refusal(row):
+    """Somebody with a token is refused here: 4xx."""
+    return any(status >= 400 for caller, right in wanted(row).items() if caller in KNOWN for status, _ in right)
+
+
+def missing_rows(op, rows):
+    """What an operation's rows leave out."""
+    callers = set().union(*(wanted(row) for row in rows))
+    if callers != CALLERS:
+        yield f"nobody asks as {sorted(CALLERS - callers)}"
+    calls = [row["call"].split()[1].split("?")[0] for row in rows]
+    own = op.path.startswith(("/conversations/{id}", "/messages/{id}")) and op.id != "startConversation"
+    for place in PLACES if own else ():
+        if not any(place in call for call in calls) and (op.id, place) not in DUE:
+            yield f"no row for {place}"
+    refused = [row for row in rows if is_refusal(row)]
+    parts = op.path.split("/")
+    for n in [n for n, part in enumerate(parts) if part.startswith("{")]:
+        if not any(row["call"].split()[1].split("?")[0].split("/")[n].startswith(FOREIGN) for row in refused):
+            yield f"no row with an id of another's as {parts[n]} of the path"
+    for path in dict.fromkeys(takes_ids(op.body.schema)) if op.body else ():
+        found = any(str(v).startswith(FOREIGN) for row in refused for v in values_at(row.get("body"), path))
+        if not found and (op.id, ".".join(path)) not in DUE:
+            yield f"no row with an id of another's as {'.'.join(path)} of the body"
 
 
 def test_every_operation_has_rows():
     operations = contract.rest().by_id
     assert set(MATRIX) == set(operations), "an operation without rows, or rows without an operation"
+    wrong = []
     for op, rows in MATRIX.items():
         rest = operations[op]
         for row in rows:
             method, path = row["call"].split()
+            names = {"refused", "everybody", "rest", "call", "body", "socket", "before"}
+            assert set(row) <= names | CALLERS, f"{op}: {row['call']}: what is {set(row) - names - CALLERS}?"
             assert contract.rest().find(method, path.split("?")[0]) is rest, f"{op}: {row['call']} is another operation"
             callers = set(wanted(row))
-            assert callers >= (set(UNKNOWN) if rest.secured else set(UNKNOWN + KNOWN)), f"{op}: {row['call']}: {callers}"
-        callers = set().union(*(wanted(row) for row in rows))
-        assert callers == set(UNKNOWN + KNOWN), f"{op}: nobody asks as {set(UNKNOWN + KNOWN) - callers}"
-        if any(p["in"] == "path" for p in rest.parameters):
-            foreign = [r for r in rows if "404" in str(r.get("me")) and ("{theirs}" in r["call"] or "{nobody}" in r["call"] or "{other}" in r["call"])]
-            assert foreign, f"{op}: no row asks for what is another's"
+            assert callers >= (set(UNKNOWN) if rest.secured else CALLERS), f"{op}: {row['call']}: {callers}"
+            if "{group}" in path and {"stranger", "ex_member"} <= callers:
+                assert wanted(row)["ex_member"] == wanted(row)["stranger"], f"{op}: {row['call']}: an ex-member is a stranger"
+        wrong += [f"{op}: {text}" for text in missing_rows(rest, rows)]
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.parametrize("op, i, row", ROWS, ids=IDS)
 def test_over_http(world, anonymous, op, i, row):
     method, path = row["call"].split()
     log = []
-    for caller, answers in wanted(row).items():
-        reply = anonymous.call(method, world.fill(path), world.fill(row.get("body")), token=world.tokens[caller], valid=False)
-        if (reply.status, reply.code) not in answers:
-            log.append(f"{caller}: wanted {answers}, got {reply}")
+    for caller, right in wanted(row).items():
+        world.prepare(row, caller)
+        reply = anonymous.call(method, world.fill(path, caller), world.fill(row.get("body"), caller), token=world.tokens[caller], valid=False)
+        if (reply.status, reply.code) not in right:
+            log.append(f"{caller}: wanted {right}, got {reply}")
     assert not log, "\n".join(log)
 
 
 @pytest.mark.parametrize("op, i, row", [(o, i, r) for o, i, r in ROWS if r.get("socket") is not False],
                          ids=[f"{o}-{i}" for o, i, r in ROWS if r.get("socket") is not False])
-def test_over_the_socket(stack, world, op, i, row):
+def test_over_the_socket(stack, socket_world, op, i, row):
     """The same rules by the other door; /auth does not exist there."""
     method, path = row["call"].split()
 
     async def run():
         log = []
-        for caller, answers in wanted(row).items():
+        for caller, right in wanted(row).items():
             if caller not in KNOWN:
                 continue
-            async with await Socket.open(stack, world.tokens[caller]) as socket:
+            await loop.run(socket_world.prepare, row, caller)
+            async with await Socket.open(stack, socket_world.tokens[caller]) as socket:
                 await socket.hello()
-                reply = await socket.request(1, method, "/api/v1" + world.fill(path), world.fill(row.get("body")))
+                body = socket_world.fill(row.get("body"), caller)
+                reply = await socket.request(1, method, "/api/v1" + socket_world.fill(path, caller), body)
                 status = reply.get("status")
                 code = reply["body"].get("code") if status and status >= 400 else None
                 if path.startswith("/auth/"):
-                    answers, status, code = {("error", "forbidden")}, reply["type"], reply.get("code")
-                if (status, code) not in answers:
-                    log.append(f"{caller}: wanted {answers}, got {reply}")
+                    right, status, code = {("error", "forbidden")}, reply["type"], reply.get("code")
+                if (status, code) not in right:
+                    log.append(f"{caller}: wanted {right}, got {reply}")
         assert not log, "\n".join(log)
     asyncio.run(run())
 
 
-def test_nothing_of_it_reached_the_others(stack, world):
+@pytest.mark.parametrize("door", ["world", "socket_world"])
+def test_nothing_of_it_reached_the_others(stack, request, door):
     """After all of the above: what strangers tried is nowhere."""
+    world = request.getfixturevalue(door)
     assert [m[3] for m in truth.messages(stack, world.names["theirs"])] == ["theirs"]
     assert truth.messages(stack, world.names["hidden"]) == []
-    for _, _, _, content in truth.messages(stack, world.names["ours"]):
-        assert content is None or "secret" not in content
-    marks = truth.rows(stack, "SELECT read_seq FROM member WHERE conversation_id = %s AND user_id = %s", int(world.names["theirs"]), int(world.y.id))
+    inside = {"ours": ("me", "peer"), "group": ("owner", "admin", "member", "ex_member"), "apart": ("me", "blocked"), "parted": ("blocked", "peer")}
+    for place, people in inside.items():
+        for _, sender, _, content in truth.messages(stack, world.names[place]):
+            assert sender in {world.names[p] for p in people}, f"{place}: somebody who is not in it spoke"
+            assert content is None or "secret" not in content
+    marks = truth.rows(stack, "SELECT read_seq FROM member WHERE conversation_id = %s AND user_id = %s", int(world.names["theirs"]), int(world.names["why"]))
     assert marks == [(0,)]
