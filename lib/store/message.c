@@ -12,37 +12,48 @@ static const struct stmt send = {
 	        "FROM message_send($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 };
 /*
- * $3: enum page_from, $4: seq, $5: limit. Messages are dense, so the page is the range lo..hi, known before a row is
- * read, and what lies before and after it is arithmetic. An empty page is one row without a message.
+ * $3: enum page_from, $4: seq, $5: limit. Up to one visible message more than asked for is looked up on either side of `at`,
+ * places only: that tells what lies before and after the page, and where it begins and ends. Around a place half of the page
+ * lies before it, or more where there is too little after it. An empty page is one row without a message.
  */
+#define PLACES(where, order, most) \
+	"ARRAY(SELECT x.seq FROM message x WHERE x.conversation_id = w.id AND x.seq >= w.floor AND " where " AND " \
+	SHOWN("x", "w") " ORDER BY x.seq " order " LIMIT " most ")"
 static const struct stmt page = {
-	.name = "message_page", .params = "iiiii", .results = "iii" "ii" MESSAGE_RESULTS,
-	.text = "WITH w AS (SELECT c.id, c.last_rev, c.floor, c.last_seq, least($4, c.last_seq + 1) AS at "
-	        " FROM " MINE("AND m.conversation_id = $2 AND NOT m.hidden") "), "
-	        "h AS (SELECT w.*, least(w.last_seq, CASE $3 WHEN 0 THEN w.last_seq WHEN 1 THEN w.at - 1 "
-	        "  WHEN 2 THEN greatest(w.at, w.floor - 1) + $5 ELSE greatest(w.at - $5 / 2, w.floor) + $5 - 1 END) "
-	        "AS hi FROM w), "
-	        "p AS (SELECT h.*, greatest(h.floor, CASE $3 WHEN 2 THEN least(h.at, h.last_seq) + 1 ELSE h.hi - $5 + "
-	        "1 END) AS lo FROM h), "
+	.name = "message_page", .params = "iiiii", .results = "ibb" MY_MESSAGE_RESULTS,
+	.text = "WITH w AS MATERIALIZED (SELECT c.id, c.user_id, c.hides, c.last_rev, c.floor, CASE $3 WHEN 0 THEN c.last_seq + 1 "
+	        "  WHEN 2 THEN least($4, c.last_seq) + 1 ELSE $4 END AS at, CASE $3 WHEN 2 THEN 0 ELSE $5 END AS back, "
+	        "  CASE WHEN $3 >= 2 THEN $5 ELSE 0 END AS forth "
+	        "  FROM " MINE("AND m.conversation_id = $2 AND NOT m.hidden") "), "
+	        "f AS MATERIALIZED (SELECT w.*, " PLACES("x.seq < w.at", "DESC", "w.back + 1") " AS b, "
+	        "  " PLACES("x.seq >= w.at", "", "w.forth + 1") " AS a FROM w), "
+	        "h AS (SELECT f.*, least(cardinality(a), forth, $5 - least(cardinality(b), back, $5 / 2))::integer AS after FROM f), "
+	        "p AS (SELECT h.*, least(cardinality(b), back, $5 - after)::integer AS before FROM h), "
+	        "e AS MATERIALIZED (SELECT p.*, coalesce(b[before], a[1]) AS lo, coalesce(a[after], b[1]) AS hi, "
+	        "  cardinality(b) > before AS has_before, cardinality(a) > after AS has_after FROM p), "
+	        "mine AS MATERIALIZED (SELECT m.* FROM e JOIN message_mine m ON m.user_id = $1 AND m.conversation_id = $2 "
+	        "  AND m.seq BETWEEN e.lo AND e.hi), "
 	        "marks AS MATERIALIZED (SELECT count(*) AS n, array_agg(o.receipt_seq ORDER BY o.receipt_seq) AS receipts, "
 	        "  array_agg(o.delivered_seq ORDER BY o.delivered_seq) AS delivereds FROM member o WHERE "
 	        "o.conversation_id = $2) "
-	        "SELECT p.last_rev, p.floor, p.last_seq, p.lo, p.hi, " MESSAGE_COLUMNS " FROM p "
-	        "LEFT JOIN message g ON g.conversation_id = p.id AND g.seq BETWEEN p.lo AND p.hi "
-	        MESSAGE_PARENT("p.floor")
+	        "SELECT e.last_rev, e.has_before, e.has_after, " MY_MESSAGE_COLUMNS " FROM e "
+	        "LEFT JOIN message g ON g.conversation_id = e.id AND g.seq BETWEEN e.lo AND e.hi AND e.before + e.after > 0 AND "
+	        SHOWN("g", "e")
+	        MY_MESSAGE_PARENT("e")
 	        "LEFT JOIN member s ON s.user_id = g.sender_id AND s.conversation_id = $2 "
 	        "LEFT JOIN LATERAL (SELECT a.n - (s.user_id IS NOT NULL)::integer AS others, "
 	        "  a.n - width_bucket(g.seq - 1, a.receipts) - (coalesce(s.receipt_seq, 0) >= g.seq)::integer AS read, "
 	        "  a.n - width_bucket(g.seq - 1, a.delivereds) - (coalesce(s.delivered_seq, 0) >= g.seq)::integer AS "
 	        "delivered "
 	        "  FROM marks a) k ON true "
+	        "LEFT JOIN mine mm ON mm.seq = g.seq "
 	        "ORDER BY g.seq",
 };
 static const struct stmt get = {
-	.name = "message_get", .params = "iii", .results = MESSAGE_RESULTS,
-	.text = "SELECT " MESSAGE_COLUMNS " FROM " MINE("AND m.conversation_id = $2 AND NOT m.hidden")
-	        "JOIN message g ON g.conversation_id = c.id AND g.seq = $3 AND g.seq >= c.floor "
-	        "" MESSAGE_PARENT("c.floor") MESSAGE_MARKS,
+	.name = "message_get", .params = "iii", .results = MY_MESSAGE_RESULTS,
+	.text = "SELECT " MY_MESSAGE_COLUMNS " FROM " MINE("AND m.conversation_id = $2 AND NOT m.hidden")
+	        "JOIN message g ON g.conversation_id = c.id AND g.seq = $3 AND g.seq >= c.floor AND " SHOWN("g", "c")
+	        MY_MESSAGE_PARENT("c") MESSAGE_MARKS MESSAGE_MINE("$1"),
 };
 static const struct stmt delete = {
 	.name = "message_delete", .params = "iii", .results = "bNiNiNtNINj", .writes = true,
@@ -127,11 +138,11 @@ message_page(struct db *db, struct arena *arena, int64_t me, int64_t conversatio
 	if (!rows_n(rows))
 		return NOT_FOUND;
 	result.as_of_rev = rows_int(rows, 0, 0);
-	result.has_before = rows_int(rows, 0, 3) > rows_int(rows, 0, 1);
-	result.has_after = rows_int(rows, 0, 4) < rows_int(rows, 0, 2);
+	result.has_before = rows_int(rows, 0, 1);
+	result.has_after = rows_int(rows, 0, 2);
 	result.messages = arena_alloc_array(arena, rows_n(rows), sizeof(*result.messages));
-	for (size_t i = 0; i < rows_n(rows) && !rows_null(rows, i, 6); i++, result.n++)
-		read_message(rows, i, 5, &result.messages[i]);
+	for (size_t i = 0; i < rows_n(rows) && !rows_null(rows, i, 3); i++, result.n++)
+		read_my_message(rows, i, 3, &result.messages[i]);
 	*ret = result;
 	return 0;
 }
@@ -146,7 +157,7 @@ message_get(struct db *db, struct arena *arena, int64_t me, int64_t conversation
 		return trace(r);
 	if (!rows_n(rows))
 		return NOT_FOUND;
-	read_message(rows, 0, 0, ret);
+	read_my_message(rows, 0, 0, ret);
 	return 0;
 }
 

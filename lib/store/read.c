@@ -48,7 +48,21 @@ read_message(const struct rows *rows, size_t row, size_t c, struct message *ret)
 		.delivered_count = rows_int(rows, row, c + 16),
 		.member_count = rows_int(rows, row, c + 17),
 		.attachments_json = rows_str(rows, row, c + 18),
+		.expires_at = rows_int(rows, row, c + 19),
+		.pinned = rows_int(rows, row, c + 20),
+		.reactions_json = rows_str(rows, row, c + 21),
+		.forward_json = rows_str(rows, row, c + 22),
+		.extra_json = rows_str(rows, row, c + 23),
 	};
+}
+
+void
+read_my_message(const struct rows *rows, size_t row, size_t c, struct message *ret)
+{
+	read_message(rows, row, c, ret);
+	ret->starred = rows_int(rows, row, c + MESSAGE_N);
+	ret->my_reactions_json = rows_str(rows, row, c + MESSAGE_N + 1);
+	ret->my_votes_json = rows_str(rows, row, c + MESSAGE_N + 2);
 }
 
 static void
@@ -86,5 +100,5 @@ read_conversation(const struct rows *rows, size_t row, size_t c, struct conversa
 	read_user(rows, row, c + 21, &ret->peer);
 	ret->has_last_message = !rows_null(rows, row, c + 21 + USER_N);
 	if (ret->has_last_message)
-		read_message(rows, row, c + 21 + USER_N, &ret->last_message);
+		read_my_message(rows, row, c + 21 + USER_N, &ret->last_message);
 }

@@ -17,29 +17,50 @@
 #define USER_RESULTS "NiNsNsNsNsNtNt"
 #define USER_N 7
 
-/* of message g with its parent r as far as the viewer may see it, and k: the marks of the others */
+/*
+ * Of message g, its parent r and k, the marks of the others. What only a viewer's form has comes after it: mm, the
+ * viewer's own row of it (message_mine).
+ */
 #define MESSAGE_COLUMNS                                                                                       \
 	"g.conversation_id, g.seq, g.rev, g.version, g.sender_id, g.client_id, g.kind, g.content, r.seq, r.sender_id, " \
-	"left(r.content, 120), g.mentions, g.created_at, g.edited_at, g.deleted_at, k.read, k.delivered, k.others, g.attachments"
-#define MESSAGE_RESULTS "NiNiNiNnNiNsNhNsNiNiNsNjNtNtNtNiNiNiNj"
-#define MESSAGE_N 19
+	"left(r.content, 120), g.mentions, g.created_at, g.edited_at, g.deleted_at, k.read, k.delivered, k.others, " \
+	"g.attachments, g.expires_at, g.pinned_at IS NOT NULL, g.reactions, g.forward_of, g.extra"
+#define MESSAGE_RESULTS "NiNiNiNnNiNsNhNsNiNiNsNjNtNtNtNiNiNiNjNtNbNjNjNj"
+#define MESSAGE_N 24
+#define MY_MESSAGE_COLUMNS \
+	MESSAGE_COLUMNS ", mm.starred_at IS NOT NULL, array_to_json(mm.reactions), array_to_json(mm.votes)"
+#define MY_MESSAGE_RESULTS MESSAGE_RESULTS "NbNjNj"
+#define MY_MESSAGE_N (MESSAGE_N + 3)
 #define MESSAGE_MARKS                                                                                         \
 	" LEFT JOIN LATERAL (SELECT count(*) AS others, count(*) FILTER (WHERE o.receipt_seq >= g.seq) AS read, " \
 	" count(*) FILTER (WHERE o.delivered_seq >= g.seq) AS delivered FROM member o "                         \
 	" WHERE o.conversation_id = g.conversation_id AND o.user_id <> g.sender_id) k ON true "
-#define MESSAGE_PARENT(floor) \
-	" LEFT JOIN message r ON r.conversation_id = g.conversation_id AND r.seq = g.reply_seq AND r.seq >= " floor " "
+#define MESSAGE_MINE(user) \
+	" LEFT JOIN message_mine mm ON mm.user_id = " user " AND mm.conversation_id = g.conversation_id AND mm.seq = g.seq "
+
+/* What makes a message visible besides the floor: the clock, for everybody; and that it is not deleted for me. */
+#define LIVES(g) "(" g ".expires_at IS NULL OR " g ".expires_at > now())"
+#define SHOWN(g, c)                                                                                           \
+	LIVES(g) " AND (NOT " c ".hides OR NOT EXISTS (SELECT FROM message_mine z WHERE z.user_id = " c ".user_id " \
+	"AND z.conversation_id = " g ".conversation_id AND z.seq = " g ".seq AND z.hidden_at IS NOT NULL))"
+#define MESSAGE_PARENT(floor)                                                                                 \
+	" LEFT JOIN message r ON r.conversation_id = g.conversation_id AND r.seq = g.reply_seq AND r.seq >= " floor \
+	" AND " LIVES("r") " "
+#define MY_MESSAGE_PARENT(c)                                                                                  \
+	" LEFT JOIN message r ON r.conversation_id = g.conversation_id AND r.seq = g.reply_seq AND r.seq >= " c ".floor " \
+	"AND " SHOWN("r", c) " "
 
 /* My conversations: c has all columns of member and conversation, and the first seq that I may see. */
 #define MINE(where)                                                                                           \
 	" (SELECT m.*, v.*, first_visible(v.history_all, v.first_seq, m.joined_seq) AS floor "                   \
 	" FROM member m JOIN conversation v ON v.id = m.conversation_id WHERE m.user_id = $1 " where ") c "
 
-/* Messages are dense, so the last one visible to me is the last one, or none. */
+/* g: the last message that is visible to me */
 #define CONVERSATION_JOINS                                                                                    \
 	" LEFT JOIN users p ON p.id = CASE WHEN c.kind = 1 THEN c.direct_low + c.direct_high - c.user_id END "   \
-	" LEFT JOIN message g ON g.conversation_id = c.id AND g.seq = c.last_seq AND g.seq >= c.floor "         \
-	MESSAGE_PARENT("c.floor") MESSAGE_MARKS UNREAD
+	" LEFT JOIN LATERAL (SELECT x.* FROM message x WHERE x.conversation_id = c.id AND x.seq >= c.floor AND " \
+	SHOWN("x", "c") " ORDER BY x.seq DESC LIMIT 1) g ON true "                                              \
+	MY_MESSAGE_PARENT("c") MESSAGE_MARKS MESSAGE_MINE("c.user_id") UNREAD
 /* From NULL on there is nothing: the messages are not looked at when the marks say that all is read. */
 #define UNREAD                                                                                                \
 	" LEFT JOIN LATERAL unread_of(c.user_id, c.id, CASE WHEN c.unread_from IS NOT NULL OR c.read_seq < c.last_seq " \
@@ -50,13 +71,14 @@
 	"c.last_rev, " \
 	"c.participant_count, c.read_seq, c.receipt_seq, c.delivered_seq, c.unread_from, c.role, c.notify, " \
 	"c.muted_until, c.archived, " \
-	"c.pinned, un.unread, un.mentions, " USER_COLUMNS("p") ", " MESSAGE_COLUMNS
-#define CONVERSATION_RESULTS "ihNsNsttiiiniiiNihhNtbbNiNi" USER_RESULTS MESSAGE_RESULTS
-#define CONVERSATION_N (21 + USER_N + MESSAGE_N)
+	"c.pinned, un.unread, un.mentions, " USER_COLUMNS("p") ", " MY_MESSAGE_COLUMNS
+#define CONVERSATION_RESULTS "ihNsNsttiiiniiiNihhNtbbNiNi" USER_RESULTS MY_MESSAGE_RESULTS
+#define CONVERSATION_N (21 + USER_N + MY_MESSAGE_N)
 /* clang-format on */
 
 void read_user(const struct rows *, size_t row, size_t column, struct user *ret);
 void read_message(const struct rows *, size_t row, size_t column, struct message *ret);
+void read_my_message(const struct rows *, size_t row, size_t column, struct message *ret); /* MY_MESSAGE_COLUMNS */
 void read_conversation(const struct rows *, size_t row, size_t column, struct conversation *ret);
 
 /* The statements of each file. */

@@ -38,9 +38,18 @@ struct message {
 	struct str reply_excerpt;           /* at most 120 code points of the parent; per viewer */
 	struct str mentions_json;           /* [{user_id, offset, length}] as stored, ready JSON; absent: [] */
 	struct str attachments_json;        /* as attachment.h reads it, without links; absent: none */
-	int64_t created_at, edited_at, deleted_at;
+	struct str extra_json;              /* of its kind, as stored: location, poll with counts, call, system, encrypted */
+	struct str forward_json;            /* {sender_id, created_at} of what it is a copy of; absent: none */
+	struct str reactions_json;          /* [{emoji, count}], ready JSON; absent: none */
+	int64_t created_at, edited_at, deleted_at, expires_at;
+	bool pinned;
 	int64_t read_count, delivered_count; /* members other than the sender */
 	int64_t member_count;                /* members other than the sender: status is read or delivered when all are */
+
+	/* the viewer's own; not in the shared form */
+	bool starred;
+	struct str my_reactions_json; /* ["emoji"]; absent: none */
+	struct str my_votes_json;     /* [option]; absent: none */
 };
 
 enum conversation_kind { CONVERSATION_DIRECT = 1, CONVERSATION_GROUP = 2 };
@@ -60,6 +69,8 @@ struct conversation {
 	struct user peer;           /* direct: the other person (me, in a conversation with myself) */
 	int64_t created_at, updated_at;
 	int64_t first_seq, last_seq, last_rev, participant_count;
+	bool history_all;                                        /* members see what was said before they came */
+	int64_t ttl_seconds, retention_days, slow_mode_seconds; /* 0: none */
 	bool has_last_message;
 	struct message last_message;
 	int64_t unread_count, mention_count;

@@ -1,7 +1,9 @@
 /* view.c -- users, messages and conversations as the contract shows them (docs/openapi.yaml). */
 #include "view.h"
 
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "../base/clock.h"
 #include "attachment.h"
@@ -91,14 +93,84 @@ reply_to(struct json_out *w, const struct message *m, bool excerpt)
 	json_close(w);
 }
 
-/* Members that a kind or a later part of the product fills; a client may rely on their being there. */
+/* A poll as stored, and what the viewer has chosen of it. */
 static void
-kinds(struct json_out *w)
+poll(struct json_out *w, const struct message *m, bool mine)
 {
-	static const char *const empty[] = { "location", "poll", "call", "system", "encrypted", "link_preview" };
+	json_t *json = mine ? json_loadb(m->extra_json.p, m->extra_json.n, 0, NULL) : NULL, *votes = NULL;
+	char *text = NULL;
 
-	for (size_t i = 0; i < sizeof(empty) / sizeof(*empty); i++)
-		json_put_null(w, empty[i]);
+	if (json) {
+		if (str_present(m->my_votes_json))
+			votes = json_loadb(m->my_votes_json.p, m->my_votes_json.n, 0, NULL);
+		json_object_set_new(json, "my_votes", votes ? votes : json_array());
+		text = json_dumps(json, JSON_COMPACT);
+	}
+	json_raw(w, "poll", text ? str_c(text) : m->extra_json);
+	free(text);
+	json_decref(json);
+}
+
+/* One member per kind that has more than content; a client may rely on all being there. */
+static void
+kinds(struct json_out *w, const struct message *m, bool mine)
+{
+	static const enum message_kind with[] = { MESSAGE_LOCATION, MESSAGE_POLL, MESSAGE_CALL, MESSAGE_SYSTEM,
+		                                  MESSAGE_ENCRYPTED };
+
+	for (size_t i = 0; i < sizeof(with) / sizeof(*with); i++) {
+		if (m->kind != with[i] || m->deleted_at || !str_present(m->extra_json))
+			json_put_null(w, kind_words[with[i]]);
+		else if (m->kind == MESSAGE_POLL)
+			poll(w, m, mine);
+		else
+			json_raw(w, kind_words[with[i]], m->extra_json);
+	}
+	json_put_null(w, "link_preview");
+}
+
+static bool
+holds(const json_t *words, const json_t *word)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach(words, i, one) if (json_equal(one, word)) return true;
+	return false;
+}
+
+/* The stored counts, and for each whether the viewer is among those. */
+static void
+my_reactions(struct json_out *w, const struct message *m)
+{
+	json_t *all = json_loadb(m->reactions_json.p, m->reactions_json.n, 0, NULL), *one, *mine = NULL;
+	size_t i;
+
+	if (str_present(m->my_reactions_json))
+		mine = json_loadb(m->my_reactions_json.p, m->my_reactions_json.n, 0, NULL);
+	json_open_array(w, "reactions");
+	json_array_foreach(all, i, one)
+	{
+		json_open_object(w, NULL);
+		json_cstr(w, "emoji", json_string_value(json_object_get(one, "emoji")));
+		json_int(w, "count", json_integer_value(json_object_get(one, "count")));
+		json_bool(w, "me", holds(mine, json_object_get(one, "emoji")));
+		json_close(w);
+	}
+	json_close(w);
+	json_decref(mine);
+	json_decref(all);
+}
+
+static void
+reactions(struct json_out *w, const struct message *m, bool mine)
+{
+	if (m->deleted_at || !str_present(m->reactions_json))
+		json_raw(w, "reactions", STR("[]"));
+	else if (mine)
+		my_reactions(w, m);
+	else
+		json_raw(w, "reactions", m->reactions_json);
 }
 
 static const char *
@@ -123,23 +195,26 @@ write_message(struct json_out *w, const char *key, const struct message *m, int6
 	json_str(w, "client_id", m->client_id);
 	json_cstr(w, "message_type", view_message_kind(m->kind));
 	json_str(w, "content", m->deleted_at ? STR_NONE : m->content);
-	kinds(w);
+	kinds(w, m, viewer_id != 0);
 	reply_to(w, m, viewer_id != 0);
 	json_raw(w, "mentions", str_present(m->mentions_json) && !m->deleted_at ? m->mentions_json : STR("[]"));
 	view_attachments(w, "attachments", m->deleted_at ? STR_NONE : m->attachments_json, clock_wall_us());
-	json_raw(w, "reactions", STR("[]"));
+	reactions(w, m, viewer_id != 0);
 	if (viewer_id)
-		json_bool(w, "starred", false);
-	json_bool(w, "pinned", false);
+		json_bool(w, "starred", m->starred);
+	json_bool(w, "pinned", m->pinned && !m->deleted_at);
 	if (viewer_id && viewer_id == m->sender_id)
 		json_cstr(w, "status", status_word(m));
 	json_int(w, "read_count", m->read_count);
 	json_int(w, "delivered_count", m->delivered_count);
-	json_put_null(w, "forward_of");
+	if (str_present(m->forward_json) && !m->deleted_at)
+		json_raw(w, "forward_of", m->forward_json);
+	else
+		json_put_null(w, "forward_of");
 	json_time(w, "created_at", m->created_at);
 	json_time(w, "edited_at", m->edited_at);
 	json_time(w, "deleted_at", m->deleted_at);
-	json_put_null(w, "expires_at");
+	json_time(w, "expires_at", m->expires_at);
 	json_close(w);
 }
 

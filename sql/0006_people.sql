@@ -1,0 +1,1 @@
+-- 0006_people -- blocks, presence, privacy, avatars.

@@ -1,0 +1,1 @@
+-- 0008_changes -- editing, deleting, receipts, reactions, stars, pins, votes.

@@ -1,0 +1,1 @@
+-- 0009_events -- what reading the log needs.

@@ -1,0 +1,1 @@
+-- 0010_timers -- scheduled messages, expiry, retention.
