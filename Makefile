@@ -57,9 +57,9 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(SRC_unit))
 
 # Tests and tools use Debian's interpreter, for which the modules of dev/packages-test.txt are packaged.
 PYTHON := /usr/bin/python3
-$(foreach v,PORT DETACH SAN TIER ONLY SEED KEEP,$(if $($(v)),$(eval export $(v))))
+$(foreach v,PORT DETACH SAN TIER ONLY SEED KEEP QUICK,$(if $($(v)),$(eval export $(v))))
 
-.PHONY: help setup all build unit-build fuzz-build fuzz web contract install uninstall run stop status test check-sql format lint docs clean
+.PHONY: help setup all build unit-build fuzz-build fuzz web contract install uninstall run stop status test bench bench-build check-sql format lint docs clean
 help: ## this list
 	@echo "make <target>   [KIND=release|test|san] [SAN=1] [TIER=1|2|3] [PORT=8080] [DETACH=1] [SEED=n]"; echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -100,6 +100,11 @@ $(B)/peal-jobs: $(call obj,$(SRC_jobs)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 $(B)/pealctl: $(call obj,$(SRC_ctl)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -largon2 -lm
+
+# what `make bench` needs beside the daemons; they are not installed
+$(B)/bench/%: $(B)/bench/%.o $(LIB_BASE)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -lfcgi -lm
 
 # a unit test may use any module but a main(): push/hub.c, push/codec.c, fcgi/route.c and so on
 UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi)) media/sniff.c media/multipart.c media/decoder/thumbhash.c
@@ -160,11 +165,16 @@ status: ## what runs
 test: ## run all tests; ONLY=unit,sql,api,push,chaos,browser SAN=1 TIER=1|2|3 SEED=n
 	@dev/setup.sh test
 	@exec $(PYTHON) dev/test.py
+bench-build: $(B)/bench/load $(B)/bench/constant
+bench: ## measure send, page and list against pgbench, a constant and Fastify, the only load on the machine; QUICK=1
+	@dev/setup.sh test
+	@$(MAKE) --no-print-directory KIND=release build bench-build
+	@exec $(PYTHON) bench/bench.py
 check-sql: ## migrate an empty database and prepare every statement against it
 	@dev/setup.sh test
 	@ONLY=check-sql $(PYTHON) dev/test.py
 
-SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] ctl/*.[ch] media/*.[ch] media/decoder/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
+SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] ctl/*.[ch] media/*.[ch] media/decoder/*.[ch] bench/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
 format: ## clang-format all C sources
 	@clang-format -i $(SOURCES_C)
 lint: ## formatting, and that includes point one way
