@@ -77,8 +77,16 @@ read_my(const struct rows *rows, size_t row, size_t c, struct conversation *ret)
 	ret->my.muted_until = rows_int(rows, row, c + 6);
 	ret->my.archived = rows_int(rows, row, c + 7);
 	ret->my.pinned = rows_int(rows, row, c + 8);
-	ret->unread_count = rows_int(rows, row, c + 9);
-	ret->mention_count = rows_int(rows, row, c + 10);
+	ret->my.draft_json = rows_str(rows, row, c + 9);
+}
+
+static void
+read_settings(const struct rows *rows, size_t row, size_t c, struct conversation *ret)
+{
+	ret->history_all = rows_int(rows, row, c);
+	ret->ttl_seconds = rows_int(rows, row, c + 1);
+	ret->retention_days = rows_int(rows, row, c + 2);
+	ret->slow_mode_seconds = rows_int(rows, row, c + 3);
 }
 
 void
@@ -97,8 +105,11 @@ read_conversation(const struct rows *rows, size_t row, size_t c, struct conversa
 		.participant_count = rows_int(rows, row, c + 9),
 	};
 	read_my(rows, row, c + 10, ret);
-	read_user(rows, row, c + 21, &ret->peer);
-	ret->has_last_message = !rows_null(rows, row, c + 21 + USER_N);
+	read_settings(rows, row, c + 20, ret);
+	ret->unread_count = rows_int(rows, row, c + 24);
+	ret->mention_count = rows_int(rows, row, c + 25);
+	read_user(rows, row, c + 26, &ret->peer);
+	ret->has_last_message = !rows_null(rows, row, c + 26 + USER_N);
 	if (ret->has_last_message)
-		read_my_message(rows, row, c + 21 + USER_N, &ret->last_message);
+		read_my_message(rows, row, c + 26 + USER_N, &ret->last_message);
 }

@@ -71,9 +71,10 @@
 	"c.last_rev, " \
 	"c.participant_count, c.read_seq, c.receipt_seq, c.delivered_seq, c.unread_from, c.role, c.notify, " \
 	"c.muted_until, c.archived, " \
-	"c.pinned, un.unread, un.mentions, " USER_COLUMNS("p") ", " MY_MESSAGE_COLUMNS
-#define CONVERSATION_RESULTS "ihNsNsttiiiniiiNihhNtbbNiNi" USER_RESULTS MY_MESSAGE_RESULTS
-#define CONVERSATION_N (21 + USER_N + MY_MESSAGE_N)
+	"c.pinned, draft_json(c.id, c.draft), c.history_all, c.ttl_seconds, c.retention_days, c.slow_mode_seconds, " \
+	"un.unread, un.mentions, " USER_COLUMNS("p") ", " MY_MESSAGE_COLUMNS
+#define CONVERSATION_RESULTS "ihNsNsttiiiniiiNihhNtbbNjbNnNnNnNiNi" USER_RESULTS MY_MESSAGE_RESULTS
+#define CONVERSATION_N (26 + USER_N + MY_MESSAGE_N)
 /* clang-format on */
 
 void read_user(const struct rows *, size_t row, size_t column, struct user *ret);

@@ -69,7 +69,7 @@ struct conversation {
 	struct user peer;           /* direct: the other person (me, in a conversation with myself) */
 	int64_t created_at, updated_at;
 	int64_t first_seq, last_seq, last_rev, participant_count;
-	bool history_all;                                        /* members see what was said before they came */
+	bool history_all;                                       /* members see what was said before they came */
 	int64_t ttl_seconds, retention_days, slow_mode_seconds; /* 0: none */
 	bool has_last_message;
 	struct message last_message;
@@ -80,6 +80,7 @@ struct conversation {
 		int64_t notify; /* 1 all, 2 mentions, 3 none */
 		int64_t muted_until;
 		bool archived, pinned;
+		struct str draft_json; /* {content, reply_to, updated_at}, ready JSON; absent: none */
 	} my;
 	const struct member *participants; /* at most 32; NULL in lists */
 	size_t participants_n;
