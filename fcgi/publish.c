@@ -1,6 +1,7 @@
 /* fcgi/publish.c -- records for the push daemon, published after commit. */
 #include "base/log.h"
 #include "publish.h"
+#include "store/event.h"
 
 #define FRAME_MOST ((size_t)8 << 20)
 
@@ -16,56 +17,57 @@ frame_begin(void)
 }
 
 static void
+say_late(struct req *req, int r, const struct feed_header *header)
+{
+	if (r < 0)
+		log_fault("publish_fault", r, (const struct log_field[]){ L_STR("id", req->id), { 0 } });
+	else if (r)
+		LOG(DEBUG, "publish_late", L_STR("id", req->id), L_INT("stream", header->id),
+		    L_INT("position", header->position));
+}
+
+static void
 ring(struct req *req, const struct feed_header *header, const int64_t *ids, size_t n)
 {
-	int r;
-
 	if (!n)
 		return;
 	if (buf_failed(&frame)) {
 		LOG(ERROR, "frame_too_large", L_STR("id", req->id), L_INT("conversation", header->id));
 		return;
 	}
-	r = feed_publish(req->redis, req->arena, header, buf_view(&frame), ids, n);
-	if (r < 0)
-		log_fault("publish_fault", r, (const struct log_field[]){ L_STR("id", req->id), { 0 } });
-	else if (r)
-		LOG(DEBUG, "publish_late", L_STR("id", req->id), L_INT("position", header->position));
+	say_late(req, feed_publish(req->redis, req->arena, header, buf_view(&frame), ids, n), header);
 }
 
-static struct feed_header
-durable(int64_t conversation_id, int64_t seq, int64_t rev)
+/* Ends the walk when Redis is away: what comes after would only be refused as well. */
+static int
+ring_again(void *arg, const struct feed_header *header, struct str text, const int64_t *ids, size_t n)
 {
-	return (struct feed_header){
-		.kind = FEED_DURABLE, .stream = 'c', .id = conversation_id, .position = seq + rev, .seq = seq
-	};
+	struct req *req = arg;
+	int r = feed_publish(req->redis, req->arena, header, text, ids, n);
+
+	if (r > 0)
+		say_late(req, r, header);
+	return r;
+}
+
+void
+publish_log(struct req *req, char stream, int64_t id, int64_t after_position, size_t n)
+{
+	int r = n ? event_again(req->db, req->arena, stream, id, after_position, 0, n, ring_again, req) : 0;
+
+	if (r < 0)
+		say_late(req, r, NULL);
 }
 
 void
 publish_new_message(struct req *req, const struct message *message, const struct advance *advance)
 {
-	const struct feed_header header = durable(message->conversation_id, advance->seq, advance->rev);
+	const struct event_place at = { message->conversation_id, advance->seq, advance->rev, advance->at };
+	const struct feed_header header = {
+		.kind = FEED_DURABLE, .stream = 'c', .id = at.conversation_id, .position = at.seq + at.rev, .seq = at.seq
+	};
 
-	frame_new_message(frame_begin(), message, advance->seq, advance->rev, advance->at);
-	ring(req, &header, advance->hearers.ids, advance->hearers.n);
-}
-
-void
-publish_conversation_created(struct req *req, const struct conversation *conversation, int64_t viewer, int64_t seq,
-                             int64_t rev, int64_t at)
-{
-	const struct feed_header header = durable(conversation->id, seq, rev);
-
-	frame_conversation_created(frame_begin(), conversation, viewer, seq, rev, at);
-	ring(req, &header, &viewer, 1);
-}
-
-void
-publish_message_deleted(struct req *req, const struct message *message, const struct advance *advance)
-{
-	const struct feed_header header = durable(message->conversation_id, advance->seq, advance->rev);
-
-	frame_message_deleted(frame_begin(), message, advance->seq, advance->rev, advance->at);
+	frame_message(frame_begin(), &at, EVENT_NEW_MESSAGE, message);
 	ring(req, &header, advance->hearers.ids, advance->hearers.n);
 }
 
@@ -77,15 +79,6 @@ publish_mark(struct req *req, enum mark_kind kind, int64_t conversation_id, int6
 
 	frame_mark(frame_begin(), kind, conversation_id, user_id, seq, at);
 	ring(req, &header, hearers.ids, hearers.n);
-}
-
-void
-publish_user_read(struct req *req, int64_t user_rev, const struct conversation *conversation, int64_t at)
-{
-	const struct feed_header header = { .kind = FEED_DURABLE, .stream = 'u', .id = req->me, .position = user_rev };
-
-	frame_user_read(frame_begin(), user_rev, conversation, at);
-	ring(req, &header, &req->me, 1);
 }
 
 void

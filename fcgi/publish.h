@@ -11,15 +11,16 @@
 #include "store/message.h"
 #include "wire/feed.h"
 
+/*
+ * Publishes the `n` events of a stream (c: conversation, u: user) that follow a position, as the log has them: what everything
+ * does that was just committed, but sending, which knows its message. A fault is logged; the request goes on.
+ */
+void publish_log(struct req *, char stream, int64_t id, int64_t after_position, size_t n);
+
 /* Each of these is one record to all hearers. What they are given must live until the reply is written (in req->arena). */
 void publish_new_message(struct req *, const struct message *, const struct advance *);
-/* As `viewer` sees it, to that person alone; the event advanced the conversation to seq and rev. */
-void publish_conversation_created(struct req *, const struct conversation *, int64_t viewer, int64_t seq, int64_t rev,
-                                  int64_t at);
-void publish_message_deleted(struct req *, const struct message *, const struct advance *);
 void publish_mark(struct req *, enum mark_kind, int64_t conversation_id, int64_t user_id, int64_t seq, int64_t at,
                   struct hearers);
-void publish_user_read(struct req *, int64_t user_rev, const struct conversation *, int64_t at); /* to me */
 void publish_typing(struct req *, bool is_typing, struct str kind, struct hearers);
 
 #endif

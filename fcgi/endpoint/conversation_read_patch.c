@@ -18,7 +18,7 @@ announce(struct req *req, void *arg)
 {
 	const struct read_mark *mark = arg;
 
-	publish_user_read(req, mark->user_rev, &mark->conversation, mark->at);
+	publish_log(req, 'u', req->me, mark->user_rev - 1, 1);
 	publish_mark(req, MARK_READ, req->conversation, req->me, mark->seq, mark->at, mark->hearers);
 }
 

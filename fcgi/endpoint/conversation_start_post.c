@@ -14,7 +14,7 @@ announce(struct req *req, void *arg)
 {
 	const struct started *s = arg;
 
-	publish_conversation_created(req, &s->conversation, req->me, s->advance.seq, s->advance.rev, s->advance.at);
+	publish_log(req, 'c', s->conversation.id, s->advance.seq + s->advance.rev - 1, 1);
 }
 
 static int

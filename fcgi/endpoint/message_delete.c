@@ -1,10 +1,7 @@
 /* fcgi/endpoint/message_delete.c -- delete a message for everyone. */
-#include "base/ask.h"
-#include "base/log.h"
+#include "fcgi/files.h"
 #include "fcgi/publish.h"
 #include "fcgi/reply.h"
-
-#define KEEPER_TIMEOUT_MS 1000
 
 struct query {
 	struct str for_whom;
@@ -17,28 +14,13 @@ static const struct field query_fields[] = {
 	{ 0 }
 };
 
-/* The links die now. Should peal-media be away, it finds the rows when it is back. */
-static void
-remove_files(struct req *req, struct str ids)
-{
-	struct str body = arena_printf(req->arena, "{\"ids\":%.*s}", STR_ARG(ids));
-	struct cgi_answer answer;
-	int r;
-
-	r = ask_post(req->arena, conf_socket(req->arena, req->conf, "keeper"), "/remove", req->id, body, KEEPER_TIMEOUT_MS,
-	             &answer);
-	if (r || answer.status != 204)
-		LOG(WARNING, "files_not_removed_yet", L_STR("id", req->id), L_CSTR("outcome", outcome_info(r)->code));
-}
-
 static void
 announce(struct req *req, void *arg)
 {
 	const struct message_deleted *deleted = arg;
 
-	publish_message_deleted(req, &deleted->message, &deleted->advance);
-	if (str_present(deleted->attachments_json))
-		remove_files(req, deleted->attachments_json);
+	publish_log(req, 'c', req->conversation, deleted->advance.seq + deleted->advance.rev - 1, 1);
+	files_remove(req, deleted->attachments_json);
 }
 
 static int

@@ -230,40 +230,16 @@ make_draft(struct req *req, struct body *in, struct message_draft *ret)
 	return 0;
 }
 
-/*
- * The first message makes a direct conversation visible to the other person, who has not heard of it: its creation goes before
- * the message, in the place that it has in the order.
- */
-static void
-announce_conversation(struct req *req, const struct message_sent *sent)
-{
-	const struct advance *a = &sent->advance;
-
-	for (size_t i = 0; i < a->hearers.n; i++) {
-		struct conversation conversation;
-		int64_t viewer = a->hearers.ids[i];
-		int r;
-
-		if (viewer == req->me)
-			continue;
-		r = conversation_get_for_event(req->db, req->arena, viewer, req->conversation, &conversation);
-		if (r < 0)
-			log_fault("announce_fault", r, (const struct log_field[]){ L_STR("id", req->id), { 0 } });
-		if (!r)
-			publish_conversation_created(req, &conversation, viewer, a->seq - 1, a->rev,
-			                             conversation.created_at);
-	}
-}
-
 static void
 announce(struct req *req, void *arg)
 {
 	const struct message_sent *sent = arg;
 
 	FAILPOINT("send.before_publish");
-	if (sent->first)
-		announce_conversation(req, sent);
-	publish_new_message(req, &sent->message, &sent->advance);
+	if (sent->first) /* the other person has not heard of the conversation: the log says it as well */
+		publish_log(req, 'c', req->conversation, sent->advance.seq + sent->advance.rev - 1, 1);
+	else
+		publish_new_message(req, &sent->message, &sent->advance);
 	FAILPOINT("send.after_publish");
 	FAILPOINT("send.before_reply");
 }

@@ -21,8 +21,6 @@ struct mark_moved {
 	struct hearers hearers;
 };
 
-enum user_event_kind { USER_EVENT_READ = 1 };
-
 struct event_open {
 	bool fresh;               /* no since, another epoch, or older than the log is kept */
 	struct str since, plan;   /* docs/architecture.md */
@@ -56,7 +54,7 @@ int event_seen(struct db *, struct arena *, const int64_t *user_ids, const int64
 
 /* Where records go to: `recipients` hear it on their own channels. Non-zero ends the walk and comes back. */
 typedef int event_sink(void *arg, const struct feed_header *, struct str frame, const int64_t *recipients, size_t n);
-/* Events of one stream after a position, of transactions from `xid` on, in order, at most `most`. For peal-jobs. */
+/* Events of one stream after a position, of transactions from `xid` on, in order, at most `most`: for publishing. */
 int event_again(struct db *, struct arena *, char stream, int64_t id, int64_t after, int64_t xid, size_t most, event_sink *,
                 void *arg);
 

@@ -9,81 +9,78 @@
 #include "read.h"
 
 /* clang-format off */
-/* $1 user, $2 conversation, $3 position, $4 limit */
-const struct stmt event_replay_statement = {
-	.name = "event_replay", .params = "iiii", .results = "iiihtNib" MESSAGE_RESULTS,
-	.text = "SELECT e.position, e.seq, e.rev, e.kind, e.at, e.target_seq, e.target_seq IS NULL OR e.target_seq >= "
-	        "c.floor, " MESSAGE_COLUMNS
-	        " FROM " MINE("AND m.conversation_id = $2 AND NOT m.hidden")
-	        "CROSS JOIN LATERAL (SELECT x.* FROM event x WHERE x.conversation_id = $2 AND x.position > $3 "
-	        " ORDER BY x.position LIMIT $4) e "
-	        "LEFT JOIN message g ON g.conversation_id = $2 AND g.seq = e.target_seq AND g.seq >= c.floor "
-	        MESSAGE_PARENT("c.floor") MESSAGE_MARKS "ORDER BY e.position",
-};
-/* of my own stream: the conversation as it stands for me now */
-#define USER_READ_COLUMNS "c.id, c.read_seq, c.unread_from, un.unread, un.mentions"
-#define USER_READ_RESULTS "NiNiNiNiNi"
-const struct stmt event_user_replay_statement = {
-	.name = "event_user_replay", .params = "iii", .results = "ihNit" USER_READ_RESULTS,
-	.text = "SELECT e.user_rev, e.kind, e.conversation_id, e.at, " USER_READ_COLUMNS
-	        " FROM (SELECT x.* FROM user_event x WHERE x.user_id = $1 AND x.user_rev > $2 ORDER BY x.user_rev "
-	        "LIMIT $3) e "
-	        "LEFT JOIN " MINE("") "ON c.conversation_id = e.conversation_id " UNREAD "ORDER BY e.user_rev",
-};
-
 /*
- * Events for whoever hears them. `page` has stream (c or u), id, position, seq, rev, kind, target_seq,
- * conversation_id, xid, at. Members who joined after the target may not see it: they get its numbers only.
+ * Of a row e of the log: what it is about, as that is now (conversation v, message g, member t), and who hears it (h). Members
+ * hear what happened since they came: `created` are those whose membership begins with this event, `skip` those who may not
+ * see its target, and get its numbers only. opens: it is what shows a direct conversation to the other person.
  */
-#define HEARD_RESULTS "siiiihNitiNhNINI" MESSAGE_RESULTS USER_READ_RESULTS
-#define HEARD_COLUMNS                                                                                         \
-	"e.stream, e.id, e.position, e.seq, e.rev, e.kind, e.conversation_id, e.at, e.xid::text::bigint, v.kind, " \
-	"h.see, h.skip, " \
-	MESSAGE_COLUMNS ", " USER_READ_COLUMNS
-#define HEARD_JOINS                                                                                           \
-	" LEFT JOIN conversation v ON e.stream = 'c' AND v.id = e.conversation_id "                             \
-	" LEFT JOIN LATERAL (SELECT array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE o.sees) AS see, "     \
-	"  array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE NOT o.sees) AS skip FROM (SELECT m.user_id, " \
-	"e.target_seq IS NULL OR " \
-	"   e.target_seq >= first_visible(v.history_all, v.first_seq, m.joined_seq) AS sees "                   \
-	"   FROM member m WHERE m.conversation_id = v.id AND NOT m.hidden) o) h ON true "                        \
-	" LEFT JOIN message g ON e.stream = 'c' AND g.conversation_id = e.conversation_id AND g.seq = e.target_seq " \
+#define EVENT_COLUMNS                                                                                         \
+	"e.conversation_id, e.position, e.seq, e.rev, e.kind, e.at, e.xid::text::bigint, e.actor_id, e.target_user, e.detail, " \
+	"h.see, h.skip, h.created, v.kind = 1 AND e.kind = 1 AND v.first_seq = 1 AND NOT EXISTS (SELECT FROM message b "  \
+	" WHERE b.conversation_id = v.id AND b.seq < e.target_seq AND b.kind <> 9), "                             \
+	"v.kind, v.name, v.avatar_id, v.history_all, v.ttl_seconds, v.retention_days, v.slow_mode_seconds, "       \
+	"v.participant_count, v.first_seq, v.updated_at, t.role, t.receipt_seq, t.delivered_seq, " USER_COLUMNS("u") ", " \
+	"coalesce((g.extra ->> 'anonymous')::boolean, true), " MESSAGE_COLUMNS
+#define EVENT_RESULTS "iiiihtiiNiNs" "NINININb" "hNsNsbNnNnNnnit" "NhNiNi" USER_RESULTS "Nb" MESSAGE_RESULTS
+#define EVENT_JOINS(who)                                                                                      \
+	" JOIN conversation v ON v.id = e.conversation_id "                                                     \
+	"LEFT JOIN message g ON g.conversation_id = e.conversation_id AND g.seq = e.target_seq "                \
 	MESSAGE_PARENT("v.first_seq") MESSAGE_MARKS                                                             \
-	" LEFT JOIN (SELECT m.*, w.*, first_visible(w.history_all, w.first_seq, m.joined_seq) AS floor FROM member m "  \
-	"  JOIN conversation w ON w.id = m.conversation_id) c ON e.stream = 'u' AND c.user_id = e.id AND " \
-	"c.conversation_id = e.conversation_id " \
-	UNREAD
-#define LOG_COLUMNS                                                                                           \
-	"'c' AS stream, x.conversation_id AS id, x.position, x.seq, x.rev, x.kind, x.target_seq, x.conversation_id, " \
-	"x.xid, x.at"
-#define USER_LOG_COLUMNS                                                                                      \
-	"'u' AS stream, x.user_id AS id, x.user_rev AS position, 0::bigint AS seq, 0::bigint AS rev, x.kind, " \
-	"x.target_seq, " \
-	"x.conversation_id, x.xid, x.at"
+	"LEFT JOIN member t ON t.user_id = e.target_user AND t.conversation_id = e.conversation_id "            \
+	"LEFT JOIN users u ON u.id = t.user_id "                                                                \
+	"CROSS JOIN LATERAL (SELECT array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE o.sees AND NOT o.begins) AS see, " \
+	" array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE NOT o.sees AND NOT o.begins) AS skip, "         \
+	" array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE o.begins) AS created "                          \
+	" FROM (SELECT m.user_id, e.kind = 2 OR m.joined_position = e.position AS begins, e.target_seq IS NULL OR "  \
+	"  coalesce(g.seq >= first_visible(v.history_all, v.first_seq, m.joined_seq) AND " SHOWN("g", "m") ", false) AS sees " \
+	"  FROM member m WHERE m.conversation_id = v.id AND NOT m.hidden AND m.joined_position <= e.position" who ") o) h "
 
+/* $1 conversation, $2 position, $3 first transaction, $4 how many */
+const struct stmt event_again_statement = {
+	.name = "event_again", .params = "iiii", .results = EVENT_RESULTS,
+	.text = "SELECT " EVENT_COLUMNS " FROM (SELECT x.* FROM event x WHERE x.conversation_id = $1 AND x.position > $2 "
+	        " AND x.xid >= $3::text::xid8 ORDER BY x.position LIMIT $4) e" EVENT_JOINS("") "ORDER BY e.position",
+};
+/* $1 conversation, $2 position, $3 how many, $4 who: nothing unless a member, and nothing from before that */
+const struct stmt event_replay_statement = {
+	.name = "event_replay", .params = "iiii", .results = EVENT_RESULTS,
+	.text = "SELECT " EVENT_COLUMNS " FROM (SELECT x.* FROM event x WHERE x.conversation_id = $1 AND x.position > "
+	        " (SELECT greatest($2, m.joined_position - 1) FROM member m WHERE m.user_id = $4 AND m.conversation_id = $1 "
+	        "  AND NOT m.hidden) ORDER BY x.position LIMIT $3) e" EVENT_JOINS(" AND m.user_id = $4") "ORDER BY e.position",
+};
 /* $1 first transaction, $2 how many. Whole transactions, so that the next page can begin after the last one. */
 const struct stmt event_poll_statement = {
-	.name = "event_poll", .params = "ii", .results = HEARD_RESULTS,
-	.text = "WITH e AS MATERIALIZED (SELECT * FROM (SELECT " LOG_COLUMNS " FROM event x WHERE x.xid >= "
-	        "$1::text::xid8 UNION ALL "
-	        " SELECT " USER_LOG_COLUMNS " FROM user_event x WHERE x.xid >= $1::text::xid8) b ORDER BY xid FETCH "
-	        "FIRST ($2) ROWS WITH TIES) "
-	        "SELECT " HEARD_COLUMNS " FROM e " HEARD_JOINS "ORDER BY e.stream, e.id, e.position",
+	.name = "event_poll", .params = "ii", .results = EVENT_RESULTS,
+	.text = "SELECT " EVENT_COLUMNS " FROM (SELECT x.* FROM event x WHERE x.xid >= $1::text::xid8 ORDER BY x.xid "
+	        "FETCH FIRST ($2) ROWS WITH TIES) e" EVENT_JOINS("") "ORDER BY e.conversation_id, e.position",
 };
-/* $1 stream, $2 position, $3 first transaction, $4 how many */
-const struct stmt event_again_statement = {
-	.name = "event_again", .params = "iiii", .results = HEARD_RESULTS,
-	.text = "WITH e AS MATERIALIZED (SELECT " LOG_COLUMNS " FROM event x WHERE x.conversation_id = $1 AND "
-	        "x.position > $2 "
-	        " AND x.xid >= $3::text::xid8 ORDER BY x.position LIMIT $4) "
-	        "SELECT " HEARD_COLUMNS " FROM e " HEARD_JOINS "ORDER BY e.position",
-};
+
+/* Of a row e of a person's own stream: what it is about, as that is now. */
+#define USER_EVENT_COLUMNS                                                                                    \
+	"e.user_id, e.user_rev, e.kind, e.at, e.xid::text::bigint, e.conversation_id, e.target_seq, e.target_id, " \
+	"c.read_seq, c.unread_from, un.unread, un.mentions, c.notify, c.muted_until, c.archived, c.pinned, "    \
+	"draft_json(c.conversation_id, c.draft), mm.starred_at IS NOT NULL, EXISTS (SELECT FROM block b WHERE e.kind = 7 AND "      \
+	"b.user_id = e.user_id AND b.blocked_id = e.target_id), w.seq, w.rev, " USER_COLUMNS("u")
+#define USER_EVENT_RESULTS "iihtiNiNiNi" "NiNiNiNiNhNtNbNb" "NjNbNbNiNi" USER_RESULTS
+#define USER_EVENT_JOINS                                                                                      \
+	" JOIN users u ON u.id = e.user_id "                                                                    \
+	"LEFT JOIN (SELECT m.*, v.*, first_visible(v.history_all, v.first_seq, m.joined_seq) AS floor FROM member m " \
+	" JOIN conversation v ON v.id = m.conversation_id) c ON c.user_id = e.user_id AND c.conversation_id = e.conversation_id " \
+	"LEFT JOIN message_mine mm ON mm.user_id = e.user_id AND mm.conversation_id = e.conversation_id AND mm.seq = e.target_seq " \
+	"LEFT JOIN LATERAL (SELECT x.seq, x.rev FROM event x WHERE e.kind = 9 AND x.xid = e.xid AND x.kind = 11 " \
+	" AND x.conversation_id = e.conversation_id AND x.target_user = e.user_id LIMIT 1) w ON true " UNREAD
+
+/* $1 user, $2 user_rev, $3 first transaction, $4 how many */
 const struct stmt event_user_again_statement = {
-	.name = "event_user_again", .params = "iiii", .results = HEARD_RESULTS,
-	.text = "WITH e AS MATERIALIZED (SELECT " USER_LOG_COLUMNS " FROM user_event x WHERE x.user_id = $1 AND "
-	        "x.user_rev > $2 "
-	        " AND x.xid >= $3::text::xid8 ORDER BY x.user_rev LIMIT $4) "
-	        "SELECT " HEARD_COLUMNS " FROM e " HEARD_JOINS "ORDER BY e.position",
+	.name = "event_user_again", .params = "iiii", .results = USER_EVENT_RESULTS,
+	.text = "SELECT " USER_EVENT_COLUMNS " FROM (SELECT x.* FROM user_event x WHERE x.user_id = $1 AND x.user_rev > $2 "
+	        " AND x.xid >= $3::text::xid8 ORDER BY x.user_rev LIMIT $4) e" USER_EVENT_JOINS "ORDER BY e.user_rev",
+};
+/* $1 first transaction, $2 how many */
+const struct stmt event_user_poll_statement = {
+	.name = "event_user_poll", .params = "ii", .results = USER_EVENT_RESULTS,
+	.text = "SELECT " USER_EVENT_COLUMNS " FROM (SELECT x.* FROM user_event x WHERE x.xid >= $1::text::xid8 ORDER BY x.xid "
+	        "FETCH FIRST ($2) ROWS WITH TIES) e" USER_EVENT_JOINS "ORDER BY e.user_id, e.user_rev",
 };
 const struct stmt event_horizon_statement = {
 	.name = "event_horizon", .params = "", .results = "sii",
@@ -93,20 +90,61 @@ const struct stmt event_horizon_statement = {
 /* clang-format on */
 
 enum {
-	E_STREAM,
-	E_ID,
+	E_CONVERSATION,
 	E_POSITION,
 	E_SEQ,
 	E_REV,
 	E_KIND,
-	E_CONVERSATION,
 	E_AT,
 	E_XID,
-	E_GROUP,
+	E_ACTOR,
+	E_TARGET_USER,
+	E_DETAIL,
 	E_SEE,
 	E_SKIP,
-	E_MESSAGE,
-	E_READ = E_MESSAGE + MESSAGE_N
+	E_CREATED,
+	E_OPENS,
+	E_GROUP,
+	E_NAME,
+	E_AVATAR,
+	E_HISTORY_ALL,
+	E_TTL,
+	E_RETENTION,
+	E_SLOW_MODE,
+	E_COUNT,
+	E_FIRST_SEQ,
+	E_UPDATED_AT,
+	E_ROLE,
+	E_RECEIPT,
+	E_DELIVERED,
+	E_USER,
+	E_ANONYMOUS = E_USER + USER_N,
+	E_MESSAGE
+};
+
+enum {
+	U_USER,
+	U_REV,
+	U_KIND,
+	U_AT,
+	U_XID,
+	U_CONVERSATION,
+	U_TARGET_SEQ,
+	U_TARGET_ID,
+	U_READ_SEQ,
+	U_UNREAD_FROM,
+	U_UNREAD,
+	U_MENTIONS,
+	U_NOTIFY,
+	U_MUTED_UNTIL,
+	U_ARCHIVED,
+	U_PINNED,
+	U_DRAFT,
+	U_STARRED,
+	U_BLOCKED,
+	U_REMOVED_SEQ,
+	U_REMOVED_REV,
+	U_PROFILE
 };
 
 /* ---- places ---- */
@@ -159,42 +197,6 @@ scratch(struct arena *arena)
 }
 
 static void
-frame_of_read(struct buf *frame, const struct rows *rows, size_t row, size_t column, int64_t user_rev,
-              int64_t conversation_id, int64_t at)
-{
-	struct conversation c = { .id = conversation_id };
-
-	c.my.read_seq = rows_int(rows, row, column + 1);
-	c.my.unread_from = rows_int(rows, row, column + 2);
-	c.unread_count = rows_int(rows, row, column + 3);
-	c.mention_count = rows_int(rows, row, column + 4);
-	frame_user_read(frame, user_rev, &c, at);
-}
-
-/* Of a conversation event but conversation_created, whose frame depends on who hears it. */
-static void
-frame_of_message(struct buf *frame, int64_t kind, const struct message *m, int64_t seq, int64_t rev, int64_t at)
-{
-	if (kind == EVENT_MESSAGE_DELETED)
-		frame_message_deleted(frame, m, seq, rev, at);
-	else
-		frame_new_message(frame, m, seq, rev, at);
-}
-
-static int
-frame_of_created(struct db *db, struct arena *arena, struct buf *frame, int64_t viewer, int64_t conversation_id, int64_t seq,
-                 int64_t rev, int64_t at)
-{
-	struct conversation c;
-	int r = conversation_get_for_event(db, arena, viewer, conversation_id, &c);
-
-	if (r)
-		return trace(r);
-	frame_conversation_created(frame, &c, viewer, seq, rev, at);
-	return 0;
-}
-
-static void
 append(struct buf *out, const struct feed_header *h, struct str frame)
 {
 	feed_write_header(out, h);
@@ -202,13 +204,255 @@ append(struct buf *out, const struct feed_header *h, struct str frame)
 	buf_char(out, '\n');
 }
 
+static void
+read_shared(const struct rows *rows, size_t row, struct conversation *ret)
+{
+	*ret = (struct conversation){
+		.id = rows_int(rows, row, E_CONVERSATION),
+		.kind = (enum conversation_kind)rows_int(rows, row, E_GROUP),
+		.name = rows_str(rows, row, E_NAME),
+		.avatar_id = rows_str(rows, row, E_AVATAR),
+		.history_all = rows_int(rows, row, E_HISTORY_ALL),
+		.ttl_seconds = rows_int(rows, row, E_TTL),
+		.retention_days = rows_int(rows, row, E_RETENTION),
+		.slow_mode_seconds = rows_int(rows, row, E_SLOW_MODE),
+		.participant_count = rows_int(rows, row, E_COUNT),
+		.first_seq = rows_int(rows, row, E_FIRST_SEQ),
+		.updated_at = rows_int(rows, row, E_UPDATED_AT),
+	};
+}
+
+/* False when the person is not a member any more. */
+static bool
+read_target(const struct rows *rows, size_t row, struct member *ret)
+{
+	if (rows_null(rows, row, E_ROLE))
+		return false;
+	ret->role = (enum member_role)rows_int(rows, row, E_ROLE);
+	ret->receipt_seq = rows_int(rows, row, E_RECEIPT);
+	ret->delivered_seq = rows_int(rows, row, E_DELIVERED);
+	read_user(rows, row, E_USER, &ret->user);
+	return true;
+}
+
+static void
+frame_of_target(struct buf *frame, const struct event_place *at, const struct rows *rows, size_t row)
+{
+	struct conversation c;
+	struct member m;
+	bool member = read_target(rows, row, &m);
+
+	switch (rows_int(rows, row, E_KIND)) {
+	case EVENT_MEMBER_ADDED:
+		if (member)
+			frame_member_added(frame, at, &m, rows_int(rows, row, E_ACTOR), rows_int(rows, row, E_COUNT));
+		else
+			frame_skipped(frame, at); /* and gone again: that follows */
+		return;
+	case EVENT_MEMBER_REMOVED:
+		frame_member_removed(frame, at, rows_int(rows, row, E_TARGET_USER), rows_int(rows, row, E_ACTOR),
+		                     rows_int(rows, row, E_COUNT));
+		return;
+	default:
+		read_shared(rows, row, &c);
+		frame_conversation_updated(frame, at, &c, rows_str(rows, row, E_DETAIL), member ? &m : NULL);
+	}
+}
+
+static void
+frame_of_message(struct buf *frame, const struct event_place *at, const struct rows *rows, size_t row)
+{
+	enum event_kind kind = (enum event_kind)rows_int(rows, row, E_KIND);
+	int64_t actor = rows_int(rows, row, E_ACTOR);
+	struct message m;
+
+	read_message(rows, row, E_MESSAGE, &m);
+	if (kind == EVENT_REACTION_ADDED || kind == EVENT_REACTION_REMOVED)
+		frame_reaction(frame, at, kind, &m, actor, rows_str(rows, row, E_DETAIL));
+	else if (kind == EVENT_POLL_VOTED)
+		frame_poll_voted(frame, at, &m, rows_int(rows, row, E_ANONYMOUS) ? 0 : actor);
+	else
+		frame_message(frame, at, kind, &m);
+}
+
+/* The frame that is the same for all who see the event. */
+static void
+frame_of_event(struct buf *frame, const struct event_place *at, const struct rows *rows, size_t row)
+{
+	buf_clear(frame);
+	switch (rows_int(rows, row, E_KIND)) {
+	case EVENT_MEMBER_ADDED:
+	case EVENT_MEMBER_REMOVED:
+	case EVENT_CONVERSATION_UPDATED:
+		frame_of_target(frame, at, rows, row);
+		return;
+	default:
+		frame_of_message(frame, at, rows, row);
+	}
+}
+
+static void
+frame_of_user_event(struct buf *frame, const struct rows *rows, size_t row)
+{
+	struct conversation c = { 0 };
+	struct user_change u = {
+		.kind = (enum user_event_kind)rows_int(rows, row, U_KIND),
+		.user_rev = rows_int(rows, row, U_REV),
+		.at = rows_int(rows, row, U_AT),
+		.conversation_id = rows_int(rows, row, U_CONVERSATION),
+		.seq = rows_int(rows, row, U_TARGET_SEQ),
+		.draft_json = rows_str(rows, row, U_DRAFT),
+		.target_id = rows_int(rows, row, U_TARGET_ID),
+		.conversation = rows_null(rows, row, U_READ_SEQ) ? NULL : &c,
+	};
+	struct user user;
+
+	c.my.read_seq = rows_int(rows, row, U_READ_SEQ);
+	c.my.unread_from = rows_int(rows, row, U_UNREAD_FROM);
+	c.unread_count = rows_int(rows, row, U_UNREAD);
+	c.mention_count = rows_int(rows, row, U_MENTIONS);
+	c.my.notify = rows_int(rows, row, U_NOTIFY);
+	c.my.muted_until = rows_int(rows, row, U_MUTED_UNTIL);
+	c.my.archived = rows_int(rows, row, U_ARCHIVED);
+	c.my.pinned = rows_int(rows, row, U_PINNED);
+	u.on = u.kind == USER_EVENT_STAR ? rows_int(rows, row, U_STARRED) : rows_int(rows, row, U_BLOCKED);
+	if (u.kind == USER_EVENT_REMOVED) {
+		u.seq = rows_int(rows, row, U_REMOVED_SEQ);
+		u.rev = rows_int(rows, row, U_REMOVED_REV);
+	}
+	read_user(rows, row, U_PROFILE, &user);
+	u.user = &user;
+	buf_clear(frame);
+	frame_user_changed(frame, &u);
+}
+
+/* ---- who hears them ---- */
+
+struct hearing {
+	struct db *db;
+	struct arena *arena;
+	struct buf *frame;
+	event_sink *sink;
+	void *arg;
+};
+
+static int
+hand_out(struct hearing *a, const struct feed_header *h, const int64_t *ids, size_t n)
+{
+	return n ? a->sink(a->arg, h, buf_view(a->frame), ids, n) : 0;
+}
+
+/* conversation_created is made per recipient. */
+static int
+hear_created(struct hearing *a, const struct event_place *at, const int64_t *ids, size_t n, int64_t but)
+{
+	const struct feed_header h = { FEED_DURABLE, 'c', at->conversation_id, at->seq + at->rev, at->seq, STR_NONE, STR_NONE };
+
+	for (size_t i = 0; i < n; i++) {
+		struct conversation c;
+		int r;
+
+		if (ids[i] == but)
+			continue;
+		r = conversation_get_for_event(a->db, a->arena, ids[i], at->conversation_id, &c);
+		if (r == NOT_FOUND)
+			continue; /* left meanwhile */
+		buf_clear(a->frame);
+		if (!r) {
+			frame_conversation_created(a->frame, at, &c, ids[i]);
+			r = hand_out(a, &h, &ids[i], 1);
+		}
+		if (r)
+			return trace(r);
+	}
+	return 0;
+}
+
+static int
+hear_event(struct hearing *a, const struct rows *rows, size_t row, const struct event_place *at, const struct feed_header *h)
+{
+	size_t see_n, skip_n;
+	const int64_t *see = rows_ids(rows, a->arena, row, E_SEE, &see_n);
+	const int64_t *skip = rows_ids(rows, a->arena, row, E_SKIP, &skip_n);
+	int r = 0;
+
+	if (see_n) {
+		frame_of_event(a->frame, at, rows, row);
+		r = hand_out(a, h, see, see_n);
+	}
+	if (!r && skip_n) {
+		buf_clear(a->frame);
+		frame_skipped(a->frame, at);
+		r = hand_out(a, h, skip, skip_n);
+	}
+	return r;
+}
+
+/* One row of event_again, _replay or _poll: up to three records, each for other people. */
+static int
+hear(struct hearing *a, const struct rows *rows, size_t row)
+{
+	struct event_place at = { rows_int(rows, row, E_CONVERSATION), rows_int(rows, row, E_SEQ), rows_int(rows, row, E_REV),
+		                  rows_int(rows, row, E_AT) };
+	const struct feed_header h = { FEED_DURABLE, 'c', at.conversation_id, at.seq + at.rev, at.seq, STR_NONE, STR_NONE };
+	size_t n;
+	const int64_t *ids = rows_ids(rows, a->arena, row, E_CREATED, &n);
+	int r = hear_created(a, &at, ids, n, 0);
+
+	return r ? trace(r) : hear_event(a, rows, row, &at, &h);
+}
+
+/*
+ * The first message shows a direct conversation to the other person, for whom it begins in the place before: whatever was
+ * there was not for them.
+ */
+static int
+hear_opening(struct hearing *a, const struct rows *rows, size_t row)
+{
+	const struct event_place before = { rows_int(rows, row, E_CONVERSATION), rows_int(rows, row, E_SEQ) - 1,
+		                            rows_int(rows, row, E_REV), rows_int(rows, row, E_AT) };
+	size_t n;
+	const int64_t *ids = rows_ids(rows, a->arena, row, E_SEE, &n);
+
+	if (!rows_int(rows, row, E_OPENS))
+		return 0;
+	return hear_created(a, &before, ids, n, rows_int(rows, row, E_ACTOR));
+}
+
+static int
+hear_user(struct hearing *a, const struct rows *rows, size_t row)
+{
+	const struct feed_header h = { FEED_DURABLE, 'u', rows_int(rows, row, U_USER), rows_int(rows, row, U_REV), 0, STR_NONE,
+		                       STR_NONE };
+
+	frame_of_user_event(a->frame, rows, row);
+	return hand_out(a, &h, &h.id, 1);
+}
+
+/* For everybody: all of a page. */
+static int
+hear_all(struct hearing *a, char stream, const struct rows *rows)
+{
+	int r = 0;
+
+	for (size_t i = 0; !r && i < rows_n(rows); i++) {
+		if (stream == 'u') {
+			r = hear_user(a, rows, i);
+			continue;
+		}
+		r = hear_opening(a, rows, i);
+		if (!r)
+			r = hear(a, rows, i);
+	}
+	return r;
+}
+
 /* ---- replay ---- */
 
 struct page {
-	struct db *db;
-	struct arena *arena;
+	struct hearing hearing;
 	int64_t user_id;
-	struct buf *out, *frame;
+	struct buf *out;
 	size_t start, events, most, most_bytes;
 };
 
@@ -219,73 +463,40 @@ full(const struct page *p)
 }
 
 static int
-replay_event(struct page *p, const struct rows *rows, size_t row, int64_t conversation_id)
+append_to_page(void *arg, const struct feed_header *h, struct str frame, const int64_t *ids, size_t n)
 {
-	int64_t kind = rows_int(rows, row, 3), at = rows_int(rows, row, 4);
-	struct feed_header h = { FEED_DURABLE,           'c',      conversation_id, rows_int(rows, row, 0),
-		                 rows_int(rows, row, 1), STR_NONE, STR_NONE };
-	int64_t rev = rows_int(rows, row, 2);
-	struct message m;
-	int r = 0;
+	struct page *p = arg;
 
-	buf_clear(p->frame);
-	if (kind == EVENT_CONVERSATION_CREATED) {
-		r = frame_of_created(p->db, p->arena, p->frame, p->user_id, conversation_id, h.seq, rev, at);
-	} else if (!rows_int(rows, row, 6) || rows_null(rows, row, 7)) {
-		frame_skipped(p->frame, conversation_id, h.seq, rev);
-	} else {
-		read_message(rows, row, 7, &m);
-		frame_of_message(p->frame, kind, &m, h.seq, rev, at);
-	}
-	if (r)
-		return trace(r);
-	append(p->out, &h, buf_view(p->frame));
+	(void)ids;
+	(void)n;
+	append(p->out, h, frame);
 	p->events++;
 	return 0;
 }
 
 /* *done stays false when the page was full before the entry's end; *position is where it goes on. */
 static int
-replay_conversation(struct page *p, int64_t conversation_id, int64_t *position, bool *done)
+replay_entry(struct page *p, int64_t conversation_id, int64_t *position, bool *done)
 {
 	size_t asked = p->most - p->events;
+	struct hearing *a = &p->hearing;
 	struct rows *rows;
-	int r = db_run(p->db, p->arena, &event_replay_statement,
-	               ARGS(A_INT(p->user_id), A_INT(conversation_id), A_INT(*position), A_INT((int64_t)asked)), &rows);
+	int r;
 
+	if (conversation_id)
+		r = db_run(a->db, a->arena, &event_replay_statement,
+		           ARGS(A_INT(conversation_id), A_INT(*position), A_INT((int64_t)asked), A_INT(p->user_id)), &rows);
+	else
+		r = db_run(a->db, a->arena, &event_user_again_statement,
+		           ARGS(A_INT(p->user_id), A_INT(*position), A_INT(0), A_INT((int64_t)asked)), &rows);
 	for (size_t i = 0; !r && i < rows_n(rows); i++) {
 		if (full(p))
 			return 0;
-		r = replay_event(p, rows, i, conversation_id);
-		*position = rows_int(rows, i, 0);
+		r = conversation_id ? hear(a, rows, i) : hear_user(a, rows, i);
+		*position = rows_int(rows, i, conversation_id ? E_POSITION : U_REV);
 	}
 	if (r)
 		return trace(r);
-	*done = rows_n(rows) < asked;
-	return 0;
-}
-
-static int
-replay_user(struct page *p, int64_t *user_rev, bool *done)
-{
-	size_t asked = p->most - p->events;
-	struct rows *rows;
-	int r = db_run(p->db, p->arena, &event_user_replay_statement,
-	               ARGS(A_INT(p->user_id), A_INT(*user_rev), A_INT((int64_t)asked)), &rows);
-
-	if (r)
-		return trace(r);
-	for (size_t i = 0; i < rows_n(rows); i++) {
-		struct feed_header h = { FEED_DURABLE, 'u', p->user_id, rows_int(rows, i, 0), 0, STR_NONE, STR_NONE };
-
-		if (full(p))
-			return 0;
-		buf_clear(p->frame);
-		frame_of_read(p->frame, rows, i, 4, h.position, rows_int(rows, i, 2), rows_int(rows, i, 3));
-		append(p->out, &h, buf_view(p->frame));
-		p->events++;
-		*user_rev = h.position;
-	}
 	*done = rows_n(rows) < asked;
 	return 0;
 }
@@ -307,16 +518,10 @@ int
 event_replay(struct db *db, struct arena *arena, int64_t user_id, struct str plan, size_t most, size_t most_bytes,
              struct buf *out, size_t *ret_events, struct str *ret_plan)
 {
-	struct page p = { .db = db,
-		          .arena = arena,
-		          .user_id = user_id,
-		          .out = out,
-		          .frame = scratch(arena),
-		          .start = out->n,
-		          .most = most,
-		          .most_bytes = most_bytes };
+	struct page p = { .user_id = user_id, .out = out, .start = out->n, .most = most, .most_bytes = most_bytes };
 	struct str rest = plan, left = STR("");
 
+	p.hearing = (struct hearing){ db, arena, scratch(arena), append_to_page, &p };
 	while (str_present(rest) && rest.n && !full(&p)) {
 		struct str entry = str_cut(&rest, ',');
 		int64_t conversation_id, position;
@@ -325,8 +530,7 @@ event_replay(struct db *db, struct arena *arena, int64_t user_id, struct str pla
 
 		if (!parse_entry(entry, &conversation_id, &position))
 			return INVALID;
-		r = conversation_id ? replay_conversation(&p, conversation_id, &position, &done)
-		                    : replay_user(&p, &position, &done);
+		r = replay_entry(&p, conversation_id, &position, &done);
 		if (r)
 			return trace(r);
 		if (!done) {
@@ -345,108 +549,6 @@ event_replay(struct db *db, struct arena *arena, int64_t user_id, struct str pla
 }
 
 /* ---- for everybody ---- */
-
-struct hearing {
-	struct db *db;
-	struct arena *arena;
-	const struct rows *rows;
-	struct buf *frame;
-	event_sink *sink;
-	void *arg;
-};
-
-static int
-hand_out(struct hearing *a, const struct feed_header *h, const int64_t *ids, size_t n)
-{
-	return n ? a->sink(a->arg, h, buf_view(a->frame), ids, n) : 0;
-}
-
-/* conversation_created is made per recipient. */
-static int
-hear_created(struct hearing *a, const struct feed_header *h, int64_t rev, int64_t at, const int64_t *ids, size_t n,
-             int64_t but)
-{
-	for (size_t i = 0; i < n; i++) {
-		int r;
-
-		if (ids[i] == but)
-			continue;
-		buf_clear(a->frame);
-		r = frame_of_created(a->db, a->arena, a->frame, ids[i], h->id, h->seq, rev, at);
-		if (r == NOT_FOUND)
-			continue; /* left meanwhile */
-		if (!r)
-			r = hand_out(a, h, &ids[i], 1);
-		if (r)
-			return trace(r);
-	}
-	return 0;
-}
-
-static int
-hear_message(struct hearing *a, size_t row, const struct feed_header *h, int64_t rev, int64_t at, const int64_t *ids,
-             size_t n)
-{
-	int64_t kind = rows_int(a->rows, row, E_KIND);
-	struct feed_header created = *h;
-	struct message m;
-	int r;
-
-	if (rows_null(a->rows, row, E_MESSAGE))
-		return 0;
-	read_message(a->rows, row, E_MESSAGE, &m);
-	/* The first message shows a direct conversation to the other person: event 1 was for its starter only. */
-	if (kind == EVENT_NEW_MESSAGE && m.seq == 1 && rows_int(a->rows, row, E_GROUP) == CONVERSATION_DIRECT) {
-		created.position = 1;
-		created.seq = 0;
-		r = hear_created(a, &created, 1, at, ids, n, m.sender_id);
-		if (r)
-			return trace(r);
-	}
-	buf_clear(a->frame);
-	frame_of_message(a->frame, kind, &m, h->seq, rev, at);
-	return hand_out(a, h, ids, n);
-}
-
-static int
-hear_conversation(struct hearing *a, size_t row, const struct feed_header *h, int64_t at)
-{
-	int64_t rev = rows_int(a->rows, row, E_REV);
-	size_t see_n, skip_n;
-	const int64_t *see = rows_ids(a->rows, a->arena, row, E_SEE, &see_n);
-	const int64_t *skip = rows_ids(a->rows, a->arena, row, E_SKIP, &skip_n);
-	int r;
-
-	if (rows_int(a->rows, row, E_KIND) == EVENT_CONVERSATION_CREATED)
-		r = hear_created(a, h, rev, at, see, see_n, 0);
-	else
-		r = hear_message(a, row, h, rev, at, see, see_n);
-	if (r || !skip_n)
-		return r;
-	buf_clear(a->frame);
-	frame_skipped(a->frame, h->id, h->seq, rev);
-	return hand_out(a, h, skip, skip_n);
-}
-
-static int
-hear(struct hearing *a, size_t row)
-{
-	struct str stream = rows_str(a->rows, row, E_STREAM);
-	struct feed_header h = { FEED_DURABLE,
-		                 stream.p[0],
-		                 rows_int(a->rows, row, E_ID),
-		                 rows_int(a->rows, row, E_POSITION),
-		                 rows_int(a->rows, row, E_SEQ),
-		                 STR_NONE,
-		                 STR_NONE };
-	int64_t at = rows_int(a->rows, row, E_AT);
-
-	if (h.stream == 'c')
-		return hear_conversation(a, row, &h, at);
-	buf_clear(a->frame);
-	frame_of_read(a->frame, a->rows, row, E_READ, h.position, rows_int(a->rows, row, E_CONVERSATION), at);
-	return hand_out(a, &h, &h.id, 1);
-}
 
 struct polling {
 	struct arena *arena;
@@ -470,42 +572,49 @@ append_with_recipients(void *arg, const struct feed_header *h, struct str frame,
 	return 0;
 }
 
-static int
-hear_all(struct db *db, struct arena *arena, const struct rows *rows, event_sink *sink, void *arg)
-{
-	struct hearing a = { db, arena, rows, scratch(arena), sink, arg };
-
-	for (size_t i = 0; i < rows_n(rows); i++) {
-		int r = hear(&a, i);
-
-		if (r)
-			return trace(r);
-	}
-	return 0;
-}
-
 static int64_t
-last_xid(const struct rows *rows)
+last_xid(const struct rows *rows, size_t column)
 {
 	int64_t last = 0;
 
 	for (size_t i = 0; i < rows_n(rows); i++)
-		last = rows_int(rows, i, E_XID) > last ? rows_int(rows, i, E_XID) : last;
+		last = rows_int(rows, i, column) > last ? rows_int(rows, i, column) : last;
 	return last;
+}
+
+/* One table's part of a page: *within becomes the first transaction that it did not reach, if that comes first. */
+static int
+poll_table(struct hearing *a, char stream, int64_t from, size_t most, int64_t *within)
+{
+	bool user = stream == 'u';
+	int64_t next;
+	struct rows *rows;
+	int r = db_run(a->db, a->arena, user ? &event_user_poll_statement : &event_poll_statement,
+	               ARGS(A_INT(from), A_INT((int64_t)most)), &rows);
+
+	if (!r)
+		r = hear_all(a, stream, rows);
+	if (r)
+		return trace(r);
+	next = last_xid(rows, user ? U_XID : E_XID) + 1;
+	if (rows_n(rows) >= most && (!*within || next < *within))
+		*within = next;
+	return 0;
 }
 
 /*
  * One page of a round. The horizon is taken when the round begins: what commits late during it has a transaction at
  * or above that horizon, so the next round shows it. That also makes progress while a long transaction holds the
- * horizon back.
+ * horizon back. Of the two tables the one that got less far says where the round goes on; the other one's rows come again.
  */
 int
 event_poll(struct db *db, struct arena *arena, struct str since, size_t most, struct buf *out, struct str *ret_since,
            bool *ret_more)
 {
 	struct polling p = { arena, out, scratch(arena) };
+	struct hearing a = { db, arena, scratch(arena), append_with_recipients, &p };
 	struct log_place at = { 0 };
-	struct rows *now, *rows;
+	struct rows *now;
 	int64_t from;
 	int r = db_run(db, arena, &event_horizon_statement, ARGS({ 0 }), &now);
 
@@ -525,13 +634,13 @@ event_poll(struct db *db, struct arena *arena, struct str since, size_t most, st
 	from = at.within ? at.within : at.xid;
 	if (!at.within)
 		at.xid = rows_int(now, 0, 1);
-	r = db_run(db, arena, &event_poll_statement, ARGS(A_INT(from), A_INT((int64_t)most)), &rows);
+	at.within = 0;
+	r = poll_table(&a, 'c', from, most, &at.within);
 	if (!r)
-		r = hear_all(db, arena, rows, append_with_recipients, &p);
+		r = poll_table(&a, 'u', from, most, &at.within);
 	if (r)
 		return trace(r);
-	*ret_more = rows_n(rows) >= most;
-	at.within = *ret_more ? last_xid(rows) + 1 : 0;
+	*ret_more = at.within;
 	*ret_since = log_place_write(arena, &at);
 	return 0;
 }
@@ -541,8 +650,9 @@ event_again(struct db *db, struct arena *arena, char stream, int64_t id, int64_t
             event_sink *sink, void *arg)
 {
 	const struct stmt *stmt = stream == 'u' ? &event_user_again_statement : &event_again_statement;
+	struct hearing a = { db, arena, scratch(arena), sink, arg };
 	struct rows *rows;
 	int r = db_run(db, arena, stmt, ARGS(A_INT(id), A_INT(after), A_INT(xid), A_INT((int64_t)most)), &rows);
 
-	return r ? trace(r) : hear_all(db, arena, rows, sink, arg);
+	return r ? trace(r) : hear_all(&a, stream, rows);
 }

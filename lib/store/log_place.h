@@ -18,7 +18,7 @@ struct log_place {
 struct str log_place_write(struct arena *, const struct log_place *);
 bool log_place_read(struct arena *, struct str, struct log_place *ret);
 
-extern const struct stmt event_replay_statement, event_user_replay_statement, event_poll_statement, event_again_statement,
+extern const struct stmt event_replay_statement, event_poll_statement, event_user_poll_statement, event_again_statement,
         event_user_again_statement, event_horizon_statement;
 
 #endif

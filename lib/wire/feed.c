@@ -1,6 +1,8 @@
 /* feed.c -- records between processes, and the frames of docs/asyncapi.yaml inside them. */
 #include "feed.h"
 
+#include <stdio.h>
+
 #include "../base/err.h"
 #include "view.h"
 
@@ -85,50 +87,281 @@ close_frame(struct json_out *w, int64_t at)
 }
 
 static void
-open_event(struct json_out *w, struct buf *out, const char *type, int64_t conversation_id, int64_t seq, int64_t rev)
+open_event(struct json_out *w, struct buf *out, const char *type, const struct event_place *at)
 {
 	open_frame(w, out, type);
-	json_id(w, "conversation_id", conversation_id);
-	json_int(w, "seq", seq);
-	json_int(w, "rev", rev);
+	json_id(w, "conversation_id", at->conversation_id);
+	json_int(w, "seq", at->seq);
+	json_int(w, "rev", at->rev);
 }
 
 static void
-frame_message(struct buf *out, const char *type, const struct message *m, int64_t seq, int64_t rev, int64_t at)
+open_data(struct json_out *w, struct buf *out, const char *type, const struct event_place *at)
+{
+	open_event(w, out, type, at);
+	json_open_object(w, "data");
+}
+
+static void
+close_data(struct json_out *w, int64_t at)
+{
+	json_close(w);
+	close_frame(w, at);
+}
+
+static void
+message_id(struct json_out *w, int64_t conversation_id, int64_t seq)
+{
+	char text[48];
+
+	snprintf(text, sizeof(text), "%lld.%lld", (long long)conversation_id, (long long)seq);
+	json_cstr(w, "message_id", text);
+}
+
+static void
+int_or_null(struct json_out *w, const char *key, int64_t value)
+{
+	if (value)
+		json_int(w, key, value);
+	else
+		json_put_null(w, key);
+}
+
+static void
+raw_or_null(struct json_out *w, const char *key, struct str json)
+{
+	if (str_present(json))
+		json_raw(w, key, json);
+	else
+		json_put_null(w, key);
+}
+
+static const char *
+message_frame_type(enum event_kind kind)
+{
+	switch (kind) {
+	case EVENT_MESSAGE_DELETED:
+		return "message_deleted";
+	case EVENT_MESSAGE_EDITED:
+		return "message_edited";
+	case EVENT_MESSAGE_PINNED:
+		return "message_pinned";
+	case EVENT_MESSAGE_UNPINNED:
+		return "message_unpinned";
+	default:
+		return "new_message";
+	}
+}
+
+void
+frame_message(struct buf *out, const struct event_place *at, enum event_kind kind, const struct message *m)
 {
 	struct json_out w;
 
-	open_event(&w, out, type, m->conversation_id, seq, rev);
-	json_open_object(&w, "data");
+	open_data(&w, out, message_frame_type(kind), at);
 	view_message_shared(&w, "message", m);
-	json_close(&w);
-	close_frame(&w, at);
+	close_data(&w, at->at);
 }
 
 void
-frame_new_message(struct buf *out, const struct message *m, int64_t seq, int64_t rev, int64_t at)
-{
-	frame_message(out, "new_message", m, seq, rev, at);
-}
-
-void
-frame_message_deleted(struct buf *out, const struct message *m, int64_t seq, int64_t rev, int64_t at)
-{
-	frame_message(out, "message_deleted", m, seq, rev, at);
-}
-
-void
-frame_conversation_created(struct buf *out, const struct conversation *c, int64_t viewer_id, int64_t seq, int64_t rev,
-                           int64_t at)
+frame_conversation_created(struct buf *out, const struct event_place *at, const struct conversation *c, int64_t viewer_id)
 {
 	struct json_out w;
 
-	open_event(&w, out, "conversation_created", c->id, seq, rev);
-	json_open_object(&w, "data");
+	open_data(&w, out, "conversation_created", at);
 	view_conversation(&w, "conversation", c, viewer_id);
-	json_close(&w);
-	close_frame(&w, at);
+	close_data(&w, at->at);
 }
+
+void
+frame_reaction(struct buf *out, const struct event_place *at, enum event_kind kind, const struct message *m, int64_t user_id,
+               struct str emoji)
+{
+	struct json_out w;
+
+	open_data(&w, out, kind == EVENT_REACTION_ADDED ? "reaction_added" : "reaction_removed", at);
+	message_id(&w, m->conversation_id, m->seq);
+	json_int(&w, "message_rev", m->rev);
+	json_id(&w, "user_id", user_id);
+	json_str(&w, "emoji", emoji);
+	json_raw(&w, "reactions", str_present(m->reactions_json) && !m->deleted_at ? m->reactions_json : STR("[]"));
+	close_data(&w, at->at);
+}
+
+void
+frame_poll_voted(struct buf *out, const struct event_place *at, const struct message *m, int64_t user_id)
+{
+	struct json_out w;
+
+	open_data(&w, out, "poll_voted", at);
+	view_message_shared(&w, "message", m);
+	json_id_or_null(&w, "user_id", user_id);
+	close_data(&w, at->at);
+}
+
+void
+frame_member_added(struct buf *out, const struct event_place *at, const struct member *m, int64_t by,
+                   int64_t participant_count)
+{
+	struct json_out w;
+
+	open_data(&w, out, "member_added", at);
+	view_member(&w, "member", m);
+	json_id(&w, "by", by);
+	json_int(&w, "participant_count", participant_count);
+	close_data(&w, at->at);
+}
+
+void
+frame_member_removed(struct buf *out, const struct event_place *at, int64_t user_id, int64_t by, int64_t participant_count)
+{
+	struct json_out w;
+
+	open_data(&w, out, "member_removed", at);
+	json_id(&w, "user_id", user_id);
+	json_id(&w, "by", by);
+	json_int(&w, "participant_count", participant_count);
+	close_data(&w, at->at);
+}
+
+static void
+changed_names(struct json_out *w, struct str names)
+{
+	json_open_array(w, "changed");
+	while (str_present(names) && names.n)
+		json_str(w, NULL, str_cut(&names, ','));
+	json_close(w);
+}
+
+void
+frame_conversation_updated(struct buf *out, const struct event_place *at, const struct conversation *c, struct str changed,
+                           const struct member *m)
+{
+	struct json_out w;
+
+	open_data(&w, out, "conversation_updated", at);
+	view_conversation_shared(&w, "conversation", c);
+	changed_names(&w, changed);
+	if (m) {
+		json_open_object(&w, "member");
+		json_id(&w, "user_id", m->user.id);
+		json_cstr(&w, "role", view_role(m->role));
+		json_close(&w);
+	}
+	close_data(&w, at->at);
+}
+
+void
+frame_skipped(struct buf *out, const struct event_place *at)
+{
+	struct json_out w;
+
+	open_event(&w, out, "skipped", at);
+	close_frame(&w, 0);
+}
+
+/* ---- a person's own stream ---- */
+
+/* What is no longer mine is told as removed, whatever the event was about. */
+static enum user_event_kind
+kind_now(const struct user_change *u)
+{
+	bool of_membership = u->kind == USER_EVENT_READ || u->kind == USER_EVENT_SETTINGS || u->kind == USER_EVENT_DRAFT;
+
+	return of_membership && !u->conversation ? USER_EVENT_REMOVED : u->kind;
+}
+
+static const char *
+user_kind_word(enum user_event_kind kind)
+{
+	static const char *const words[] = { NULL,        "read",     "star",  "hidden",  "draft",
+		                             "scheduled", "settings", "block", "profile", "removed" };
+
+	return words[kind];
+}
+
+static void
+read_data(struct json_out *w, const struct user_change *u)
+{
+	const struct conversation *c = u->conversation;
+
+	json_id(w, "conversation_id", u->conversation_id);
+	json_int(w, "read_seq", c->my.read_seq);
+	int_or_null(w, "unread_from", c->my.unread_from);
+	json_int(w, "unread_count", c->unread_count);
+	json_int(w, "mention_count", c->mention_count);
+}
+
+static void
+settings_data(struct json_out *w, const struct user_change *u)
+{
+	json_id(w, "conversation_id", u->conversation_id);
+	view_settings(w, "my", u->conversation);
+}
+
+static void
+removed_data(struct json_out *w, const struct user_change *u)
+{
+	bool told = u->kind == USER_EVENT_REMOVED;
+
+	json_id(w, "conversation_id", u->conversation_id);
+	json_int(w, "seq", told ? u->seq : 0);
+	json_int(w, "rev", told ? u->rev : 0);
+}
+
+static void
+user_data(struct json_out *w, enum user_event_kind kind, const struct user_change *u)
+{
+	switch (kind) {
+	case USER_EVENT_READ:
+		read_data(w, u);
+		return;
+	case USER_EVENT_STAR:
+		message_id(w, u->conversation_id, u->seq);
+		json_bool(w, "starred", u->on);
+		return;
+	case USER_EVENT_HIDDEN:
+		message_id(w, u->conversation_id, u->seq);
+		return;
+	case USER_EVENT_DRAFT:
+		json_id(w, "conversation_id", u->conversation_id);
+		raw_or_null(w, "draft", u->draft_json);
+		return;
+	case USER_EVENT_SCHEDULED:
+		json_id(w, "scheduled_id", u->target_id);
+		raw_or_null(w, "scheduled", u->scheduled_json);
+		return;
+	case USER_EVENT_SETTINGS:
+		settings_data(w, u);
+		return;
+	case USER_EVENT_BLOCK:
+		json_id(w, "user_id", u->target_id);
+		json_bool(w, "blocked", u->on);
+		return;
+	case USER_EVENT_PROFILE:
+		view_user(w, "user", u->user);
+		return;
+	case USER_EVENT_REMOVED:
+		removed_data(w, u);
+		return;
+	}
+}
+
+void
+frame_user_changed(struct buf *out, const struct user_change *u)
+{
+	enum user_event_kind kind = kind_now(u);
+	struct json_out w;
+
+	open_frame(&w, out, "user_changed");
+	json_int(&w, "user_rev", u->user_rev);
+	json_cstr(&w, "kind", user_kind_word(kind));
+	json_open_object(&w, "data");
+	user_data(&w, kind, u);
+	close_data(&w, u->at);
+}
+
+/* ---- what is not counted ---- */
 
 void
 frame_mark(struct buf *out, enum mark_kind kind, int64_t conversation_id, int64_t user_id, int64_t seq, int64_t at)
@@ -157,36 +390,6 @@ frame_typing(struct buf *out, int64_t conversation_id, int64_t user_id, bool is_
 	json_str(&w, "kind", str_present(kind) ? kind : STR("text"));
 	json_close(&w);
 	close_frame(&w, at);
-}
-
-void
-frame_user_read(struct buf *out, int64_t user_rev, const struct conversation *c, int64_t at)
-{
-	struct json_out w;
-
-	open_frame(&w, out, "user_changed");
-	json_int(&w, "user_rev", user_rev);
-	json_cstr(&w, "kind", "read");
-	json_open_object(&w, "data");
-	json_id(&w, "conversation_id", c->id);
-	json_int(&w, "read_seq", c->my.read_seq);
-	if (c->my.unread_from)
-		json_int(&w, "unread_from", c->my.unread_from);
-	else
-		json_put_null(&w, "unread_from");
-	json_int(&w, "unread_count", c->unread_count);
-	json_int(&w, "mention_count", c->mention_count);
-	json_close(&w);
-	close_frame(&w, at);
-}
-
-void
-frame_skipped(struct buf *out, int64_t conversation_id, int64_t seq, int64_t rev)
-{
-	struct json_out w;
-
-	open_event(&w, out, "skipped", conversation_id, seq, rev);
-	close_frame(&w, 0);
 }
 
 int

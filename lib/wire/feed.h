@@ -20,7 +20,33 @@
 #include "../base/redis.h"
 #include "model.h"
 
-enum event_kind { EVENT_NEW_MESSAGE = 1, EVENT_CONVERSATION_CREATED, EVENT_MESSAGE_DELETED };
+/* What the log calls an event of a conversation; the numbers are in its rows. */
+enum event_kind {
+	EVENT_NEW_MESSAGE = 1,
+	EVENT_CONVERSATION_CREATED,
+	EVENT_MESSAGE_DELETED,
+	EVENT_MESSAGE_EDITED,
+	EVENT_MESSAGE_PINNED,
+	EVENT_MESSAGE_UNPINNED,
+	EVENT_REACTION_ADDED,
+	EVENT_REACTION_REMOVED,
+	EVENT_POLL_VOTED,
+	EVENT_MEMBER_ADDED,
+	EVENT_MEMBER_REMOVED,
+	EVENT_CONVERSATION_UPDATED
+};
+/* Likewise in a person's own stream. */
+enum user_event_kind {
+	USER_EVENT_READ = 1,
+	USER_EVENT_STAR,
+	USER_EVENT_HIDDEN,
+	USER_EVENT_DRAFT,
+	USER_EVENT_SCHEDULED,
+	USER_EVENT_SETTINGS,
+	USER_EVENT_BLOCK,
+	USER_EVENT_PROFILE,
+	USER_EVENT_REMOVED
+};
 enum mark_kind { MARK_READ, MARK_DELIVERED };
 
 enum feed_kind { FEED_DURABLE = 'd', FEED_MARK = 'm', FEED_EPHEMERAL = 'e' };
@@ -38,15 +64,47 @@ struct feed_header {
 bool feed_parse(struct str record, struct feed_header *ret);
 void feed_write_header(struct buf *, const struct feed_header *); /* with the newline, without the frame */
 
-/* Frames of realtime.md, as JSON without newline. `at`: the event's time. */
-void frame_new_message(struct buf *, const struct message *, int64_t seq, int64_t rev, int64_t at);
-void frame_conversation_created(struct buf *, const struct conversation *, int64_t viewer_id, int64_t seq, int64_t rev,
-                                int64_t at);
-void frame_message_deleted(struct buf *, const struct message *, int64_t seq, int64_t rev, int64_t at);
+/*
+ * Frames of realtime.md, as JSON without newline.
+ *
+ * `at` and event_place.at are the event's time. What they say is how things are now: counts are absolute, and what was deleted
+ * since is a tombstone. An event of a conversation is the same for everybody who hears it, but conversation_created.
+ */
+struct event_place {
+	int64_t conversation_id, seq, rev, at; /* both counters after the event */
+};
+
+/* new_message, message_edited, _deleted, _pinned and _unpinned, by its kind */
+void frame_message(struct buf *, const struct event_place *, enum event_kind, const struct message *);
+void frame_conversation_created(struct buf *, const struct event_place *, const struct conversation *, int64_t viewer_id);
+void frame_reaction(struct buf *, const struct event_place *, enum event_kind, const struct message *, int64_t user_id,
+                    struct str emoji);
+void frame_poll_voted(struct buf *, const struct event_place *, const struct message *, int64_t user_id); /* 0: anonymous */
+void frame_member_added(struct buf *, const struct event_place *, const struct member *, int64_t by,
+                        int64_t participant_count);
+void frame_member_removed(struct buf *, const struct event_place *, int64_t user_id, int64_t by, int64_t participant_count);
+/* changed: names joined by commas; member: whose role changed, or NULL. Of the conversation only what all members share. */
+void frame_conversation_updated(struct buf *, const struct event_place *, const struct conversation *, struct str changed,
+                                const struct member *);
+void frame_skipped(struct buf *, const struct event_place *); /* to whoever may not see what it is about */
+
 void frame_mark(struct buf *, enum mark_kind, int64_t conversation_id, int64_t user_id, int64_t seq, int64_t at);
 void frame_typing(struct buf *, int64_t conversation_id, int64_t user_id, bool is_typing, struct str kind, int64_t at);
-void frame_user_read(struct buf *, int64_t user_rev, const struct conversation *, int64_t at); /* user_changed kind read */
-void frame_skipped(struct buf *, int64_t conversation_id, int64_t seq, int64_t rev);
+
+/* A change in a person's own stream, as things stand now. Which members are used depends on the kind. */
+struct user_change {
+	enum user_event_kind kind;
+	int64_t user_rev, at;
+	int64_t conversation_id, seq; /* star, hidden: the message; removed: with rev, after the removal; 0: long gone */
+	int64_t rev;
+	const struct conversation *conversation; /* read, settings: `my` and the counts; NULL: not a member any more */
+	struct str draft_json;                   /* draft: ready JSON; absent: none */
+	bool on;                                 /* star: starred; block: blocked */
+	int64_t target_id;                       /* block: who; scheduled: which */
+	struct str scheduled_json;               /* scheduled: ready JSON; absent: sent, or removed */
+	const struct user *user;                 /* profile */
+};
+void frame_user_changed(struct buf *, const struct user_change *);
 
 /*
  * Rings the doorbell: one Lua call publishes the record to `u:<id>` of every recipient and, when it is durable, raises the

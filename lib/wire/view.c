@@ -7,6 +7,7 @@
 
 #include "../base/clock.h"
 #include "attachment.h"
+#include "link.h"
 
 /* index = enum message_kind */
 static const char *const kind_words[] = { NULL,       "text", "image", "audio",  "video",    "file",
@@ -30,8 +31,8 @@ view_message_kind_parse(struct str word, enum message_kind *ret)
 	return false;
 }
 
-static const char *
-role_word(enum member_role role)
+const char *
+view_role(enum member_role role)
 {
 	return role == ROLE_OWNER ? "owner" : role == ROLE_ADMIN ? "admin" : "member";
 }
@@ -45,26 +46,40 @@ notify_word(int64_t notify)
 static void
 avatar(struct json_out *w, struct str avatar_id)
 {
-	char url[96];
+	char url[LINK_MAX];
+	bool shown = str_present(avatar_id) && attachment_id_ok(avatar_id);
 
-	json_str(w, "avatar_id", avatar_id);
-	if (str_present(avatar_id) && avatar_id.n <= 64) {
-		snprintf(url, sizeof(url), "/media/%.*s/thumb.webp", STR_ARG(avatar_id));
-		json_cstr(w, "avatar_url", url);
-	} else {
-		json_put_null(w, "avatar_url");
-	}
+	json_str(w, "avatar_id", shown ? avatar_id : STR_NONE);
+	json_str(w, "avatar_url", shown ? link_rendition(avatar_id, STR("thumb"), clock_wall_us(), url) : STR_NONE);
+}
+
+static void
+user_members(struct json_out *w, const struct user *user)
+{
+	json_id(w, "id", user->id);
+	json_str(w, "username", user->username);
+	json_str(w, "display_name", user->display_name);
+	avatar(w, user->avatar_id);
+	json_str(w, "status_text", user->status_text);
 }
 
 void
 view_user(struct json_out *w, const char *key, const struct user *user)
 {
 	json_open_object(w, key);
-	json_id(w, "id", user->id);
-	json_str(w, "username", user->username);
-	json_str(w, "display_name", user->display_name);
-	avatar(w, user->avatar_id);
-	json_str(w, "status_text", user->status_text);
+	user_members(w, user);
+	json_close(w);
+}
+
+void
+view_me(struct json_out *w, const char *key, const struct me *me)
+{
+	json_open_object(w, key);
+	user_members(w, &me->user);
+	json_open_object(w, "privacy");
+	json_bool(w, "read_receipts", me->read_receipts);
+	json_bool(w, "last_seen", me->last_seen);
+	json_close(w);
 	json_close(w);
 }
 
@@ -231,6 +246,23 @@ view_message_shared(struct json_out *w, const char *key, const struct message *m
 }
 
 static void
+settings(struct json_out *w, const struct conversation *c)
+{
+	json_cstr(w, "notify", notify_word(c->my.notify));
+	json_time(w, "muted_until", c->my.muted_until);
+	json_bool(w, "archived", c->my.archived);
+	json_bool(w, "pinned", c->my.pinned);
+}
+
+void
+view_settings(struct json_out *w, const char *key, const struct conversation *c)
+{
+	json_open_object(w, key);
+	settings(w, c);
+	json_close(w);
+}
+
+static void
 my(struct json_out *w, const struct conversation *c)
 {
 	json_open_object(w, "my");
@@ -239,12 +271,23 @@ my(struct json_out *w, const struct conversation *c)
 		json_int(w, "unread_from", c->my.unread_from);
 	else
 		json_put_null(w, "unread_from");
-	json_cstr(w, "role", role_word(c->my.role));
-	json_cstr(w, "notify", notify_word(c->my.notify));
-	json_time(w, "muted_until", c->my.muted_until);
-	json_bool(w, "archived", c->my.archived);
-	json_bool(w, "pinned", c->my.pinned);
-	json_put_null(w, "draft");
+	json_cstr(w, "role", view_role(c->my.role));
+	settings(w, c);
+	if (str_present(c->my.draft_json))
+		json_raw(w, "draft", c->my.draft_json);
+	else
+		json_put_null(w, "draft");
+	json_close(w);
+}
+
+void
+view_member(struct json_out *w, const char *key, const struct member *m)
+{
+	json_open_object(w, key);
+	view_user(w, "user", &m->user);
+	json_cstr(w, "role", view_role(m->role));
+	json_int(w, "receipt_seq", m->receipt_seq);
+	json_int(w, "delivered_seq", m->delivered_seq);
 	json_close(w);
 }
 
@@ -252,16 +295,43 @@ static void
 participants(struct json_out *w, const struct conversation *c)
 {
 	json_open_array(w, "participants");
-	for (size_t i = 0; i < c->participants_n; i++) {
-		const struct member *m = &c->participants[i];
+	for (size_t i = 0; i < c->participants_n; i++)
+		view_member(w, NULL, &c->participants[i]);
+	json_close(w);
+}
 
-		json_open_object(w, NULL);
-		view_user(w, "user", &m->user);
-		json_cstr(w, "role", role_word(m->role));
-		json_int(w, "receipt_seq", m->receipt_seq);
-		json_int(w, "delivered_seq", m->delivered_seq);
-		json_close(w);
-	}
+static void
+positive_or_null(struct json_out *w, const char *key, int64_t value)
+{
+	if (value > 0)
+		json_int(w, key, value);
+	else
+		json_put_null(w, key);
+}
+
+static void
+conversation_settings(struct json_out *w, const struct conversation *c)
+{
+	json_cstr(w, "history", c->history_all ? "all" : "joined");
+	positive_or_null(w, "ttl_seconds", c->ttl_seconds);
+	positive_or_null(w, "retention_days", c->retention_days);
+	positive_or_null(w, "slow_mode_seconds", c->slow_mode_seconds);
+}
+
+void
+view_conversation_shared(struct json_out *w, const char *key, const struct conversation *c)
+{
+	bool direct = c->kind == CONVERSATION_DIRECT;
+
+	json_open_object(w, key);
+	json_id(w, "id", c->id);
+	json_cstr(w, "type", direct ? "direct" : "group");
+	json_str(w, "name", direct ? STR_NONE : c->name);
+	avatar(w, direct ? STR_NONE : c->avatar_id);
+	conversation_settings(w, c);
+	json_int(w, "participant_count", c->participant_count);
+	json_int(w, "first_seq", c->first_seq);
+	json_time(w, "updated_at", c->updated_at);
 	json_close(w);
 }
 

@@ -77,10 +77,13 @@ test_marks_and_ephemeral_frames(void **state)
 	assert_str(buf_view(&out), "{\"type\":\"typing\",\"conversation_id\":\"12\",\"data\":{\"user_id\":\"7\",\"is_"
 	                           "typing\":true,\"kind\":\"audio\"}," TIMESTAMP);
 	buf_clear(&out);
-	frame_skipped(&out, 12, 882, 31);
+	frame_skipped(&out, &(struct event_place){ 12, 882, 31, AT });
 	assert_str(buf_view(&out), "{\"type\":\"skipped\",\"conversation_id\":\"12\",\"seq\":882,\"rev\":31}");
 	buf_clear(&out);
-	frame_user_read(&out, 41, &c, AT);
+	frame_user_changed(
+	        &out,
+	        &(struct user_change){
+	                .kind = USER_EVENT_READ, .user_rev = 41, .at = AT, .conversation_id = 12, .conversation = &c });
 	assert_str(buf_view(&out), "{\"type\":\"user_changed\",\"user_rev\":41,\"kind\":\"read\",\"data\":{\"conversation_"
 	                           "id\":\"12\",\"read_seq\":9,"
 	                           "\"unread_from\":null,\"unread_count\":3,\"mention_count\":1}," TIMESTAMP);
@@ -104,9 +107,9 @@ test_frames_hold_no_newline(void **state)
 
 	(void)state;
 	buf_clear(&out);
-	frame_new_message(&out, &m, 1, 1, AT);
-	frame_message_deleted(&out, &m, 1, 2, AT);
-	frame_conversation_created(&out, &c, 7, 0, 1, AT);
+	frame_message(&out, &(struct event_place){ 12, 1, 1, AT }, EVENT_NEW_MESSAGE, &m);
+	frame_message(&out, &(struct event_place){ 12, 1, 2, AT }, EVENT_MESSAGE_DELETED, &m);
+	frame_conversation_created(&out, &(struct event_place){ 12, 0, 1, AT }, &c, 7);
 	assert_null(memchr(out.p, '\n', out.n));
 	assert_true(str_has_prefix(
 	        buf_view(&out),
