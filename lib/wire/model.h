@@ -15,6 +15,12 @@ struct user {
 	int64_t created_at, last_seen_at;
 };
 
+/* Whoever asks about themselves. */
+struct me {
+	struct user user;
+	bool read_receipts, last_seen; /* privacy */
+};
+
 enum message_kind {
 	MESSAGE_TEXT = 1,
 	MESSAGE_IMAGE,
