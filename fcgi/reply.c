@@ -71,6 +71,13 @@ reply_user(struct req *req, int status, const struct user *user)
 }
 
 int
+reply_me(struct req *req, int status, const struct me *me)
+{
+	view_me(reply_json(req, status), NULL, me);
+	return reply_end(req);
+}
+
+int
 reply_message(struct req *req, int status, const struct message *message)
 {
 	view_message(reply_json(req, status), NULL, message, req->me);

@@ -14,6 +14,7 @@ struct json_out *reply_json(struct req *, int status); /* write one document, th
 int reply_end(struct req *);
 int reply_empty(struct req *); /* 204 */
 int reply_user(struct req *, int status, const struct user *);
+int reply_me(struct req *, int status, const struct me *);
 int reply_message(struct req *, int status, const struct message *);
 int reply_conversation(struct req *, int status, const struct conversation *);
 /* Instead of reply_end(), on the feed door: the document is line 1, `rest` follows as it is, and all of it is text/plain. */

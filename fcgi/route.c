@@ -13,6 +13,11 @@
 	X(me_patch) \
 	X(users_get) \
 	X(user_get) \
+	X(block_put) \
+	X(block_delete) \
+	X(blocks_get) \
+	X(presence_get) \
+	X(presence_bulk_get) \
 	X(conversations_get) \
 	X(conversations_unread_get) \
 	X(conversation_get) \

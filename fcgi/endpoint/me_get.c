@@ -6,13 +6,13 @@
 static int
 me_get(struct req *req)
 {
-	struct user user;
+	struct me me;
 	int r;
 
-	r = account_get(req->db, req->arena, req->me, &user);
+	r = account_me(req->db, req->arena, req->me, &me);
 	if (r)
 		return r == NOT_FOUND ? UNAUTHENTICATED : trace(r);
-	return reply_user(req, 200, &user);
+	return reply_me(req, 200, &me);
 }
 
 const struct endpoint me_get_endpoint = {

@@ -95,17 +95,35 @@ connect_once(struct redis *r)
 	return 0;
 }
 
-static redisReply *
-send_once(struct redis *r, struct arena *a, size_t argc, const struct str *argv)
+static bool
+append(struct redis *r, struct arena *a, const struct redis_call *call)
 {
-	const char **texts = arena_alloc_array(a, argc, sizeof *texts);
-	size_t *sizes = arena_alloc_array(a, argc, sizeof *sizes);
+	const char **texts = arena_alloc_array(a, call->argc, sizeof *texts);
+	size_t *sizes = arena_alloc_array(a, call->argc, sizeof *sizes);
 
-	for (size_t i = 0; i < argc; i++) {
-		texts[i] = argv[i].p ? argv[i].p : "";
-		sizes[i] = argv[i].n;
+	for (size_t i = 0; i < call->argc; i++) {
+		texts[i] = call->argv[i].p ? call->argv[i].p : "";
+		sizes[i] = call->argv[i].n;
 	}
-	return redisCommandArgv(r->connection, (int)argc, texts, sizes);
+	return redisAppendCommandArgv(r->connection, (int)call->argc, texts, sizes) == REDIS_OK;
+}
+
+/* All commands leave together; false when one reply is missing. */
+static bool
+send_once(struct redis *r, struct arena *a, const struct redis_call *calls, size_t n, redisReply **ret)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!append(r, a, &calls[i]))
+			return false;
+	for (size_t i = 0; i < n; i++) {
+		void *reply = NULL;
+
+		if (redisGetReply(r->connection, &reply) != REDIS_OK || !reply)
+			return false;
+		arena_defer(a, freeReplyObject, reply);
+		ret[i] = reply;
+	}
+	return true;
 }
 
 /* Closed by the other side, not timed out: the command may be repeated on a new connection. */
@@ -117,22 +135,22 @@ was_closed(const redisContext *c)
 
 /* A kept connection does not notice that Redis was restarted until it is used; that alone is not an error. */
 static int
-send_command(struct redis *r, struct arena *a, size_t argc, const struct str *argv, redisReply **ret)
+send_commands(struct redis *r, struct arena *a, const struct redis_call *calls, size_t n, redisReply **ret)
 {
-	bool kept = r->connection;
+	bool kept = r->connection, sent;
 	int failure = kept ? 0 : connect_once(r);
 
 	if (failure)
 		return failure;
-	*ret = send_once(r, a, argc, argv);
-	if (!*ret && kept && was_closed(r->connection)) {
+	sent = send_once(r, a, calls, n, ret);
+	if (!sent && kept && was_closed(r->connection)) {
 		drop(r);
 		failure = connect_once(r);
 		if (failure)
 			return failure;
-		*ret = send_once(r, a, argc, argv);
+		sent = send_once(r, a, calls, n, ret);
 	}
-	return *ret ? 0 : failed(r, r->connection->errstr);
+	return sent ? 0 : failed(r, r->connection->errstr);
 }
 
 /* A Redis that is loading its data, or busy in a script, is away for us. */
@@ -144,25 +162,31 @@ is_away(const redisReply *reply)
 	return reply->type == REDIS_REPLY_ERROR && (str_has_prefix(s, STR("LOADING ")) || str_has_prefix(s, STR("BUSY ")));
 }
 
-/* The reply may be an error of Redis. */
+/* Replies may be errors of Redis. */
 static int
-command(struct redis *r, struct arena *a, size_t argc, const struct str *argv, redisReply **ret)
+commands(struct redis *r, struct arena *a, const struct redis_call *calls, size_t n, redisReply **ret)
 {
-	redisReply *reply;
 	int failure;
 
 	if (breaker_open(r))
 		return UNAVAILABLE;
-	failure = send_command(r, a, argc, argv, &reply);
+	failure = send_commands(r, a, calls, n, ret);
 	if (failure)
 		return failure;
-	arena_defer(a, freeReplyObject, reply);
-	if (is_away(reply))
-		return failed(r, reply->str);
+	for (size_t i = 0; i < n; i++)
+		if (is_away(ret[i]))
+			return failed(r, ret[i]->str);
 	r->errors = 0;
 	r->closed_until = 0;
-	*ret = reply;
 	return 0;
+}
+
+static int
+command(struct redis *r, struct arena *a, size_t argc, const struct str *argv, redisReply **ret)
+{
+	const struct redis_call call = { argc, argv };
+
+	return commands(r, a, &call, 1, ret);
 }
 
 static int
@@ -186,6 +210,16 @@ redis_command(struct redis *r, struct arena *a, size_t argc, const struct str *a
 		return failure;
 	*ret = reply;
 	return 0;
+}
+
+int
+redis_pipeline(struct redis *r, struct arena *a, const struct redis_call *calls, size_t n, redisReply **ret)
+{
+	int failure = commands(r, a, calls, n, ret);
+
+	for (size_t i = 0; !failure && i < n; i++)
+		failure = refuse_errors(ret[i]);
+	return failure;
 }
 
 static struct str

@@ -17,6 +17,13 @@ struct redis *redis_new(const char *socket_path, int64_t timeout_ms);
 struct redis *redis_free(struct redis *);
 /* 0 with the reply tied to the arena, UNAVAILABLE, or a fault when Redis answers with an error. Arguments are binary-safe. */
 int redis_command(struct redis *, struct arena *, size_t argc, const struct str *argv, redisReply **ret);
+
+struct redis_call {
+	size_t argc;
+	const struct str *argv;
+};
+/* Several commands in one round trip; ret[i] answers calls[i]. As redis_command(), a fault when any of them is refused. */
+int redis_pipeline(struct redis *, struct arena *, const struct redis_call *, size_t n, redisReply **ret);
 /* EVALSHA with the fallback EVAL: the script is sent whole only when the server does not know it. */
 int redis_script(struct redis *, struct arena *, struct str script, size_t keys, size_t argc, const struct str *argv,
                  redisReply **ret);

@@ -19,11 +19,18 @@ static const struct stmt get = {
 	.name = "account_get", .params = "i", .results = USER_RESULTS,
 	.text = "SELECT " USER_COLUMNS("u") " FROM users u WHERE u.id = $1",
 };
-/* A display name that is cleared falls back to the user name. */
+#define ME_COLUMNS USER_COLUMNS("u") ", u.read_receipts, u.show_last_seen"
+#define ME_RESULTS USER_RESULTS "NbNb"
+#define ME_N       (USER_N + 2)
+static const struct stmt get_me = {
+	.name = "account_me", .params = "i", .results = ME_RESULTS,
+	.text = "SELECT " ME_COLUMNS " FROM users u WHERE u.id = $1",
+};
+/* In pairs: whether it is given, and its value. */
 static const struct stmt update = {
-	.name = "account_update", .params = "ibNsbNs", .results = USER_RESULTS, .writes = true,
-	.text = "UPDATE users u SET display_name = CASE WHEN $2 THEN coalesce($3, u.username) ELSE u.display_name END, "
-	        " status_text = CASE WHEN $4 THEN $5 ELSE u.status_text END WHERE u.id = $1 RETURNING " USER_COLUMNS("u"),
+	.name = "account_update", .params = "ibNsbNsbNsNbNb", .results = ME_RESULTS "NiNj", .writes = true,
+	.text = "SELECT " ME_COLUMNS ", p.o_user_rev, p.o_removed FROM person_update($1, $2, $3, $4, $5, $6, $7, $8, $9) p "
+	        "CROSS JOIN LATERAL (SELECT (p.o_user).*) u",
 };
 /* Byte ranges instead of LIKE, so that a generic plan can use both indexes; both columns are COLLATE "C" there. */
 static const struct stmt search = {
@@ -63,8 +70,8 @@ static const struct stmt check = {
 };
 /* clang-format on */
 
-const struct stmt *const account_statements[] = { &create, &password, &get, &update, &search, &start,
-	                                          &find,   &rotate,   &end, &check,  NULL };
+const struct stmt *const account_statements[] = { &create, &password, &get,    &get_me, &update, &search,
+	                                          &start,  &find,     &rotate, &end,    &check,  NULL };
 
 /* Runs a statement that gives one user or nobody. */
 static int
@@ -112,14 +119,56 @@ account_get(struct db *db, struct arena *arena, int64_t user_id, struct user *re
 	return one_user(db, arena, &get, ARGS(A_INT(user_id)), ret);
 }
 
-int
-account_update(struct db *db, struct arena *arena, int64_t user_id, struct str display_name, struct str status_text,
-               struct user *ret)
+static void
+read_me(const struct rows *rows, struct me *ret)
 {
-	return one_user(db, arena, &update,
-	                ARGS(A_INT(user_id), A_INT(display_name.p != NULL), A_STR(display_name),
-	                     A_INT(status_text.p != NULL), A_STR(status_text)),
-	                ret);
+	read_user(rows, 0, 0, &ret->user);
+	ret->read_receipts = rows_int(rows, 0, USER_N);
+	ret->last_seen = rows_int(rows, 0, USER_N + 1);
+}
+
+int
+account_me(struct db *db, struct arena *arena, int64_t user_id, struct me *ret)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &get_me, ARGS(A_INT(user_id)), &rows);
+
+	if (r)
+		return trace(r);
+	if (!rows_n(rows))
+		return NOT_FOUND;
+	read_me(rows, ret);
+	return 0;
+}
+
+static struct arg
+bool_or_null(struct opt_bool b)
+{
+	return (struct arg){ .i = b.v, .null = !b.set };
+}
+
+int
+account_update(struct db *db, struct arena *arena, int64_t user_id, const struct profile_change *in,
+               struct profile_changed *ret)
+{
+	const struct arg args[] = { A_INT(user_id),
+		                    A_INT(in->display_name.p != NULL),
+		                    A_STR(in->display_name),
+		                    A_INT(in->status_text.p != NULL),
+		                    A_STR(in->status_text),
+		                    A_INT(in->avatar_id.p != NULL),
+		                    A_STR(in->avatar_id),
+		                    bool_or_null(in->read_receipts),
+		                    bool_or_null(in->last_seen) };
+	struct rows *rows;
+	int r = db_run(db, arena, &update, args, &rows);
+
+	if (r)
+		return trace(r);
+	read_me(rows, &ret->me);
+	ret->user_rev = rows_int(rows, 0, ME_N);
+	ret->removed_json = rows_str(rows, 0, ME_N + 1);
+	return 0;
 }
 
 int

@@ -4,6 +4,7 @@
 #ifndef PEAL_STORE_ACCOUNT_H
 #define PEAL_STORE_ACCOUNT_H
 
+#include "../base/json_in.h"
 #include "../wire/model.h"
 #include "db.h"
 
@@ -19,8 +20,21 @@ int account_create(struct db *, struct arena *, struct str username, struct str 
 /* NOT_FOUND (also when disabled). The hash is what argon2 wrote. */
 int account_password(struct db *, struct arena *, struct str username, struct user *ret, struct str *ret_hash);
 int account_get(struct db *, struct arena *, int64_t user_id, struct user *ret); /* NOT_FOUND */
-int account_update(struct db *, struct arena *, int64_t user_id, struct str display_name, struct str status_text,
-                   struct user *ret); /* absent: unchanged; null: cleared */
+int account_me(struct db *, struct arena *, int64_t user_id, struct me *ret);    /* NOT_FOUND */
+
+/* Absent: unchanged; null: cleared, and a display name then falls back to the user name. */
+struct profile_change {
+	struct str display_name, status_text, avatar_id;
+	struct opt_bool read_receipts, last_seen;
+};
+struct profile_changed {
+	struct me me;
+	int64_t user_rev;        /* of the event in my own stream; 0: everything was so already */
+	struct str removed_json; /* ["id", ...] whose files are to go now; absent: none */
+};
+/* NOT_FOUND; CONFLICT: the avatar is not an upload of mine that is a picture and that no message uses. */
+int account_update(struct db *, struct arena *, int64_t user_id, const struct profile_change *, struct profile_changed *ret);
+
 /* Prefix search over username and display name, by (username_key, id) after the cursor; people only, never myself
  * excluded. */
 int account_search(struct db *, struct arena *, struct str prefix, struct str after_username, int64_t limit,

@@ -9,6 +9,7 @@ const struct stmt *const *const store_statements[] = { account_statements,
 	                                               event_statements,
 	                                               upkeep_statements,
 	                                               attachment_statements,
+	                                               block_statements,
 	                                               NULL };
 
 void

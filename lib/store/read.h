@@ -86,6 +86,7 @@ void read_conversation(const struct rows *, size_t row, size_t column, struct co
 extern const struct stmt *const account_statements[],
         *const conversation_statements[], *const message_statements[], *const event_statements[],
                                                                                *const upkeep_statements[],
-                                                                                       *const attachment_statements[];
+                                                                                       *const attachment_statements[],
+        *const block_statements[];
 
 #endif

@@ -1,0 +1,11 @@
+/*
+ * limits -- what the contract allows and no configuration changes. /capabilities tells clients.
+ */
+#ifndef PEAL_FCGI_LIMITS_H
+#define PEAL_FCGI_LIMITS_H
+
+#define LIMIT_PRESENCE_IDS 100 /* people in one question */
+#define LIMIT_DISPLAY_NAME 64  /* code points */
+#define LIMIT_STATUS_TEXT  256 /* code points */
+
+#endif
