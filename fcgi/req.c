@@ -61,6 +61,17 @@ req_invalid(struct req *req, const char *path, const char *code, const char *mes
 	return INVALID;
 }
 
+int
+req_refused(struct req *req, int r)
+{
+	struct str said = arena_str(req->arena, str_c(db_last_error(req->db)));
+	struct str path = str_cut(&said, ' '), code = str_cut(&said, ' ');
+
+	if (r != INVALID || !said.n || !str_has_prefix(path, STR("/")))
+		return r;
+	return req_invalid(req, arena_cstr(req->arena, path), arena_cstr(req->arena, code), said.p);
+}
+
 bool
 message_id_parse(struct str id, int64_t *ret_conversation, int64_t *ret_seq)
 {

@@ -108,6 +108,8 @@ int req_query(struct req *, const struct field *, void *out);
 int req_limit(struct req *, struct opt_int, int64_t *ret);
 /* INVALID, with this place: a JSON Pointer into the body, or the name of a query parameter. code and message as in json_report. */
 int req_invalid(struct req *, const char *path, const char *code, const char *message);
+/* The same when r is INVALID because a write function said which place is wrong: "<path> <code> <sentence>". Any other r stays. */
+int req_refused(struct req *, int r);
 
 /* The person whom the rest of the request is for: dispatch says it, or a daemon. */
 void req_act_for(struct req *, int64_t user_id);

@@ -518,6 +518,7 @@ static const struct {
 	{ "40001", RETRY },
 	{ "40P01", RETRY },
 	{ "55P03", RETRY },
+	{ "PE400", INVALID },
 	{ "PE404", NOT_FOUND },
 	{ "PE403", FORBIDDEN },
 	{ "PE409", CONFLICT },

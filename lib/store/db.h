@@ -8,10 +8,12 @@
  * column may be NULL.
  *
  * SQLSTATE is mapped here, once: 40001 40P01 55P03 -> RETRY (db_one and friends run a statement once more by
- * themselves), PE404 -> NOT_FOUND, PE403 -> FORBIDDEN, PE409 -> CONFLICT, PE422 -> IDEMPOTENCY_CONFLICT, PE429 -> RATE_LIMITED, PE507 -> NO_SPACE,
- * PE4B1 -> BLOCKED, PE4D1 -> DELETED, PE4G1 -> GROUP_FULL, PE4K1 -> WRONG_KIND, PE4L1 -> LAST_OWNER, PE4M1 -> TOO_MANY,
- * PE4P1 -> POLL_CLOSED, PE4S1 -> SLOW_MODE, PE4V1 -> STALE_VERSION, 23505 -> CONFLICT, 23503 -> NOT_FOUND, 23514 and 22xxx -> INVALID, 57014 53xxx 57Pxx and a lost connection -> UNAVAILABLE,
- * but UNCERTAIN when a writing statement was sent and its result never came. Anything else is a fault.
+ * themselves), PE400 -> INVALID (db_last_error() says where), PE403 -> FORBIDDEN, PE404 -> NOT_FOUND, PE409 -> CONFLICT,
+ * PE422 -> IDEMPOTENCY_CONFLICT, PE429 -> RATE_LIMITED, PE507 -> NO_SPACE, PE4B1 -> BLOCKED, PE4D1 -> DELETED,
+ * PE4G1 -> GROUP_FULL, PE4K1 -> WRONG_KIND, PE4L1 -> LAST_OWNER, PE4M1 -> TOO_MANY, PE4P1 -> POLL_CLOSED,
+ * PE4S1 -> SLOW_MODE, PE4V1 -> STALE_VERSION, 23505 -> CONFLICT, 23503 -> NOT_FOUND, 23514 and 22xxx -> INVALID,
+ * 57014 53xxx 57Pxx and a lost connection -> UNAVAILABLE, but UNCERTAIN when a writing statement was sent and its
+ * result never came. Anything else is a fault.
  */
 #ifndef PEAL_STORE_DB_H
 #define PEAL_STORE_DB_H
