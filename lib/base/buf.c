@@ -29,16 +29,18 @@ buf_clear(struct buf *b)
 	b->failed = false;
 }
 
-/* Cold half of buf_reserve(). The cap is the only failure callers see: a process without memory is replaced, not repaired. */
-static bool
-grow(struct buf *b, size_t n)
+/* The cap is the only failure callers see: a process without memory is replaced, not repaired. */
+char *
+buf_grow(struct buf *b, size_t n)
 {
 	size_t size = b->size ? b->size : BUF_FIRST_BYTES;
 	char *p;
 
+	if (!n)
+		n = 1;
 	if (b->failed || n > b->cap || b->n > b->cap - n) {
 		b->failed = true;
-		return false;
+		return NULL;
 	}
 	while (size < b->n + n)
 		size *= 2;
@@ -51,14 +53,6 @@ grow(struct buf *b, size_t n)
 	}
 	b->p = p;
 	b->size = size;
-	return true;
-}
-
-char *
-buf_reserve(struct buf *b, size_t n)
-{
-	if ((b->failed || !b->p || n > b->size - b->n) && !grow(b, n ? n : 1))
-		return NULL;
 	return b->p + b->n;
 }
 
@@ -71,41 +65,11 @@ buf_commit(struct buf *b, size_t n)
 }
 
 void
-buf_add(struct buf *b, const void *p, size_t n)
-{
-	char *to = n ? buf_reserve(b, n) : NULL;
-
-	if (to) {
-		memcpy(to, p, n);
-		b->n += n;
-	}
-}
-
-void
-buf_str(struct buf *b, struct str s)
-{
-	buf_add(b, s.p, s.n);
-}
-
-void
-buf_char(struct buf *b, char c)
-{
-	buf_add(b, &c, 1);
-}
-
-void
 buf_int(struct buf *b, int64_t v)
 {
-	char digits[20];
-	char *at = digits + sizeof digits;
-	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+	char digits[STR_INT64_MAX];
 
-	do
-		*--at = (char)('0' + u % 10);
-	while (u /= 10);
-	if (v < 0)
-		*--at = '-';
-	buf_add(b, at, (size_t)(digits + sizeof digits - at));
+	buf_add(b, digits, (size_t)(str_put_int64(digits, v) - digits));
 }
 
 void

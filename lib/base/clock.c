@@ -1,11 +1,11 @@
 /* clock -- reading clocks, and RFC 3339 times in and out. */
 #include "clock.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-#define US ((int64_t)1000000)
+#define US  ((int64_t)1000000)
+#define DAY (86400 * US)
 /* 0000-01-01T00:00:00Z and 9999-12-31T23:59:59.999Z: RFC 3339 has four digits for the year */
 #define WALL_LEAST (-62167219200 * US)
 #define WALL_MOST  (253402300799 * US + 999000)
@@ -32,24 +32,64 @@ clock_mono_us(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+static char *
+put2(char *to, int64_t v)
+{
+	to[0] = (char)('0' + v / 10);
+	to[1] = (char)('0' + v % 10);
+	return to + 2;
+}
+
+/* The proleptic Gregorian calendar by arithmetic, in years that begin in March, so that the leap day is the last. */
+static char *
+put_date(char *to, int64_t days)
+{
+	int64_t d = days + 719468; /* since 0000-03-01 */
+	int64_t era = (d < 0 ? d - 146096 : d) / 146097, day_of_era = d - era * 146097;
+	int64_t year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+	int64_t day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+	int64_t month_from_march = (5 * day_of_year + 2) / 153;
+	int64_t month = month_from_march < 10 ? month_from_march + 3 : month_from_march - 9;
+	int64_t year = era * 400 + year_of_era + (month <= 2);
+
+	to = put2(put2(to, year / 100), year % 100);
+	*to++ = '-';
+	to = put2(to, month);
+	*to++ = '-';
+	return put2(to, day_of_year - (153 * month_from_march + 2) / 5 + 1);
+}
+
+static char *
+put_time(char *to, int64_t second_of_day, int64_t ms)
+{
+	to = put2(to, second_of_day / 3600);
+	*to++ = ':';
+	to = put2(to, second_of_day / 60 % 60);
+	*to++ = ':';
+	to = put2(to, second_of_day % 60);
+	*to++ = '.';
+	*to++ = (char)('0' + ms / 100);
+	return put2(to, ms % 100);
+}
+
 struct str
 clock_rfc3339(int64_t wall_us, char out[CLOCK_RFC3339_MAX])
 {
-	struct tm tm;
-	int64_t us;
-	time_t seconds;
-	int n;
+	int64_t us, days;
+	char *to;
 
 	if (wall_us < WALL_LEAST)
 		wall_us = WALL_LEAST;
 	if (wall_us > WALL_MOST)
 		wall_us = WALL_MOST;
-	us = (wall_us % US + US) % US;
-	seconds = (time_t)((wall_us - us) / US);
-	gmtime_r(&seconds, &tm);
-	n = snprintf(out, CLOCK_RFC3339_MAX, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1,
-	             tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(us / 1000));
-	return str_n(out, (size_t)n);
+	us = (wall_us % DAY + DAY) % DAY;
+	days = (wall_us - us) / DAY;
+	to = put_date(out, days);
+	*to++ = 'T';
+	to = put_time(to, us / US, us % US / 1000);
+	*to++ = 'Z';
+	*to = '\0';
+	return str_n(out, (size_t)(to - out));
 }
 
 /* Takes exactly n digits off *s. */

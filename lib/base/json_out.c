@@ -33,21 +33,71 @@ write_escape(struct buf *b, unsigned char c)
 	buf_add(b, text, escapes[c] == 'u' ? 6 : 2);
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Nothing among these eight bytes needs an escape: no control character, no quote, no backslash. */
+static inline bool
+plain8(const char *p)
+{
+	uint64_t v, quote, backslash;
+
+	memcpy(&v, p, sizeof(v));
+	quote = v ^ EACH('"');
+	backslash = v ^ EACH('\\');
+	return !((((v - EACH(0x20)) & ~v) | ((quote - EACH(1)) & ~quote) | ((backslash - EACH(1)) & ~backslash)) &
+	         EACH(0x80));
+}
+
+static size_t
+plain_run(struct str s, size_t from)
+{
+	while (from + 8 <= s.n && plain8(s.p + from))
+		from += 8;
+	while (from < s.n && !escapes[(unsigned char)s.p[from]])
+		from++;
+	return from;
+}
+
 static void
 write_string(struct buf *b, struct str s)
 {
 	size_t from = 0;
 
 	buf_char(b, '"');
-	for (size_t i = 0; i < s.n; i++) {
-		if (!escapes[(unsigned char)s.p[i]])
-			continue;
-		buf_add(b, s.p + from, i - from);
-		write_escape(b, (unsigned char)s.p[i]);
-		from = i + 1;
+	for (;;) {
+		size_t to = plain_run(s, from);
+
+		buf_add(b, s.p + from, to - from);
+		if (to == s.n)
+			break;
+		write_escape(b, (unsigned char)s.p[to]);
+		from = to + 1;
 	}
-	buf_add(b, s.p + from, s.n - from);
 	buf_char(b, '"');
+}
+
+/* The whole key in one piece, but for one that needs an escape: ours never do. */
+static void
+write_key(struct buf *b, bool comma, const char *key)
+{
+	size_t n = strlen(key);
+	char *start, *to;
+
+	if (comma)
+		buf_char(b, ',');
+	if (plain_run(str_n(key, n), 0) < n) {
+		write_string(b, str_n(key, n));
+		buf_char(b, ':');
+		return;
+	}
+	start = to = buf_reserve(b, n + 3);
+	if (!to)
+		return;
+	*to++ = '"';
+	to = (char *)memcpy(to, key, n) + n;
+	*to++ = '"';
+	*to++ = ':';
+	buf_commit(b, (size_t)(to - start));
 }
 
 /* Everything before a value: the comma and the key, when this place has them. */
@@ -62,13 +112,11 @@ begin_value(struct json_out *w, const char *key)
 		misuse("key outside object", key);
 	if (!w->depth && w->comma)
 		misuse("second document", key);
-	if (w->comma)
+	if (key)
+		write_key(w->buf, w->comma, key);
+	else if (w->comma)
 		buf_char(w->buf, ',');
 	w->comma = true;
-	if (key) {
-		write_string(w->buf, str_c(key));
-		buf_char(w->buf, ':');
-	}
 }
 
 static void
@@ -145,10 +193,13 @@ json_int(struct json_out *w, const char *key, int64_t v)
 void
 json_id(struct json_out *w, const char *key, int64_t v)
 {
+	char text[STR_INT64_MAX + 2], *to = text;
+
 	begin_value(w, key);
-	buf_char(w->buf, '"');
-	buf_int(w->buf, v);
-	buf_char(w->buf, '"');
+	*to++ = '"';
+	to = str_put_int64(to, v);
+	*to++ = '"';
+	buf_add(w->buf, text, (size_t)(to - text));
 }
 
 void

@@ -85,6 +85,24 @@ str_int64(struct str s, int64_t *ret)
 	return true;
 }
 
+char *
+str_put_int64(char *to, int64_t v)
+{
+	char digits[STR_INT64_MAX];
+	char *at = digits + sizeof(digits);
+	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+	size_t n;
+
+	do
+		*--at = (char)('0' + u % 10);
+	while (u /= 10);
+	if (v < 0)
+		*--at = '-';
+	n = (size_t)(digits + sizeof(digits) - at);
+	memcpy(to, at, n);
+	return to + n;
+}
+
 bool
 str_id(struct str s, int64_t *ret)
 {

@@ -62,6 +62,9 @@ struct str str_cut(struct str *s, char by);
 struct str str_trim(struct str); /* ASCII blanks at both ends */
 /* Strict decimal, no sign but '-', no blanks, no leading zeros but "0" itself, no overflow. False leaves *ret alone. */
 bool str_int64(struct str, int64_t *ret);
+#define STR_INT64_MAX 20
+/* Writes v in decimal, without a NUL; returns where it ended. */
+char *str_put_int64(char *to, int64_t v);
 /* A positive int64: the form of every id that comes from outside. */
 bool str_id(struct str, int64_t *ret);
 /* Bytes of the UTF-8 sequence that s begins with, 0 when there is none that is valid; *ret is the code point. */

@@ -1,6 +1,8 @@
 /* clock: RFC 3339 out and back, and the calendar's edges. */
 #include "unit.h"
 
+#include <time.h>
+
 #include "base/clock.h"
 
 static void
@@ -23,6 +25,23 @@ writes_utc_milliseconds(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
 		assert_str(clock_rfc3339(cases[i].us, out), cases[i].text);
+}
+
+/* libc knows the calendar too; from the year 1000 on, since its %Y has no leading zeros. */
+static void
+writes_every_date(void **state)
+{
+	(void)state;
+	for (int64_t day = -354285; day < 2932897; day += 5) {
+		char out[CLOCK_RFC3339_MAX], want[CLOCK_RFC3339_MAX];
+		int64_t second = day * 86400 + (day * 7919 % 86400 + 86400) % 86400;
+		time_t t = (time_t)second;
+		struct tm tm;
+
+		gmtime_r(&t, &tm);
+		strftime(want, sizeof want, "%Y-%m-%dT%H:%M:%S.250Z", &tm);
+		assert_str(clock_rfc3339(second * 1000000 + 250999, out), want);
+	}
 }
 
 static void
@@ -120,11 +139,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(writes_utc_milliseconds),
-		cmocka_unit_test(reads_the_same_form),
-		cmocka_unit_test(refuses_everything_else),
-		cmocka_unit_test(what_is_written_is_read_back),
-		cmocka_unit_test(clocks_run),
+		cmocka_unit_test(writes_utc_milliseconds),      cmocka_unit_test(writes_every_date),
+		cmocka_unit_test(reads_the_same_form),          cmocka_unit_test(refuses_everything_else),
+		cmocka_unit_test(what_is_written_is_read_back), cmocka_unit_test(clocks_run),
 	};
 
 	return cmocka_run_group_tests_name("clock", tests, NULL, NULL);

@@ -92,6 +92,31 @@ escapes_what_json_demands(void **state)
 	json_decref(back);
 }
 
+/* Strings are looked through eight bytes at a time: each place in them must be seen. */
+static void
+finds_what_to_escape_at_every_place(void **state)
+{
+	static const char odd[] = { '"', '\\', 0x00, 0x1f, 0x20, 0x7f, (char)0x80, (char)0xa2, (char)0xff, '!' };
+
+	(void)state;
+	for (size_t n = 1; n <= 25; n++) {
+		for (size_t at = 0; at < n; at++) {
+			for (size_t i = 0; i < sizeof odd; i++) {
+				bool escaped = odd[i] == '"' || odd[i] == '\\' || (odd[i] >= 0 && odd[i] < 0x20);
+				char text[25];
+
+				memset(text, 'a', n);
+				text[at] = odd[i];
+				buf_clear(&b);
+				json_begin(&w, &b);
+				json_str(&w, NULL, str_n(text, n));
+				assert_int_equal(b.p[1 + at] == '\\', escaped);
+				assert_int_equal(b.n, n + 2 + (!escaped ? 0 : odd[i] == '"' || odd[i] == '\\' ? 1 : 5));
+			}
+		}
+	}
+}
+
 static void
 keys_are_escaped_too(void **state)
 {
@@ -191,6 +216,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(writes_every_kind, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_single_value_is_a_document, setup, teardown),
 		cmocka_unit_test_setup_teardown(escapes_what_json_demands, setup, teardown),
+		cmocka_unit_test_setup_teardown(finds_what_to_escape_at_every_place, setup, teardown),
 		cmocka_unit_test_setup_teardown(keys_are_escaped_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(failure_sticks, setup, teardown),
 		cmocka_unit_test_setup_teardown(misuse_aborts, setup, teardown),
