@@ -187,7 +187,8 @@ auth_refresh_in(struct req *req, struct auth_refresh_in *ret)
 	struct body {
 		struct str refresh_token;
 	} in = { 0 };
-	static const struct field fields[] = { STR_FIELD(struct body, refresh_token, .max = 2 * REFRESH_BYTES), { 0 } };
+	static const struct field fields[] = { STR_FIELD(struct body, refresh_token, .min = 1, .max = 2 * REFRESH_BYTES),
+		                               { 0 } };
 	int r;
 
 	if (req->body.n) {

@@ -9,7 +9,7 @@ struct query {
 };
 
 static const struct field query_fields[] = { STR_FIELD(struct query, q, .min = 1, .max = 64, .required = 1),
-	                                     STR_FIELD(struct query, cursor, .max = 512),
+	                                     STR_FIELD(struct query, cursor, .min = 1, .max = 512),
 	                                     INT_FIELD(struct query, limit),
 	                                     { 0 } };
 

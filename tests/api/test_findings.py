@@ -1,0 +1,16 @@
+"""What the fuzzer of test_fuzz_contract.py has found, one test each: the answer was another one once."""
+
+import pytest
+
+
+@pytest.mark.parametrize("route", ["/auth/logout", "/auth/refresh"])
+def test_a_refresh_token_is_not_empty(anonymous, route):
+    """Was taken for one that is unknown."""
+    reply = anonymous.post(route, {"refresh_token": ""}, valid=False, expect=(400, "invalid"))
+    assert (reply["errors"][0]["path"], reply["errors"][0]["code"]) == ("/refresh_token", "too_short")
+
+
+def test_a_cursor_is_not_empty(person):
+    """Was taken for none in the directory."""
+    for path in ("/users?q=x&cursor=", "/conversations?cursor="):
+        person.rest.get(path, valid=False, expect=(400, "invalid"))
