@@ -44,6 +44,7 @@ forget(struct req *req)
 	req->allow = req->detail = req->content_type = NULL;
 	req->me = req->conversation = req->seq = req->user = 0;
 	req->session = req->attachment = STR_NONE;
+	req->retry_after_ms = 0;
 	req->report = (struct json_report){ 0 };
 	req->effects = NULL;
 	req->effects_end = &req->effects;

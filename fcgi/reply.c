@@ -104,15 +104,16 @@ void
 reply_problem(struct req *req, int r)
 {
 	const struct outcome_info *info = outcome_info(r);
+	int64_t retry_ms = req->retry_after_ms ? req->retry_after_ms : PROBLEM_RETRY_AFTER_MS;
 	struct json_out *w;
 
 	buf_clear(&req->headers);
 	w = reply_json(req, info->status);
 	req->content_type = "application/problem+json";
-	problem_write(w, r, req->id, req->detail, &req->report);
+	problem_write(w, r, req->id, req->detail, retry_ms, &req->report);
 	reply_end(req);
 	if (info->retryable)
-		reply_header(req, "Retry-After", arena_printf(req->arena, "%d", (PROBLEM_RETRY_AFTER_MS + 999) / 1000));
+		reply_header(req, "Retry-After", arena_printf(req->arena, "%lld", (long long)(retry_ms + 999) / 1000));
 	write_challenge(req, r);
 	if (r == METHOD_NOT_ALLOWED && req->allow)
 		reply_header(req, "Allow", str_c(req->allow));

@@ -91,6 +91,7 @@ struct req {
 	/* from the handler */
 	struct json_report report; /* INVALID and BAD_JSON: where and why; ignored members otherwise */
 	const char *detail;        /* instead of the outcome's own sentence */
+	int64_t retry_after_ms;    /* of an outcome that may be tried again; 0: PROBLEM_RETRY_AFTER_MS */
 	struct effect *effects, **effects_end;
 	int status;
 	const char *content_type;

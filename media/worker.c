@@ -150,7 +150,7 @@ refuse(struct worker *w, int r)
 
 	buf_clear(&w->out);
 	json_begin(&out, &w->out);
-	problem_write(&out, r, w->upload.request_id, NULL, &w->upload.report);
+	problem_write(&out, r, w->upload.request_id, NULL, 0, &w->upload.report);
 	json_end(&out);
 	w->upload.status = info->status;
 	w->upload.content_type = STR("application/problem+json");

@@ -20,14 +20,19 @@ static const struct stmt room = {
 	        "END "
 	        "FROM users u LEFT JOIN media_usage m ON m.user_id = u.id WHERE u.id = $1 AND u.disabled_at IS NULL",
 };
+/* Mine while no message has it; then of whoever sees one that has. */
 static const struct stmt get = {
 	.name = "attachment_get",
 	.params = "is",
-	.results = "jtNiNi",
-	.text = "SELECT attachment_json(a), a.created_at, a.conversation_id, a.seq FROM attachment a "
-	        "WHERE a.id = $2 AND a.deleted_at IS NULL AND CASE WHEN a.conversation_id IS NULL THEN a.owner_id = $1 "
-	        "ELSE EXISTS (SELECT FROM " MINE(
-	                "AND m.conversation_id = a.conversation_id AND NOT m.hidden") "WHERE a.seq >= c.floor) END",
+	.results = "jt",
+	.text = "SELECT attachment_json(a), a.created_at FROM attachment a WHERE a.id = $2 AND a.deleted_at IS NULL AND "
+	        "(EXISTS (SELECT FROM attachment_use u JOIN " MINE(
+	                "AND NOT m.hidden") "ON c.conversation_id = u.conversation_id "
+	                                    "  JOIN message g ON g.conversation_id = u.conversation_id AND g.seq = u.seq "
+	                                    "AND g.seq >= c.floor AND " SHOWN(
+	                                            "g", "c") "  WHERE u.attachment_id = a.id) "
+	                                                      " OR (a.owner_id = $1 AND NOT EXISTS (SELECT FROM "
+	                                                      "attachment_use u WHERE u.attachment_id = a.id)))",
 };
 static const struct stmt removals = {
 	.name = "attachment_removals",
@@ -89,10 +94,7 @@ attachment_get(struct db *db, struct arena *arena, int64_t me, struct str id, st
 		return trace(r);
 	if (!rows_n(rows))
 		return NOT_FOUND;
-	*ret = (struct attachment){ .json = rows_str(rows, 0, 0),
-		                    .created_at = rows_int(rows, 0, 1),
-		                    .conversation_id = rows_int(rows, 0, 2),
-		                    .seq = rows_int(rows, 0, 3) };
+	*ret = (struct attachment){ .json = rows_str(rows, 0, 0), .created_at = rows_int(rows, 0, 1) };
 	return 0;
 }
 

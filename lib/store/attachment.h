@@ -30,9 +30,8 @@ int attachment_room(struct db *, struct arena *, int64_t user_id, const struct a
 struct attachment {
 	struct str json;
 	int64_t created_at;
-	int64_t conversation_id, seq; /* 0: no message uses it yet */
 };
-/* NOT_FOUND unless it is an unused upload of mine, or in a message that I can see. */
+/* NOT_FOUND unless it is an upload of mine that no message has yet, or in a message that I can see. */
 int attachment_get(struct db *, struct arena *, int64_t me, struct str id, struct attachment *ret);
 
 /* `done`: ids whose files have gone; *ret_due: ids whose files are to go. Both are JSON arrays of strings. */

@@ -7,9 +7,10 @@
 
 /* clang-format off */
 static const struct stmt send = {
-	.name = "message_send", .params = "iisyhNsNjNiNj", .results = "biNiNtNbNINiNsNj", .writes = true,
-	.text = "SELECT o_replayed, o_seq, o_rev, o_at, o_first, o_hearers, o_reply_sender, o_reply_excerpt, o_attachments "
-	        "FROM message_send($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+	.name = "message_send", .params = "iisyNhNsNjNiNjNjNiNiNi", .results = "bNiNiNtNbNINiNsNjNhNsNjNjNt", .writes = true,
+	.text = "SELECT o_replayed, o_seq, o_rev, o_at, o_first, o_hearers, o_reply_sender, o_reply_excerpt, o_attachments, "
+	        "o_kind, o_content, o_extra, o_forward, o_expires_at "
+	        "FROM message_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
 };
 /*
  * $3: enum page_from, $4: seq, $5: limit. Up to one visible message more than asked for is looked up on either side of `at`,
@@ -74,13 +75,16 @@ sent(const struct rows *rows, int64_t me, int64_t conversation_id, const struct 
 		.version = 1,
 		.sender_id = me,
 		.client_id = draft->client_id,
-		.kind = draft->kind,
-		.content = draft->content,
+		.kind = (enum message_kind)rows_int(rows, 0, 9),
+		.content = draft->forward_seq ? rows_str(rows, 0, 10) : draft->content,
 		.reply_seq = draft->reply_seq,
 		.reply_sender_id = rows_int(rows, 0, 6),
 		.reply_excerpt = rows_str(rows, 0, 7),
 		.mentions_json = draft->mentions_json,
 		.attachments_json = rows_str(rows, 0, 8),
+		.extra_json = rows_str(rows, 0, 11),
+		.forward_json = rows_str(rows, 0, 12),
+		.expires_at = rows_int(rows, 0, 13),
 		.created_at = rows_int(rows, 0, 3),
 		.member_count = (int64_t)hearers - 1,
 	};
@@ -94,11 +98,15 @@ message_send(struct db *db, struct arena *arena, int64_t me, int64_t conversatio
 		                    A_INT(conversation_id),
 		                    A_STR(draft->client_id),
 		                    A_STR(draft->request_hash),
-		                    A_INT(draft->kind),
+		                    A_ID_OR_NULL((int64_t)draft->kind),
 		                    A_STR(draft->content),
 		                    A_STR(draft->mentions_json),
 		                    A_ID_OR_NULL(draft->reply_seq),
-		                    A_STR(draft->attachments_json) };
+		                    A_STR(draft->attachments_json),
+		                    A_STR(draft->extra_json),
+		                    A_ID_OR_NULL(draft->forward_conversation),
+		                    A_ID_OR_NULL(draft->forward_seq),
+		                    A_ID_OR_NULL(draft->expires_in) };
 	struct message_sent result = { 0 };
 	struct rows *rows;
 	int r;

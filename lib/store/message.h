@@ -8,11 +8,14 @@
 
 struct message_draft {
 	struct str client_id, content, mentions_json; /* mentions already checked by the endpoint; absent: none */
+	struct str extra_json; /* of its kind, as it is kept; a poll may say closes_in_seconds instead */
 	struct str
-	        attachments_json; /* ["id", ...] of uploads of mine that no message uses yet: CONFLICT otherwise; absent: none */
-	enum message_kind kind;
-	int64_t reply_seq;       /* 0: none; must exist and be visible: INVALID otherwise */
-	struct str request_hash; /* SHA-256 of the canonical body: tells a replay from a conflict */
+	        attachments_json; /* ["id", ...] of uploads of mine, of the right kind, that nothing uses: INVALID otherwise; absent: none */
+	enum message_kind kind;                    /* 0: that of what is forwarded */
+	int64_t reply_seq;                         /* 0: none; must exist and be visible: INVALID otherwise */
+	int64_t forward_conversation, forward_seq; /* 0: nothing; DELETED, WRONG_KIND: what cannot be forwarded */
+	int64_t expires_in;                        /* seconds; 0: as long as the conversation says */
+	struct str request_hash;                   /* SHA-256 of the canonical body: tells a replay from a conflict */
 };
 
 struct message_sent {
@@ -21,7 +24,10 @@ struct message_sent {
 	struct advance advance; /* not when replayed */
 	bool first; /* it made a direct conversation visible: hearers but the sender get conversation_created first */
 };
-/* One PL/pgSQL call, durable when it returns 0. IDEMPOTENCY_CONFLICT: same client_id, other body. */
+/*
+ * One PL/pgSQL call, durable when it returns 0. IDEMPOTENCY_CONFLICT: same client_id, other body. BLOCKED: the two of a direct
+ * conversation. INVALID: db_last_error() says `<JSON Pointer> <code> <sentence>`; SLOW_MODE: it says how many milliseconds are left.
+ */
 int message_send(struct db *, struct arena *, int64_t me, int64_t conversation_id, const struct message_draft *,
                  struct message_sent *ret);
 

@@ -10,8 +10,9 @@
 
 #define PROBLEM_RETRY_AFTER_MS 1000 /* of outcomes that may be tried again; Retry-After says the same in seconds */
 
-/* The whole document. detail NULL: the outcome's own sentence; the report may be NULL. */
-void problem_write(struct json_out *, int r, struct str request_id, const char *detail, const struct json_report *);
+/* The whole document. detail NULL: the outcome's own sentence; retry_after_ms 0: the usual; the report may be NULL. */
+void problem_write(struct json_out *, int r, struct str request_id, const char *detail, int64_t retry_after_ms,
+                   const struct json_report *);
 const char *problem_title(int status); /* HTTP's reason phrase, "Unknown" for statuses that we never answer */
 
 #endif

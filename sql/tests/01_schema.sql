@@ -3,30 +3,31 @@ BEGIN;
 SELECT plan(31);
 
 SELECT tables_are('public', ARRAY['peal_meta', 'users', 'session', 'conversation', 'member', 'message', 'message_key', 'event',
-	'user_event', 'event_default', 'user_event_default', 'schema_migration', 'attachment', 'media_usage']
+	'user_event', 'event_default', 'user_event_default', 'schema_migration', 'attachment', 'attachment_use', 'media_usage',
+	'block', 'mark_advance', 'message_mine', 'message_revision', 'request_key', 'scheduled_message']
 	|| ARRAY(SELECT t || to_char((now() AT TIME ZONE 'UTC')::date + n, '_YYYYMMDD') FROM unnest(ARRAY['event', 'user_event']) t, generate_series(0, 7) n));
 SELECT table_privs_are('public', 'peal_meta', 'peal', ARRAY['SELECT']);
 SELECT table_privs_are('public', 'users', 'peal', ARRAY['SELECT', 'INSERT', 'UPDATE']);
 SELECT table_privs_are('public', 'conversation', 'peal', ARRAY['SELECT', 'INSERT', 'UPDATE']);
-SELECT table_privs_are('public', 'message', 'peal', ARRAY['SELECT', 'INSERT', 'UPDATE']);
+SELECT table_privs_are('public', 'message', 'peal', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
 SELECT table_privs_are('public', 'session', 'peal', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
 SELECT table_privs_are('public', 'member', 'peal', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
-SELECT table_privs_are('public', 'message_key', 'peal', ARRAY['SELECT', 'INSERT']);
+SELECT table_privs_are('public', 'message_key', 'peal', ARRAY['SELECT', 'INSERT', 'DELETE']);
 SELECT table_privs_are('public', 'event', 'peal', ARRAY['SELECT', 'INSERT']);
 SELECT table_privs_are('public', 'user_event', 'peal', ARRAY['SELECT', 'INSERT']);
 SELECT schema_privs_are('public', 'peal', ARRAY['USAGE']);
-SELECT function_privs_are('public', 'message_send', ARRAY['bigint', 'bigint', 'text', 'bytea', 'smallint', 'text', 'jsonb', 'bigint', 'jsonb'],
-	'peal', ARRAY['EXECUTE']);
+SELECT function_privs_are('public', 'message_send', ARRAY['bigint', 'bigint', 'text', 'bytea', 'smallint', 'text', 'jsonb', 'bigint', 'jsonb',
+	'jsonb', 'bigint', 'bigint', 'bigint', 'boolean'], 'peal', ARRAY['EXECUTE']);
 SELECT function_privs_are('public', 'event_partitions', ARRAY['date', 'integer'], 'peal', ARRAY['EXECUTE']);
 SELECT function_privs_are('public', 'event_partition', ARRAY['text', 'date'], 'peal', ARRAY[]::text[]);
 
 -- Volatile columns carry no index: a send is a HOT update of the conversation and of the sender's membership.
 SELECT indexes_are('public', 'conversation', ARRAY['conversation_pkey', 'conversation_direct']);
 SELECT indexes_are('public', 'member', ARRAY['member_pkey', 'member_conversation']);
-SELECT indexes_are('public', 'message', ARRAY['message_pkey']);
+SELECT indexes_are('public', 'message', ARRAY['message_pkey', 'message_pinned', 'message_expiring']);
 
 SET LOCAL ROLE peal;
-SELECT throws_ok('DELETE FROM message', '42501');
+SELECT throws_ok('DELETE FROM conversation', '42501');
 SELECT throws_ok('UPDATE event SET kind = 1', '42501');
 SELECT throws_ok('UPDATE peal_meta SET epoch = ''x''', '42501');
 SELECT matches(log_epoch(), '^[0-9a-f]{16}$', 'the role may ask for the epoch');

@@ -57,7 +57,7 @@ SELECT is((SELECT row(read_seq, receipt_seq)::text FROM member, t, c WHERE user_
 -- replying
 SELECT is((SELECT row(s.o_seq, s.o_reply_sender = t.ann, s.o_reply_excerpt)::text FROM t, c,
 	message_send(t.ann, c.o_conversation_id, 'k2', '\x01', 1::smallint, 'yes', NULL, 1) s), '(3,t,hello)', 'the parent');
-SELECT throws_ok('SELECT message_send(ann, o_conversation_id, ''k3'', ''\x01'', 1::smallint, ''?'', NULL, 99) FROM t, c', '22023', NULL, 'no parent');
+SELECT throws_ok('SELECT message_send(ann, o_conversation_id, ''k3'', ''\x01'', 1::smallint, ''?'', NULL, 99) FROM t, c', 'PE400', '/reply_to unknown This is not a message that you can see.', 'no parent');
 SELECT is((SELECT last_seq FROM conversation, c WHERE id = o_conversation_id), 3::bigint, 'a refused message takes no number');
 SELECT throws_ok('SELECT message_send(cat, o_conversation_id, ''k'', ''\x01'', 1::smallint, ''?'', NULL, NULL) FROM t, c', 'PE404', NULL, 'a stranger');
 
@@ -89,7 +89,7 @@ WITH n AS (INSERT INTO conversation (kind, name, created_by, participant_count, 
 INSERT INTO g SELECT id FROM n, (SELECT count(*) FROM w) x;
 SELECT is((SELECT s.o_seq FROM t, g, message_send(t.ben, g.id, 'g1', '\x01', 1::smallint, 'early', NULL, NULL) s), 1::bigint, 'in a group');
 INSERT INTO member (user_id, conversation_id, joined_seq, read_seq, receipt_seq) SELECT cat, id, 1, 1, 1 FROM t, g;
-SELECT throws_ok('SELECT message_send(cat, id, ''g2'', ''\x01'', 1::smallint, ''late'', NULL, 1) FROM t, g', '22023', NULL, 'a reply to what I cannot see');
+SELECT throws_ok('SELECT message_send(cat, id, ''g2'', ''\x01'', 1::smallint, ''late'', NULL, 1) FROM t, g', 'PE400', NULL, 'a reply to what I cannot see');
 SELECT throws_ok('SELECT message_delete(cat, id, 1) FROM t, g', 'PE404', NULL, 'what I cannot see does not exist');
 UPDATE conversation SET history_all = true FROM g WHERE conversation.id = g.id;
 SELECT throws_ok('SELECT message_delete(cat, id, 1) FROM t, g', 'PE403', NULL, 'with the whole history it does');

@@ -33,20 +33,20 @@ SELECT lives_ok('SELECT pg_temp.upload(ben, 9) FROM t', 'others have their own')
 
 -- attaching
 SELECT throws_ok('SELECT message_send(ann, c.id, ''k1'', ''\x01'', 2::smallint, NULL, NULL, NULL, jsonb_build_array(pg_temp.id(1), pg_temp.id(9))) FROM t, c',
-	'PE409', NULL, 'one of them is another''s');
-SELECT is((SELECT count(*) FROM attachment WHERE conversation_id IS NOT NULL), 0::bigint, 'none is taken');
+	'PE400', NULL, 'one of them is another''s');
+SELECT is((SELECT count(*) FROM attachment WHERE used), 0::bigint, 'none is taken');
 SELECT is((SELECT last_seq FROM conversation, c WHERE conversation.id = c.id), 0::bigint, 'and nothing was sent');
 SELECT throws_ok('SELECT message_send(ann, c.id, ''k1'', ''\x01'', 2::smallint, NULL, NULL, NULL, jsonb_build_array(pg_temp.id(1), pg_temp.id(1))) FROM t, c',
-	'PE409', NULL, 'twice the same');
+	'PE400', NULL, 'twice the same');
 CREATE TEMP TABLE m AS SELECT s.* FROM t, c, message_send(t.ann, c.id, 'k1', '\x01', 2::smallint, NULL, NULL, NULL,
 	jsonb_build_array(pg_temp.id(3), pg_temp.id(1))) s;
 SELECT is((SELECT jsonb_path_query_array(o_attachments, '$[*].id') FROM m), jsonb_build_array(pg_temp.id(3), pg_temp.id(1)), 'in the order given');
 SELECT is((SELECT g.attachments FROM message g, c WHERE g.conversation_id = c.id AND g.seq = 1), (SELECT o_attachments FROM m), 'kept with the message');
-SELECT is((SELECT array_agg(a.seq ORDER BY a.id) FROM attachment a WHERE a.conversation_id IS NOT NULL), ARRAY[1, 1]::bigint[], 'and each knows its place');
+SELECT is((SELECT array_agg(u.seq ORDER BY u.attachment_id) FROM attachment_use u), ARRAY[1, 1]::bigint[], 'and each has its use');
 SELECT is((SELECT o_replayed FROM t, c, message_send(t.ann, c.id, 'k1', '\x01', 2::smallint, NULL, NULL, NULL, jsonb_build_array(pg_temp.id(3), pg_temp.id(1)))),
 	true, 'a retry takes nothing');
 SELECT throws_ok('SELECT message_send(ann, c.id, ''k2'', ''\x01'', 2::smallint, NULL, NULL, NULL, jsonb_build_array(pg_temp.id(1))) FROM t, c',
-	'PE409', NULL, 'used already');
+	'PE400', NULL, 'used already');
 
 -- deleting
 SELECT is((SELECT jsonb_agg(x ORDER BY x) FROM t, c, message_delete(t.ann, c.id, 1), jsonb_array_elements_text(o_attachments) x),
