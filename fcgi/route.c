@@ -21,6 +21,16 @@
 	X(conversations_get) \
 	X(conversations_unread_get) \
 	X(conversation_get) \
+	X(group_post) \
+	X(conversation_patch) \
+	X(conversation_settings_put) \
+	X(conversation_unread_post) \
+	X(draft_put) \
+	X(draft_delete) \
+	X(participants_get) \
+	X(participants_post) \
+	X(participant_patch) \
+	X(participant_delete) \
 	X(conversation_start_post) \
 	X(conversation_read_patch) \
 	X(messages_get) \

@@ -60,8 +60,8 @@ LANGUAGE sql AS $$
 $$;
 
 -- Makes a group. p_key: of a request that may be repeated, null for none; when it was used before, o_replayed and the group it made.
-CREATE FUNCTION group_create(p_me bigint, p_name text, p_avatar text, p_history_all boolean, p_users bigint[], p_most bigint, p_key text,
-	p_request_hash bytea, OUT o_conversation_id bigint, OUT o_replayed boolean, OUT o_seq bigint, OUT o_rev bigint, OUT o_n bigint)
+CREATE FUNCTION group_create(p_me bigint, p_name text, p_avatar text, p_history_all boolean, p_users bigint[], p_key text, p_request_hash bytea,
+	OUT o_conversation_id bigint, OUT o_replayed boolean, OUT o_seq bigint, OUT o_rev bigint, OUT o_n bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_others bigint[] := ARRAY(SELECT DISTINCT n.id FROM unnest(p_users) AS n (id) WHERE n.id <> p_me ORDER BY n.id);
@@ -75,13 +75,10 @@ BEGIN
 	ELSIF o_replayed THEN
 		RETURN;
 	END IF;
-	IF cardinality(v_others) >= p_most THEN
-		RAISE SQLSTATE 'PE4G1' USING MESSAGE = 'too many members';
-	END IF;
 	PERFORM member_admissible(p_me, v_others);
 
-	INSERT INTO conversation (kind, name, history_all, created_by, participant_count, last_rev)
-	VALUES (2, p_name, p_history_all, p_me, 1 + cardinality(v_others), 1) RETURNING id INTO o_conversation_id;
+	INSERT INTO conversation (kind, name, avatar_id, history_all, created_by, participant_count, last_rev)
+	VALUES (2, p_name, p_avatar, p_history_all, p_me, 1 + cardinality(v_others), 1) RETURNING id INTO o_conversation_id;
 	IF p_key IS NOT NULL THEN
 		INSERT INTO request_key (user_id, route, key, request_hash, result_id)
 		VALUES (p_me, 'group', p_key, p_request_hash, o_conversation_id) ON CONFLICT DO NOTHING;
@@ -92,16 +89,15 @@ BEGIN
 	PERFORM member_enroll(o_conversation_id, p_me || v_others, 0, 1, 0);
 	UPDATE member SET role = 3 WHERE user_id = p_me AND conversation_id = o_conversation_id;
 	INSERT INTO event (conversation_id, position, seq, rev, kind, actor_id) VALUES (o_conversation_id, 1, 0, 1, 2, p_me);
-	IF p_avatar IS NOT NULL THEN
-		PERFORM conversation_avatar(p_me, o_conversation_id, p_avatar);
-	END IF;
+	PERFORM attachment_avatar(p_me, p_avatar, NULL);
 	SELECT s.o_seq, s.o_rev INTO o_seq, o_rev
 	FROM message_system(o_conversation_id, p_me, jsonb_build_object('kind', 'created', 'name', p_name)) s;
 	o_n := 2;
 END $$;
 
 -- Changes what p_changes names: name, avatar_id, history, ttl_seconds, retention_days, slow_mode_seconds. In groups admins, in direct
--- conversations both, the last three but one. o_n is 0 when everything was so already.
+-- conversations both, and only ttl_seconds and retention_days. o_n is 0 when everything was so already. o_removed: ids of attachments
+-- whose files are to go now.
 CREATE FUNCTION conversation_update(p_me bigint, p_conversation bigint, p_changes jsonb,
 	OUT o_seq bigint, OUT o_rev bigint, OUT o_n bigint, OUT o_removed jsonb)
 LANGUAGE plpgsql AS $$
@@ -145,10 +141,10 @@ BEGIN
 		v_one := v_one || jsonb_build_object('retention_days', v_new.retention_days);
 	END IF;
 	IF p_changes ? 'slow_mode_seconds'
-	   AND (p_changes ->> 'slow_mode_seconds')::integer <> coalesce(v_old.slow_mode_seconds, 0) THEN
+	   AND nullif((p_changes ->> 'slow_mode_seconds')::integer, 0) IS DISTINCT FROM v_old.slow_mode_seconds THEN
 		v_new.slow_mode_seconds := nullif((p_changes ->> 'slow_mode_seconds')::integer, 0);
 		v_changed := v_changed || 'slow_mode_seconds'::text;
-		v_one := v_one || jsonb_build_object('slow_mode_seconds', coalesce(v_new.slow_mode_seconds, 0));
+		v_one := v_one || jsonb_build_object('slow_mode_seconds', v_new.slow_mode_seconds);
 	END IF;
 	IF v_changed && ARRAY['retention_days', 'slow_mode_seconds'] THEN
 		v_said := v_said || v_one;
@@ -158,12 +154,10 @@ BEGIN
 		RETURN;
 	END IF;
 
-	UPDATE conversation c SET name = v_new.name, history_all = v_new.history_all, ttl_seconds = v_new.ttl_seconds,
+	UPDATE conversation c SET name = v_new.name, avatar_id = v_new.avatar_id, history_all = v_new.history_all, ttl_seconds = v_new.ttl_seconds,
 		retention_days = v_new.retention_days, slow_mode_seconds = v_new.slow_mode_seconds
 	WHERE c.id = p_conversation;
-	IF 'avatar_id' = ANY (v_changed) THEN
-		o_removed := conversation_avatar(p_me, p_conversation, v_new.avatar_id);
-	END IF;
+	o_removed := attachment_avatar(p_me, v_new.avatar_id, v_old.avatar_id);
 	SELECT s.o_seq, s.o_rev INTO o_seq, o_rev
 	FROM event_rev(p_conversation, 12::smallint, p_me, NULL, NULL, array_to_string(v_changed, ',')) s;
 	o_n := 1;
@@ -229,13 +223,14 @@ $$;
 
 -- Only an owner gives and takes roles, and the last one keeps theirs.
 CREATE FUNCTION member_role(p_me bigint, p_conversation bigint, p_user bigint, p_role smallint,
-	OUT o_seq bigint, OUT o_rev bigint, OUT o_n bigint)
+	OUT o_seq bigint, OUT o_rev bigint, OUT o_n bigint, OUT o_receipt_seq bigint, OUT o_delivered_seq bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
 	v_role smallint;
 BEGIN
 	PERFORM conversation_enter(p_me, p_conversation, 2::smallint, 3::smallint);
-	SELECT m.role INTO v_role FROM member m WHERE m.user_id = p_user AND m.conversation_id = p_conversation;
+	SELECT m.role, m.receipt_seq, m.delivered_seq INTO v_role, o_receipt_seq, o_delivered_seq
+	FROM member m WHERE m.user_id = p_user AND m.conversation_id = p_conversation;
 	IF NOT FOUND THEN
 		RAISE SQLSTATE 'PE404' USING MESSAGE = 'no such member';
 	END IF;
@@ -380,13 +375,13 @@ END $$;
 
 REVOKE ALL ON FUNCTION conversation_enter(bigint, bigint, smallint, smallint), member_admissible(bigint, bigint[]),
 	member_enroll(bigint, bigint[], bigint, bigint, integer),
-	group_create(bigint, text, text, boolean, bigint[], bigint, text, bytea), conversation_update(bigint, bigint, jsonb),
+	group_create(bigint, text, text, boolean, bigint[], text, bytea), conversation_update(bigint, bigint, jsonb),
 	member_add(bigint, bigint, bigint[], bigint), member_set_role(bigint, bigint, bigint, smallint), group_has_other_owner(bigint, bigint),
 	member_role(bigint, bigint, bigint, smallint), member_remove(bigint, bigint, bigint), member_settings(bigint, bigint, jsonb, bigint),
 	member_unread(bigint, bigint, bigint), member_draft(bigint, bigint, text, bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION conversation_enter(bigint, bigint, smallint, smallint), member_admissible(bigint, bigint[]),
 	member_enroll(bigint, bigint[], bigint, bigint, integer),
-	group_create(bigint, text, text, boolean, bigint[], bigint, text, bytea), conversation_update(bigint, bigint, jsonb),
+	group_create(bigint, text, text, boolean, bigint[], text, bytea), conversation_update(bigint, bigint, jsonb),
 	member_add(bigint, bigint, bigint[], bigint), member_set_role(bigint, bigint, bigint, smallint), group_has_other_owner(bigint, bigint),
 	member_role(bigint, bigint, bigint, smallint), member_remove(bigint, bigint, bigint), member_settings(bigint, bigint, jsonb, bigint),
 	member_unread(bigint, bigint, bigint), member_draft(bigint, bigint, text, bigint) TO peal;

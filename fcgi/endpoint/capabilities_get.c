@@ -1,5 +1,6 @@
 /* fcgi/endpoint/capabilities_get.c -- what this server can do, and how much of it. */
 #include "fcgi/reply.h"
+#include "store/group.h"
 
 #define API_LEVEL 1
 
@@ -16,6 +17,10 @@ write_limits(struct json_out *w, const struct conf *conf)
 	json_int(w, "max_devices", conf->push_devices_per_user);
 	json_int(w, "max_presence_watches", conf->push_watch_max);
 	json_int(w, "typing_max_members", conf->typing_max_members);
+	json_int(w, "max_group_members", GROUP_MEMBERS_MAX);
+	json_int(w, "max_group_name_code_points", GROUP_NAME_MAX);
+	json_int(w, "max_people_per_request", GROUP_BRING_MAX);
+	json_int(w, "max_pinned_conversations", PINNED_MAX);
 	json_int(w, "max_image_bytes", conf->media_image_mib << 20);
 	json_int(w, "max_image_pixels", conf->media_image_megapixels * 1000000);
 	json_int(w, "max_image_frames", conf->media_image_frames);
@@ -37,6 +42,7 @@ capabilities_get(struct req *req)
 	json_cstr(w, "registration", req->conf->registration);
 	json_cstr(w, "message_types", "text image");
 	json_bool(w, "direct_conversations", true);
+	json_bool(w, "groups", true);
 	json_bool(w, "typing", true);
 	json_bool(w, "presence", true);
 	json_bool(w, "socket", true);

@@ -18,10 +18,9 @@ static const struct stmt get = {
 	        "$3)") CONVERSATION_JOINS,
 };
 static const struct stmt participants = {
-	.name = "conversation_participants", .params = "ii", .results = "hii" USER_RESULTS,
-	.text = "SELECT m.role, m.receipt_seq, m.delivered_seq, " USER_COLUMNS("u") " FROM member m JOIN users u ON "
-	        "u.id = m.user_id "
-	        "WHERE m.conversation_id = $1 ORDER BY m.joined_at, m.user_id LIMIT $2",
+	.name = "conversation_participants", .params = "ii", .results = MEMBER_RESULTS,
+	.text = "SELECT " MEMBER_COLUMNS("m", "u") " FROM member m JOIN users u ON u.id = m.user_id "
+	        "WHERE m.conversation_id = $1 ORDER BY m.joined_position, m.user_id LIMIT $2",
 };
 /* The page is cut before anything is joined to it: the joins cost one probe per conversation shown. */
 static const struct stmt list = {
@@ -111,12 +110,8 @@ get_whole(struct db *db, struct arena *arena, int64_t me, int64_t conversation_i
 	if (r)
 		return trace(r);
 	members = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*members));
-	for (size_t i = 0; i < rows_n(rows); i++) {
-		members[i].role = (enum member_role)rows_int(rows, i, 0);
-		members[i].receipt_seq = rows_int(rows, i, 1);
-		members[i].delivered_seq = rows_int(rows, i, 2);
-		read_user(rows, i, 3, &members[i].user);
-	}
+	for (size_t i = 0; i < rows_n(rows); i++)
+		read_member(rows, i, 0, &members[i]);
 	ret->participants = members;
 	ret->participants_n = rows_n(rows);
 	return 0;

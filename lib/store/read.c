@@ -5,6 +5,7 @@
 
 const struct stmt *const *const store_statements[] = { account_statements,
 	                                               conversation_statements,
+	                                               group_statements,
 	                                               message_statements,
 	                                               event_statements,
 	                                               upkeep_statements,
@@ -24,6 +25,17 @@ read_user(const struct rows *rows, size_t row, size_t c, struct user *ret)
 		.created_at = rows_int(rows, row, c + 5),
 		.last_seen_at = rows_int(rows, row, c + 6),
 	};
+}
+
+void
+read_member(const struct rows *rows, size_t row, size_t c, struct member *ret)
+{
+	*ret = (struct member){
+		.role = (enum member_role)rows_int(rows, row, c),
+		.receipt_seq = rows_int(rows, row, c + 1),
+		.delivered_seq = rows_int(rows, row, c + 2),
+	};
+	read_user(rows, row, c + 3, &ret->user);
 }
 
 void

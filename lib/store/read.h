@@ -17,6 +17,10 @@
 #define USER_RESULTS "NiNsNsNsNsNtNt"
 #define USER_N 7
 
+/* of member m, who is user u; a row may be missing */
+#define MEMBER_COLUMNS(m, u) m ".role, " m ".receipt_seq, " m ".delivered_seq, " USER_COLUMNS(u)
+#define MEMBER_RESULTS "NhNiNi" USER_RESULTS
+
 /*
  * Of message g, its parent r and k, the marks of the others. What only a viewer's form has comes after it: mm, the
  * viewer's own row of it (message_mine).
@@ -78,11 +82,13 @@
 /* clang-format on */
 
 void read_user(const struct rows *, size_t row, size_t column, struct user *ret);
+void read_member(const struct rows *, size_t row, size_t column, struct member *ret);
 void read_message(const struct rows *, size_t row, size_t column, struct message *ret);
 void read_my_message(const struct rows *, size_t row, size_t column, struct message *ret); /* MY_MESSAGE_COLUMNS */
 void read_conversation(const struct rows *, size_t row, size_t column, struct conversation *ret);
 
 /* The statements of each file. */
+extern const struct stmt *const group_statements[];
 extern const struct stmt *const account_statements[],
         *const conversation_statements[], *const message_statements[], *const event_statements[],
                                                                                *const upkeep_statements[],

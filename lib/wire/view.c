@@ -355,6 +355,7 @@ view_conversation(struct json_out *w, const char *key, const struct conversation
 	json_int(w, "last_seq", c->last_seq);
 	json_int(w, "last_rev", c->last_rev);
 	json_int(w, "participant_count", c->participant_count);
+	conversation_settings(w, c);
 	if (c->has_last_message)
 		view_message(w, "last_message", &c->last_message, viewer_id);
 	else

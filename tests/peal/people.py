@@ -34,6 +34,11 @@ class Person:
         assert reply.status in (200, 201), reply
         return reply["id"]
 
+    def group(self, *others, name="The group", **more):
+        """The id of a new group of mine, with these people in it."""
+        body = {"type": "group", "name": name, "participant_ids": [o.id for o in others], **more}
+        return self.rest.post("/conversations", body, expect=201)["id"]
+
     def say(self, conversation, content, client_id=None, **more):
         """A message, sent."""
         body = {"client_id": client_id or str(uuid.uuid4()), "message_type": "text", "content": content, **more}

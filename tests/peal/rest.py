@@ -114,5 +114,8 @@ class Client:
     def patch(self, path, body=None, **kw):
         return self.call("PATCH", path, body, **kw)
 
+    def put(self, path, body=None, **kw):
+        return self.call("PUT", path, body, **kw)
+
     def delete(self, path, **kw):
         return self.call("DELETE", path, **kw)

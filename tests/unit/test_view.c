@@ -149,6 +149,9 @@ test_conversation(void **state)
 		                  .last_seq = 5,
 		                  .last_rev = 2,
 		                  .participant_count = 1,
+		                  .history_all = true,
+		                  .ttl_seconds = 60,
+		                  .slow_mode_seconds = 30,
 		                  .unread_count = 2,
 		                  .mention_count = 1,
 		                  .participants = members,
@@ -161,6 +164,7 @@ test_conversation(void **state)
 	c.my.role = ROLE_ADMIN;
 	c.my.notify = 2;
 	c.my.pinned = true;
+	c.my.draft_json = STR("{\"content\":\"so\"}");
 	buf_clear(&out);
 	json_begin(&w, &out);
 	view_conversation(&w, NULL, &c, 7);
@@ -170,11 +174,14 @@ test_conversation(void **state)
 	        "{\"id\":\"12\",\"type\":\"group\",\"name\":\"club\",\"avatar_id\":null,\"avatar_url\":null,\"peer\":null,"
 	        "\"created_at\":\"2026-01-02T03:04:05.678Z\",\"updated_at\":\"2026-01-02T03:04:05.678Z\",\"first_seq\":1,"
 	        "\"last_seq\":5,"
-	        "\"last_rev\":2,\"participant_count\":1,\"last_message\":null,\"unread_count\":2,\"mention_count\":1,\"my\":"
+	        "\"last_rev\":2,\"participant_count\":1,\"history\":\"all\",\"ttl_seconds\":60,\"retention_days\":null,"
+	        "\"slow_mode_seconds\":30,"
+	        "\"last_message\":null,\"unread_count\":2,\"mention_count\":1,\"my\":"
 	        "{\"read_seq\":3,"
 	        "\"unread_from\":2,\"role\":\"admin\",\"notify\":\"mentions\",\"muted_until\":null,\"archived\":false,"
 	        "\"pinned\":true,"
-	        "\"draft\":null},\"participants\":[{\"user\":{\"id\":\"7\",\"username\":\"ann\",\"display_name\":\"Ann\","
+	        "\"draft\":{\"content\":\"so\"}},\"participants\":[{\"user\":{\"id\":\"7\",\"username\":\"ann\",\"display_"
+	        "name\":\"Ann\","
 	        "\"avatar_id\":null,"
 	        "\"avatar_url\":null,\"status_text\":null},\"role\":\"owner\",\"receipt_seq\":3,\"delivered_seq\":4}]}");
 }
