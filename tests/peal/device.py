@@ -1,7 +1,13 @@
-"""A device that follows the client rule of docs/asyncapi.yaml to the letter and writes down what it applied.
+"""Devices that follow the client rule of docs/asyncapi.yaml to the letter and write down what they applied.
 
-It keeps a place (seq, rev) per conversation and a user_rev. An event one further is applied, one not newer is dropped, one
-further than that is held for 0.5 s, then `sync`. It reconnects by itself, with `since` and its places, until stop()."""
+    async with Device(person) as d:           # over the socket; reconnects by itself, with `since` and its places
+        await d.at(conversation, 17)          # has everything up to seq 17
+        d.state.view(conversation)            # what it shows (peal.state.State: conversations, members, stars, drafts, ...)
+        d.load(conversation)                  # what was before it came, by REST
+
+It keeps a place (seq, rev) per conversation and a user_rev. An event one further is applied, one not newer is dropped, one further
+than that is held for 0.5 s, then `sync`. `applied` and `user_applied` have all events in the order applied, since the last fresh start;
+`wrong` what the server may never do."""
 
 import asyncio
 import collections
@@ -12,6 +18,7 @@ import uuid
 import websockets
 
 from . import ws
+from .state import State
 
 ACK_EVENTS, ACK_SECONDS, HOLD_SECONDS, SYNC_AGAIN_SECONDS = 32, 1.0, 0.5, 3.0
 NO_RECONNECT = {4403, 4408, 4409}
@@ -23,14 +30,15 @@ class Device:
         self.device_id = device_id or f"dev-{uuid.uuid4().hex[:12]}"
         self.rng = rng or random.Random(1)
         self.backoff, self.ack = backoff, ack
-        self.since, self.user_rev = None, None
-        self.places = {}                                     # conversation -> (seq, rev)
+        self.since = None
+        self.state = State()                                 # places, messages, members, stars, ...
         self.base = {}                                       # where a fresh start put me: older things come by REST
         self.applied = collections.defaultdict(list)         # conversation -> events, in the order applied
         self.user_applied = []
         self.marks = {}                                      # (conversation, user, type) -> seq
         self.held = collections.defaultdict(dict)            # conversation -> position -> event
         self.holes = {}                                      # conversation -> when the hole was seen, when it was asked for
+        self.asked = collections.Counter()                   # conversation -> how often `sync` was asked while it was unknown
         self.heads = {}                                      # conversation -> position promised before `live`
         self.stats = collections.Counter()
         self.closes = collections.Counter()
@@ -38,6 +46,20 @@ class Device:
         self.wrong = []                                      # what the server may never do
         self.live = asyncio.Event()
         self.socket, self.task, self.stopping = None, None, False
+
+    @property
+    def places(self):
+        """conversation -> (seq, rev)"""
+        return self.state.places
+
+    @property
+    def user_rev(self):
+        return self.state.user_rev
+
+    def load(self, *conversations):
+        """By REST, as a client does with what it opens: the conversation, and all that was said in it."""
+        for conversation in conversations or list(self.places):
+            load(self.state, self.person, conversation)
 
     # -- life
 
@@ -130,6 +152,10 @@ class Device:
             self.acked, self.ack_due = self.count, None
         for conversation, (seen, ask) in list(self.holes.items()):
             if now >= ask:
+                if conversation not in self.places and self.asked[conversation]:  # late, of what is not mine any more
+                    self._drop(conversation)
+                    continue
+                self.asked[conversation] += 1
                 seq, rev = self.places.get(conversation, (0, 0))
                 self.stats["syncs"] += 1
                 self.holes[conversation] = (seen, now + SYNC_AGAIN_SECONDS)
@@ -175,9 +201,9 @@ class Device:
             self.wrong.append(f"welcome for {frame['user_id']}")
         if self.mode == "fresh":
             self.stats["fresh"] += 1
-            for kept in (self.places, self.base, self.applied, self.user_applied):
+            for kept in (self.base, self.applied, self.user_applied):
                 kept.clear()
-            self.user_rev = None
+            self.state.forget()
 
     def _heads(self, frame):
         for head in frame["conversations"]:
@@ -189,9 +215,9 @@ class Device:
                 self._mark(head["id"], mark["user_id"], "message_read", mark["receipt_seq"])
                 self._mark(head["id"], mark["user_id"], "message_delivered", mark["delivered_seq"])
         for conversation in frame["removed"]:
-            self.places.pop(conversation, None)
+            self._drop(conversation)
         if self.user_rev is None:
-            self.user_rev = frame["user"]["last_rev"]
+            self.state.user_rev = frame["user"]["last_rev"]
 
     def _since(self, frame):
         if frame["type"] == "live":
@@ -214,6 +240,11 @@ class Device:
         mine = sum(self.places.get(conversation, (0, 0)))
         if position <= mine:
             self.stats["dropped"] += 1
+        elif event["type"] == "conversation_created":  # it begins for me here, whatever I had
+            self.applied.pop(conversation, None)
+            self.base[conversation] = (event["seq"], event["rev"] - 1)
+            self._apply(conversation, event)
+            self._release(conversation)
         elif position > mine + 1:
             self.stats["held"] += 1
             self.held[conversation][position] = event
@@ -224,9 +255,14 @@ class Device:
             self._release(conversation)
 
     def _apply(self, conversation, event):
-        self.places[conversation] = (event["seq"], event["rev"])
+        self.state.apply(event)
         self.applied[conversation].append(event)
         self.stats["applied"] += 1
+
+    def _drop(self, conversation):
+        self.state.drop(conversation)
+        for kept in (self.base, self.applied, self.held, self.holes, self.heads, self.asked):
+            kept.pop(conversation, None)
 
     def _release(self, conversation):
         """What was held and is now due; ends the hole when nothing further is left."""
@@ -246,8 +282,10 @@ class Device:
         if event["user_rev"] <= self.user_rev:
             self.stats["dropped"] += 1
         elif event["user_rev"] == self.user_rev + 1:
-            self.user_rev += 1
+            self.state.apply(event)
             self.user_applied.append(event)
+            if event["kind"] == "removed" and event["data"]["conversation_id"] not in self.places:
+                self._drop(event["data"]["conversation_id"])
         else:  # a hole in my own stream: say hello again
             self.stats["user holes"] += 1
             raise ws.Closed(1000, "hole in my own stream")
@@ -268,3 +306,31 @@ class Device:
 
     def messages(self, conversation):
         return [e["data"]["message"] for e in self.applied[conversation] if e["type"] == "new_message"]
+
+
+def load(state, person, conversation):
+    """All that a client can load of a conversation, into its state."""
+    whole = person.conversation(conversation)
+    before = state.places.get(conversation, (0, 0))
+    if whole["last_seq"] + whole["last_rev"] < sum(before):
+        raise AssertionError(f"{conversation} stands at {whole['last_seq']}, {whole['last_rev']}; events went to {before}")
+    state.load_conversation(whole)
+    query = {}
+    while True:
+        page = person.history(conversation, limit=100, **query)
+        state.load_page(page)
+        if not page["has_before"]:
+            break
+        query = {"before": page["messages"][0]["seq"]}
+    if whole["participant_count"] > len(whole["participants"]):
+        _load_members(state, person, conversation)
+
+
+def _load_members(state, person, conversation):
+    query = {"limit": 100}
+    while True:
+        page = person.rest.get(f"/conversations/{conversation}/participants", query=query, expect=200).json
+        state.members[conversation].update({p["user"]["id"]: p["role"] for p in page["items"]})
+        if page["next_cursor"] is None:
+            break
+        query["cursor"] = page["next_cursor"]

@@ -62,12 +62,12 @@ def check_device(device):
         base = device.base.get(conversation, (0, 0))
         positions = [e["seq"] + e["rev"] for e in device.applied[conversation]]
         assert positions == list(range(sum(base) + 1, sum(place) + 1)), f"{device.device_id}: {conversation}: {positions[:20]}..."
-        deleted = {m["data"]["message"]["seq"] for m in device.applied[conversation] if m["type"] == "message_deleted"}
+        changed = {m["data"]["message"]["seq"] for m in device.applied[conversation] if m["type"] in ("message_deleted", "message_edited")}
         got = [(m["seq"], m["sender_id"], m["client_id"], m["content"]) for m in device.messages(conversation)]
         want = [m for m in messages(stack, conversation) if m[0] > base[0]]
         assert [m[:3] for m in got] == [m[:3] for m in want], f"{device.device_id}: {conversation} differs from the database"
         for mine, theirs in zip(got, want):
-            assert mine == theirs or mine[0] in deleted or theirs[3] is None, (mine, theirs)
+            assert mine == theirs or mine[0] in changed or theirs[3] is None, (mine, theirs)
     rev = user_rev(stack, device.person.id)
     assert device.user_rev == rev, f"{device.device_id}: user_rev {device.user_rev}, the database {rev}"
     revs = [e["user_rev"] for e in device.user_applied]
