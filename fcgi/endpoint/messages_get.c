@@ -3,23 +3,41 @@
 #include "store/message.h"
 
 struct query {
-	struct opt_int limit, before, after, around;
+	struct opt_int limit, before, after, around, cursor; /* cursor: older clients' name for before */
 };
 
 static const struct field query_fields[] = { INT_FIELD(struct query, limit),
 	                                     INT_FIELD(struct query, before, .min = 1, .max = INT64_MAX),
 	                                     INT_FIELD(struct query, after, .max = INT64_MAX),
 	                                     INT_FIELD(struct query, around, .min = 1, .max = INT64_MAX),
+	                                     INT_FIELD(struct query, cursor, .min = 1, .max = INT64_MAX),
 	                                     { 0 } };
 
 static int
 place(struct req *req, const struct query *in, enum page_from *ret_from, int64_t *ret_seq)
 {
-	if (in->before.set + in->after.set + in->around.set > 1)
-		return req_invalid(req, in->before.set && in->after.set ? "after" : "around", "exclusive",
-		                   "Give at most one of before, after and around.");
-	*ret_from = in->before.set ? PAGE_BEFORE : in->after.set ? PAGE_AFTER : in->around.set ? PAGE_AROUND : PAGE_LAST;
-	*ret_seq = in->before.v + in->after.v + in->around.v;
+	const struct {
+		const char *name;
+		const struct opt_int *seq;
+		enum page_from from;
+	} places[] = { { "before", &in->before, PAGE_BEFORE },
+		       { "after", &in->after, PAGE_AFTER },
+		       { "around", &in->around, PAGE_AROUND },
+		       { "cursor", &in->cursor, PAGE_BEFORE } };
+	bool found = false;
+
+	*ret_from = PAGE_LAST;
+	*ret_seq = 0;
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		if (!places[i].seq->set)
+			continue;
+		if (found)
+			return req_invalid(req, places[i].name, "exclusive",
+			                   "Give at most one of before, after and around.");
+		found = true;
+		*ret_from = places[i].from;
+		*ret_seq = places[i].seq->v;
+	}
 	return 0;
 }
 
