@@ -40,7 +40,8 @@ static const struct stmt typing_hearers = {
 	.name = "conversation_typing_hearers", .params = "iii", .results = "NI",
 	.text = "SELECT CASE WHEN v.participant_count <= $3 THEN (SELECT array_agg(o.user_id ORDER BY o.user_id) FROM "
 	        "member o "
-	        " WHERE o.conversation_id = v.id AND o.user_id <> $1 AND NOT o.hidden) END "
+	        " WHERE o.conversation_id = v.id AND o.user_id <> $1 AND NOT o.hidden AND NOT (v.kind = 1 AND blocked($1, "
+	        "o.user_id))) END "
 	        "FROM member m JOIN conversation v ON v.id = m.conversation_id "
 	        "WHERE m.user_id = $1 AND m.conversation_id = $2 AND NOT m.hidden",
 };

@@ -10,7 +10,8 @@ from peal.people import PASSWORD, Person
 def test_me(person):
     me = person.rest.get("/me", expect=200)
     assert me["id"] == person.id and me["username"] == person.username
-    assert person.rest.get(f"/users/{person.id}", expect=200).json == me.json
+    shown = person.rest.get(f"/users/{person.id}", expect=200).json
+    assert me.json == {**shown, "privacy": {"read_receipts": True, "last_seen": True}}, "privacy is nobody else's to see"
 
 
 def test_change_my_profile(stack, person):
@@ -27,7 +28,10 @@ def test_change_my_profile(stack, person):
     ({"display_name": None}, "/display_name", "type"), ({"display_name": ""}, "/display_name", "too_short"),
     ({"display_name": "   "}, "/display_name", "format"), ({"display_name": "x" * 65}, "/display_name", "too_long"),
     ({"status_text": "x" * 257}, "/status_text", "too_long"), ({"status_text": "two\nlines"}, "/status_text", "format"),
-    ({"status_text": 5}, "/status_text", "type"),
+    ({"status_text": 5}, "/status_text", "type"), ({"avatar_id": "x"}, "/avatar_id", "format"),
+    ({"avatar_id": "0123456789ABCDEF0123456789ABCDEF"}, "/avatar_id", "format"), ({"avatar_id": 7}, "/avatar_id", "type"),
+    ({"privacy": None}, "/privacy", "type"), ({"privacy": []}, "/privacy", "type"),
+    ({"privacy": {"last_seen": None}}, "/privacy/last_seen", "type"), ({"privacy": {"read_receipts": "no"}}, "/privacy/read_receipts", "type"),
 ])
 def test_profile_refuses(person, body, path, code):
     reply = person.rest.patch("/me", body, valid=False, expect=(400, "invalid"))
