@@ -58,7 +58,8 @@ reply_header(struct req *req, const char *name, struct str value)
 {
 	if (!header_value_ok(value))
 		return;
-	buf_printf(&req->headers, "%s: ", name);
+	buf_str(&req->headers, str_c(name));
+	buf_str(&req->headers, STR(": "));
 	buf_str(&req->headers, value);
 	buf_str(&req->headers, STR("\r\n"));
 }
@@ -203,6 +204,8 @@ reply_finish(struct req *req)
 	reply_header(req, "Cache-Control", conditional ? STR("private, no-cache") : STR("no-store"));
 	if (req->content_type) {
 		reply_header(req, "Content-Type", str_c(req->content_type));
-		buf_printf(&req->headers, "Content-Length: %zu\r\n", req->out.n);
+		buf_str(&req->headers, STR("Content-Length: "));
+		buf_int(&req->headers, (int64_t)req->out.n);
+		buf_str(&req->headers, STR("\r\n"));
 	}
 }

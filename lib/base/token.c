@@ -2,8 +2,8 @@
  * token -- the strict front, and ES256 by OpenSSL.
  *
  * libjwt 1.10 is not used for our own tokens: it neither writes nor accepts any `typ` but "JWT", and it parses the PEM text of
- * the key at every check (551 us; a parsed key takes 81 us). Digests of tokens whose signature was good are remembered, because
- * one token comes with hundreds of requests; only the signature is remembered, claims and times are looked at every time.
+ * the key at every check (551 us; a parsed key takes 81 us). Tokens that were good are remembered by their digest with what they
+ * say, because one token comes with hundreds of requests; its times are looked at every time.
  */
 #include "token.h"
 
@@ -32,12 +32,20 @@
 #define DER_MAX_BYTES    80
 #define CLAIMS_MAX_BYTES 2048
 #define REMEMBERED       4096 /* a power of two */
+#define UUID_TEXT_BYTES  36
+
+/* A token that was good but for the time: everything else about it never changes. */
+struct known {
+	unsigned char digest[SHA256_BYTES];
+	int64_t user_id, issued_at, expires_at, not_before;
+	char session_id[UUID_TEXT_BYTES];
+};
 
 struct token_keys {
 	EVP_PKEY *private; /* NULL: verify only */
 	EVP_PKEY *public;
 	char *issuer, *audience;
-	unsigned char good[REMEMBERED][SHA256_BYTES]; /* tokens with a good signature, by their own digest */
+	struct known known[REMEMBERED]; /* by digest */
 };
 
 /* Every failure of loading is a line that names the file. */
@@ -277,21 +285,6 @@ check_signature(EVP_PKEY *key, struct str text, struct str raw)
 	return ok;
 }
 
-static bool
-signature_ok(struct token_keys *keys, const struct segments *s, struct str token)
-{
-	unsigned char digest[SHA256_BYTES], *place;
-
-	bytes_sha256(token, digest);
-	place = keys->good[(digest[0] | digest[1] << 8) % REMEMBERED];
-	if (bytes_equal(place, digest, SHA256_BYTES))
-		return true;
-	if (!check_signature(keys->public, s->signed_text, s->signature))
-		return false;
-	memcpy(place, digest, SHA256_BYTES);
-	return true;
-}
-
 /* A NumericDate that JSON wrote as an integer; times before 1970 are nobody's. */
 static bool
 take_time(json_t *claims, const char *name, int64_t *ret)
@@ -305,50 +298,71 @@ take_time(json_t *claims, const char *name, int64_t *ret)
 }
 
 static bool
-times_ok(json_t *claims, int64_t now, struct token_claims *c)
+take_times(json_t *claims, struct known *k)
 {
-	int64_t not_before = 0;
-
-	if (json_object_get(claims, "nbf") && !take_time(claims, "nbf", &not_before))
-		return false;
-	return take_time(claims, "iat", &c->issued_at) && take_time(claims, "exp", &c->expires_at) &&
-	       c->issued_at <= now + TOKEN_LEEWAY_SECONDS && not_before <= now + TOKEN_LEEWAY_SECONDS &&
-	       c->expires_at > c->issued_at;
+	return (!json_object_get(claims, "nbf") || take_time(claims, "nbf", &k->not_before)) &&
+	       take_time(claims, "iat", &k->issued_at) && take_time(claims, "exp", &k->expires_at) &&
+	       k->expires_at > k->issued_at;
 }
 
 static bool
-identity_ok(json_t *claims, struct token_claims *c)
+take_identity(json_t *claims, struct known *k)
 {
 	json_t *sub = json_object_get(claims, "sub"), *sid = json_object_get(claims, "sid");
+	struct str session;
 
 	if (!json_is_string(sub) || !json_is_string(sid))
 		return false;
-	c->session_id = str_n(json_string_value(sid), json_string_length(sid));
-	return str_id(str_n(json_string_value(sub), json_string_length(sub)), &c->user_id) && uuid_valid(c->session_id);
+	session = str_n(json_string_value(sid), json_string_length(sid));
+	if (!str_id(str_n(json_string_value(sub), json_string_length(sub)), &k->user_id) || !uuid_valid(session))
+		return false;
+	memcpy(k->session_id, session.p, sizeof(k->session_id));
+	return true;
 }
 
+/* Everything but whether it is the time for it. */
 static bool
-claims_ok(const struct token_keys *keys, json_t *claims, int64_t now, struct token_claims *ret)
+good(struct token_keys *keys, struct arena *a, struct str token, struct known *k)
 {
-	return member_is(claims, "iss", str_c(keys->issuer)) && member_is(claims, "aud", str_c(keys->audience)) &&
-	       times_ok(claims, now, ret) && identity_ok(claims, ret);
+	struct segments s;
+	json_t *claims;
+
+	return split(a, token, &s) && header_ok(a, s.header) && s.signature.n == SIGNATURE_BYTES &&
+	       parse_object(a, s.claims, &claims) && check_signature(keys->public, s.signed_text, s.signature) &&
+	       member_is(claims, "iss", str_c(keys->issuer)) && member_is(claims, "aud", str_c(keys->audience)) &&
+	       take_times(claims, k) && take_identity(claims, k);
+}
+
+/* The place of a token that is good; NULL when it is not. */
+static const struct known *
+find(struct token_keys *keys, struct arena *a, struct str token)
+{
+	struct known fresh = { 0 }, *place;
+
+	bytes_sha256(token, fresh.digest);
+	place = &keys->known[(fresh.digest[0] | fresh.digest[1] << 8) % REMEMBERED];
+	if (bytes_equal(place->digest, fresh.digest, SHA256_BYTES))
+		return place;
+	if (!good(keys, a, token, &fresh))
+		return NULL;
+	*place = fresh;
+	return place;
 }
 
 int
 token_verify(struct token_keys *keys, struct arena *a, struct str token, int64_t now, struct token_claims *ret)
 {
-	struct segments s;
-	struct token_claims c = { 0 };
-	json_t *claims;
+	const struct known *k = token.n && token.n <= TOKEN_MAX_BYTES ? find(keys, a, token) : NULL;
 
-	if (!token.n || token.n > TOKEN_MAX_BYTES || !split(a, token, &s))
+	if (!k || k->issued_at > now + TOKEN_LEEWAY_SECONDS || k->not_before > now + TOKEN_LEEWAY_SECONDS)
 		return UNAUTHENTICATED;
-	if (!header_ok(a, s.header) || s.signature.n != SIGNATURE_BYTES || !parse_object(a, s.claims, &claims))
-		return UNAUTHENTICATED;
-	if (!signature_ok(keys, &s, token) || !claims_ok(keys, claims, now, &c))
-		return UNAUTHENTICATED;
-	if (c.expires_at <= now - TOKEN_LEEWAY_SECONDS)
+	if (k->expires_at <= now - TOKEN_LEEWAY_SECONDS)
 		return TOKEN_EXPIRED;
-	*ret = c;
+	*ret = (struct token_claims){
+		.user_id = k->user_id,
+		.session_id = arena_str(a, str_n(k->session_id, sizeof(k->session_id))),
+		.issued_at = k->issued_at,
+		.expires_at = k->expires_at,
+	};
 	return 0;
 }

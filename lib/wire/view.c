@@ -2,7 +2,6 @@
 #include "view.h"
 
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "../base/clock.h"
@@ -87,10 +86,11 @@ view_me(struct json_out *w, const char *key, const struct me *me)
 static void
 place(struct json_out *w, const char *key, int64_t conversation_id, int64_t seq)
 {
-	char text[48];
+	char text[2 * STR_INT64_MAX + 1], *to = str_put_int64(text, conversation_id);
 
-	snprintf(text, sizeof(text), "%lld.%lld", (long long)conversation_id, (long long)seq);
-	json_cstr(w, key, text);
+	*to++ = '.';
+	to = str_put_int64(to, seq);
+	json_str(w, key, str_n(text, (size_t)(to - text)));
 }
 
 static void
