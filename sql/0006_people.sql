@@ -92,39 +92,6 @@ BEGIN
 	o_removed := attachment_avatar(p_me, o_user.avatar_id, v_old.avatar_id);
 END $$;
 
-CREATE OR REPLACE FUNCTION attachment_attach(p_me bigint, p_ids jsonb, p_conversation bigint, p_seq bigint) RETURNS jsonb
-LANGUAGE plpgsql AS $$
-DECLARE
-	v_found jsonb;
-BEGIN
-	WITH wanted AS (
-		SELECT w.id, w.place FROM jsonb_array_elements_text(p_ids) WITH ORDINALITY AS w (id, place)
-	), given AS (
-		UPDATE attachment a SET conversation_id = p_conversation, seq = p_seq
-		FROM wanted w WHERE a.id = w.id AND a.owner_id = p_me AND a.conversation_id IS NULL AND a.avatars = 0 AND a.deleted_at IS NULL
-		  AND a.state = 1
-		RETURNING w.place, attachment_json(a) AS json
-	)
-	SELECT jsonb_agg(g.json ORDER BY g.place) INTO v_found FROM given g;
-	IF v_found IS NULL OR jsonb_array_length(v_found) <> jsonb_array_length(p_ids) THEN
-		RAISE SQLSTATE 'PE409' USING MESSAGE = 'an attachment that is not mine, or used already';
-	END IF;
-	RETURN v_found;
-END $$;
-
-CREATE OR REPLACE FUNCTION attachment_removals(p_done jsonb, p_waited_hours bigint, p_limit bigint) RETURNS jsonb
-LANGUAGE plpgsql AS $$
-BEGIN
-	DELETE FROM attachment a USING jsonb_array_elements_text(p_done) AS d (id) WHERE a.id = d.id AND a.deleted_at IS NOT NULL;
-	PERFORM attachment_release(jsonb_agg(jsonb_build_object('id', w.id)))
-	FROM (SELECT a.id FROM attachment a
-	      WHERE a.conversation_id IS NULL AND a.avatars = 0 AND a.deleted_at IS NULL
-	        AND a.created_at < now() - p_waited_hours * interval '1 hour'
-	      ORDER BY a.created_at LIMIT p_limit FOR UPDATE SKIP LOCKED) w;
-	RETURN coalesce((SELECT jsonb_agg(g.id) FROM (SELECT a.id FROM attachment a WHERE a.deleted_at IS NOT NULL
-	                                              ORDER BY a.deleted_at LIMIT p_limit) g), '[]');
-END $$;
-
 REVOKE ALL ON FUNCTION person_block(bigint, bigint, boolean), attachment_avatar(bigint, text, text),
 	person_update(bigint, boolean, text, boolean, text, boolean, text, boolean, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION person_block(bigint, bigint, boolean), attachment_avatar(bigint, text, text),
