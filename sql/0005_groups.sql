@@ -179,8 +179,9 @@ LANGUAGE plpgsql AS $$
 DECLARE
 	v_group conversation := conversation_enter(p_me, p_conversation, 2::smallint, 2::smallint);
 BEGIN
-	o_added := ARRAY(SELECT DISTINCT n.id FROM unnest(p_users) AS n (id)
-	                 WHERE NOT EXISTS (SELECT FROM member m WHERE m.user_id = n.id AND m.conversation_id = p_conversation) ORDER BY n.id);
+	o_added := ARRAY(SELECT n.id FROM unnest(p_users) WITH ORDINALITY AS n (id, place)
+	                 WHERE NOT EXISTS (SELECT FROM member m WHERE m.user_id = n.id AND m.conversation_id = p_conversation)
+	                 GROUP BY n.id ORDER BY min(n.place));
 	o_n := cardinality(o_added);
 	o_count := v_group.participant_count + o_n;
 	IF o_n = 0 THEN
@@ -249,10 +250,9 @@ CREATE FUNCTION member_remove(p_me bigint, p_conversation bigint, p_user bigint,
 	OUT o_seq bigint, OUT o_rev bigint, OUT o_n bigint, OUT o_user_rev bigint)
 LANGUAGE plpgsql AS $$
 DECLARE
-	v_mine  smallint;
-	v_role  smallint;
-	v_heir  bigint;
-	v_said  jsonb := jsonb_build_object('kind', 'member_left');
+	v_mine smallint;
+	v_role smallint;
+	v_heir bigint;
 BEGIN
 	PERFORM conversation_enter(p_me, p_conversation, 2::smallint, 1::smallint);
 	SELECT m.role INTO v_mine FROM member m WHERE m.user_id = p_me AND m.conversation_id = p_conversation;
@@ -278,10 +278,8 @@ BEGIN
 	DELETE FROM member m WHERE m.user_id = p_user AND m.conversation_id = p_conversation;
 	UPDATE conversation c SET participant_count = c.participant_count - 1 WHERE c.id = p_conversation;
 	PERFORM event_rev(p_conversation, 11::smallint, p_me, NULL, p_user, NULL);
-	IF p_user <> p_me THEN
-		v_said := jsonb_build_object('kind', 'member_removed', 'user_ids', jsonb_build_array(p_user::text));
-	END IF;
-	SELECT s.o_seq, s.o_rev INTO o_seq, o_rev FROM message_system(p_conversation, p_me, v_said) s;
+	SELECT s.o_seq, s.o_rev INTO o_seq, o_rev FROM message_system(p_conversation, p_me, jsonb_build_object(
+		'kind', CASE WHEN p_user = p_me THEN 'member_left' ELSE 'member_removed' END, 'user_ids', jsonb_build_array(p_user::text))) s;
 	o_n := o_n + 2;
 	o_user_rev := event_user(p_user, 9::smallint, p_conversation, NULL, NULL);
 END $$;
@@ -356,7 +354,10 @@ BEGIN
 		RAISE SQLSTATE 'PE404' USING MESSAGE = 'not a member';
 	END IF;
 	IF p_reply_seq IS NOT NULL THEN
-		PERFORM FROM message g WHERE g.conversation_id = p_conversation AND g.seq = p_reply_seq AND g.seq >= v_first;
+		PERFORM FROM message g
+		WHERE g.conversation_id = p_conversation AND g.seq = p_reply_seq AND g.seq >= v_first AND (g.expires_at IS NULL OR g.expires_at > now())
+		  AND NOT EXISTS (SELECT FROM message_mine z WHERE z.user_id = p_me AND z.conversation_id = p_conversation AND z.seq = g.seq
+		                                               AND z.hidden_at IS NOT NULL);
 		IF NOT FOUND THEN
 			RAISE SQLSTATE '22023' USING MESSAGE = 'reply_to is not a message you can see';
 		END IF;
@@ -367,8 +368,7 @@ BEGIN
 	IF v_old - 'updated_at' IS NOT DISTINCT FROM v_new THEN
 		RETURN;
 	END IF;
-	UPDATE member m SET draft = v_new || jsonb_build_object('updated_at',
-		to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+	UPDATE member m SET draft = v_new || jsonb_build_object('updated_at', contract_time(now()))
 	WHERE m.user_id = p_me AND m.conversation_id = p_conversation;
 	o_user_rev := event_user(p_me, 4::smallint, p_conversation, NULL, NULL);
 END $$;
