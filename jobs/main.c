@@ -1,8 +1,8 @@
 /*
  * main.c -- peal-jobs: background work. One leader by advisory lock, the others wait for it to go.
  *
- * Every sweep_ms the log is compared with what was published; every hour partitions are made and dropped, and old
- * sessions removed. While PostgreSQL or Redis is away it keeps trying, and says so once.
+ * What there is to do is the table of duties, each with its interval. While PostgreSQL or Redis is away a duty keeps trying, and says so
+ * once.
  */
 #include <poll.h>
 #include <signal.h>
@@ -11,23 +11,39 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "../lib/base/conf.h"
 #include "../lib/base/daemon.h"
 #include "../lib/base/fail.h"
 #include "../lib/base/log.h"
 #include "../lib/store/upkeep.h"
 #include "../lib/wire/link.h"
-#include "sweep.h"
+#include "duty.h"
 
-#define UPKEEP_US            INT64_C(3600000000)
-#define UPKEEP_AGAIN_US      INT64_C(60000000)
 #define STATEMENT_TIMEOUT_MS 30000
+
+/* The log has to take events before anything else: the first duty is what readiness waits for. */
+static const struct duty {
+	const char *name;
+	duty_fn *fn;
+	int64_t interval; /* microseconds; 0: the duty says */
+	int64_t again;    /* after it could not be done */
+} duties[] = {
+	{ "partitions", partitions_duty, SECONDS(3600), SECONDS(60) },
+	{ "schedule", schedule_duty, MS(500), MS(500) },
+	{ "sweep", sweep_duty, 0, 0 },
+	{ "expiry", expiry_duty, 0, SECONDS(1) },
+	{ "ageing", ageing_duty, SECONDS(3600), SECONDS(10) },
+	{ "keys", keys_duty, SECONDS(3600), SECONDS(60) },
+};
+#define DUTIES (sizeof(duties) / sizeof(*duties))
 
 struct jobs {
 	struct conf conf;
-	struct sweep sweep;
-	int64_t generation;  /* of the connection whose lock we asked for */
-	int64_t next_upkeep; /* monotonic microseconds */
+	struct work work;
+	int64_t generation; /* of the connection whose lock we asked for */
+	struct {
+		int64_t next; /* monotonic microseconds */
+		bool away;
+	} state[DUTIES];
 	bool leader, ready, away;
 };
 
@@ -35,97 +51,97 @@ struct jobs {
 static int
 lead(struct jobs *j)
 {
+	struct work *w = &j->work;
 	bool leader;
 	int r;
 
-	if (j->leader && j->generation == db_generation(j->sweep.db) && db_connected(j->sweep.db))
+	if (j->leader && j->generation == db_generation(w->db) && db_connected(w->db))
 		return 0;
-	r = upkeep_lead(j->sweep.db, j->sweep.arena, &leader);
+	r = upkeep_lead(w->db, w->arena, &leader);
 	if (r)
 		return r;
-	j->generation = db_generation(j->sweep.db);
+	j->generation = db_generation(w->db);
 	if (leader)
 		LOG(NOTICE, "leader");
-	sweep_forget(&j->sweep);
+	w->sweep.xid = 0; /* somebody else may have swept meanwhile: it is read from Redis again */
 	j->leader = leader;
 	return 0;
 }
 
-static int
-upkeep(struct jobs *j)
-{
-	int64_t made, dropped, removed;
-	int r;
-
-	if (clock_mono_us() < j->next_upkeep)
-		return 0;
-	j->next_upkeep = clock_mono_us() + UPKEEP_AGAIN_US;
-	r = upkeep_partitions(j->sweep.db, j->sweep.arena, j->conf.event_retention_days, &made, &dropped);
-	if (!r)
-		r = upkeep_sessions(j->sweep.db, j->sweep.arena, &removed);
-	if (r == RETRY || r == UNCERTAIN) {
-		LOG(INFO, "upkeep-later"); /* somebody reads the log for long: its locks are not worth waiting for */
-		return 0;
-	}
-	if (r)
-		return r;
-	j->next_upkeep = clock_mono_us() + UPKEEP_US;
-	LOG(INFO, "upkeep", L_INT("partitions_made", made), L_INT("partitions_dropped", dropped),
-	    L_INT("sessions_removed", removed));
-	return 0;
-}
-
+/* Says once that something is away, and once that it is back. */
 static void
-report(struct jobs *j, int r)
+report(const char *what, bool *away, int r)
 {
-	if (r < 0) {
-		log_fault("sweep", r, (const struct log_field[]){ { 0 } });
+	if (r < 0)
+		log_fault(what, r, (const struct log_field[]){ { 0 } });
+	else if ((r != 0) == *away)
 		return;
-	}
-	if ((r != 0) == j->away)
-		return;
-	j->away = r != 0;
-	if (j->away)
-		LOG(WARNING, "away", L_CSTR("why", outcome_info(r)->code));
+	else if (r)
+		LOG(WARNING, "away", L_CSTR("what", what), L_CSTR("why", outcome_info(r)->code));
 	else
-		LOG(NOTICE, "back");
+		LOG(NOTICE, "back", L_CSTR("what", what));
+	*away = r > 0;
 }
 
-/* Ready means that the database answers and takes events for a week: a standby is as ready as the leader. */
+/* RETRY: somebody holds what it needs, and it is not worth waiting for. */
 static void
+run(struct jobs *j, size_t i)
+{
+	int64_t wait = duties[i].interval;
+	int r = duties[i].fn(&j->work, &wait);
+
+	if (r)
+		wait = duties[i].again ? duties[i].again : MS(j->conf.sweep_ms);
+	if (r == RETRY || r == UNCERTAIN)
+		LOG(INFO, "later", L_CSTR("what", duties[i].name));
+	else
+		report(duties[i].name, &j->state[i].away, r);
+	if (i == 0 && (!r || r == RETRY))
+		j->ready = true;
+	j->state[i].next = clock_mono_us() + wait;
+	arena_reset(j->work.arena);
+}
+
+/* Does what is due; returns when the next turn is. A standby only asks whether it may lead. */
+static int64_t
 turn(struct jobs *j)
 {
+	int64_t next = clock_mono_us() + MS(j->conf.sweep_ms);
+	bool was_ready = j->ready;
 	int r = lead(j);
 
-	if (!r && j->leader)
-		r = upkeep(j);
-	if (!r && !j->ready) {
-		daemon_ready();
-		j->ready = true;
+	report("leadership", &j->away, r);
+	arena_reset(j->work.arena);
+	for (size_t i = 0; !r && j->leader && i < DUTIES; i++) {
+		if (j->state[i].next <= clock_mono_us())
+			run(j, i);
 	}
-	if (!r && j->leader)
-		r = sweep_once(&j->sweep);
-	report(j, r);
-	arena_reset(j->sweep.arena);
+	for (size_t i = 0; !r && j->leader && i < DUTIES; i++)
+		next = j->state[i].next < next ? j->state[i].next : next;
+	j->ready = j->ready || (!r && !j->leader);
+	if (j->ready && !was_ready)
+		daemon_ready();
 	daemon_watchdog();
+	return next;
 }
 
-/* Waits for the time of the next turn; true when a signal says stop. */
+/* Waits for the time of the next turn; true when a signal says stop. It looks for one even when there is no time to wait. */
 static bool
 stopped(int signals, int64_t until)
 {
 	struct signalfd_siginfo info;
 	int64_t left;
 
-	while ((left = until - clock_mono_us()) > 0) {
+	do {
 		struct pollfd p = { .fd = signals, .events = POLLIN };
 
-		if (poll(&p, 1, (int)(left / 1000 + 1)) <= 0)
+		left = until - clock_mono_us();
+		if (poll(&p, 1, left > 0 ? (int)(left / 1000 + 1) : 0) <= 0)
 			continue;
 		if (read(signals, &info, sizeof(info)) == sizeof(info) &&
 		    (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT))
 			return true;
-	}
+	} while (left > 0);
 	return false;
 }
 
@@ -170,7 +186,7 @@ load(struct jobs *j, struct arena *arena, const char *path)
 static int
 serve(struct jobs *j)
 {
-	int64_t next = clock_mono_us();
+	int64_t next;
 	int signals = daemon_signal_fd();
 
 	if (signals < 0) {
@@ -178,13 +194,10 @@ serve(struct jobs *j)
 		return EXIT_FAILURE;
 	}
 	do {
-		turn(j);
-		next += j->conf.sweep_ms * 1000;
-		if (next < clock_mono_us())
-			next = clock_mono_us() + j->conf.sweep_ms * 1000;
+		next = turn(j);
 	} while (!stopped(signals, next));
 	daemon_stopping();
-	LOG(NOTICE, "stopped", L_INT("republished", j->sweep.republished));
+	LOG(NOTICE, "stopped", L_INT("republished", j->work.sweep.republished));
 	close(signals);
 	return EXIT_SUCCESS;
 }
@@ -211,13 +224,14 @@ main(int argc, char **argv)
 	}
 	log_open("peal-jobs", (enum log_level)level_of(j.conf.log_level));
 	fail_init(j.conf.run_dir);
-	j.sweep = (struct sweep){ .db = db_new(j.conf.database, "peal-jobs", STATEMENT_TIMEOUT_MS),
-		                  .redis = redis_new(j.conf.redis_socket, j.conf.redis_timeout_ms),
-		                  .arena = arena_new(256u << 20) };
+	j.work = (struct work){ .conf = &j.conf,
+		                .db = db_new(j.conf.database, "peal-jobs", STATEMENT_TIMEOUT_MS),
+		                .redis = redis_new(j.conf.redis_socket, j.conf.redis_timeout_ms),
+		                .arena = arena_new(256u << 20) };
 	status = serve(&j);
-	db_free(j.sweep.db);
-	redis_free(j.sweep.redis);
-	arena_free(j.sweep.arena);
+	db_free(j.work.db);
+	redis_free(j.work.redis);
+	arena_free(j.work.arena);
 	arena_free(forever);
 	return status;
 }

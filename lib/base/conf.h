@@ -50,6 +50,8 @@ struct conf {
 	int64_t max_content_code_points; /* 16384 */
 	int64_t max_content_kib;         /* 64 */
 	int64_t max_page;                /* 100 */
+	int64_t max_scheduled;           /* 100 */
+	int64_t schedule_ahead_seconds;  /* 5 */
 	int64_t typing_max_members;      /* 64 */
 	int64_t marks_max_members;       /* 32 */
 	/* the push daemon */
@@ -84,6 +86,7 @@ struct conf {
 	/* background work */
 	int64_t sweep_ms;             /* 1000 */
 	int64_t event_retention_days; /* 30 */
+	int64_t expiry_seconds;       /* 20 */
 	const char *log_level;        /* error | warning | notice | info | debug */
 };
 

@@ -11,6 +11,7 @@ const struct stmt *const *const store_statements[] = { account_statements,
 	                                               upkeep_statements,
 	                                               attachment_statements,
 	                                               block_statements,
+	                                               schedule_statements,
 	                                               NULL };
 
 void

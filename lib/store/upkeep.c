@@ -46,10 +46,27 @@ static const struct stmt sessions = {
 	        "LIMIT 1000), "
 	        "gone AS (DELETE FROM session s USING old o WHERE s.id = o.id RETURNING 1) SELECT count(*) FROM gone",
 };
+static const struct stmt keys = {
+	.name = "upkeep_keys", .params = "i", .results = "iii", .writes = true,
+	.text = "SELECT o_advances, o_requests, o_keys FROM keys_expire($1)",
+};
+static const struct stmt expire = {
+	.name = "upkeep_expire", .params = "ii", .results = "ib", .writes = true,
+	.text = "SELECT o_messages, o_more FROM message_expire($1, $2)",
+};
+static const struct stmt ageing = {
+	.name = "upkeep_ageing", .params = "ii", .results = "NiNI",
+	.text = "SELECT o_last, o_due FROM conversation_ageing($1, $2)",
+};
+static const struct stmt age = {
+	.name = "upkeep_age", .params = "ii", .results = "iib", .writes = true,
+	.text = "SELECT o_stripped, o_removed, o_more FROM conversation_age($1, $2)",
+};
 /* clang-format on */
 
-const struct stmt *const upkeep_statements[] = { &lead,     &begin, &next, &streams, &make_partitions, &drop_partitions,
-	                                         &sessions, NULL };
+const struct stmt *const upkeep_statements[] = {
+	&lead, &begin, &next, &streams, &make_partitions, &drop_partitions, &sessions, &keys, &expire, &ageing, &age, NULL
+};
 
 static int
 one_number(struct db *db, struct arena *arena, const struct stmt *stmt, const struct arg *args, int64_t *ret)
@@ -114,4 +131,58 @@ int
 upkeep_sessions(struct db *db, struct arena *arena, int64_t *ret_removed)
 {
 	return one_number(db, arena, &sessions, ARGS({ 0 }), ret_removed);
+}
+
+int
+upkeep_keys(struct db *db, struct arena *arena, int64_t limit, int64_t *ret_removed, bool *ret_more)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &keys, ARGS(A_INT(limit)), &rows);
+
+	if (r)
+		return trace(r);
+	*ret_removed = 0;
+	*ret_more = false;
+	for (size_t i = 0; i < 3; i++) {
+		*ret_removed += rows_int(rows, 0, i);
+		*ret_more = *ret_more || rows_int(rows, 0, i) == limit;
+	}
+	return 0;
+}
+
+int
+upkeep_expire(struct db *db, struct arena *arena, int64_t grace_ms, int64_t limit, struct upkeep_gone *ret)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &expire, ARGS(A_INT(grace_ms), A_INT(limit)), &rows);
+
+	if (r)
+		return trace(r);
+	*ret = (struct upkeep_gone){ .emptied = rows_int(rows, 0, 0), .more = rows_int(rows, 0, 1) };
+	return 0;
+}
+
+int
+upkeep_ageing(struct db *db, struct arena *arena, int64_t *at, int64_t limit, const int64_t **ret, size_t *ret_n)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &ageing, ARGS(A_INT(*at), A_INT(limit)), &rows);
+
+	if (r)
+		return trace(r);
+	*at = rows_int(rows, 0, 0);
+	*ret = rows_ids(rows, arena, 0, 1, ret_n);
+	return 0;
+}
+
+int
+upkeep_age(struct db *db, struct arena *arena, int64_t conversation_id, int64_t limit, struct upkeep_gone *ret)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &age, ARGS(A_INT(conversation_id), A_INT(limit)), &rows);
+
+	if (r)
+		return trace(r);
+	*ret = (struct upkeep_gone){ rows_int(rows, 0, 0), rows_int(rows, 0, 1), rows_int(rows, 0, 2) };
+	return 0;
 }

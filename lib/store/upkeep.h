@@ -1,5 +1,7 @@
 /*
- * upkeep -- what peal-jobs needs besides the log: leadership, how far each stream has come, partitions, and cleaning up.
+ * upkeep -- what peal-jobs needs besides the log: leadership, how far each stream has come, partitions, and what goes with time.
+ *
+ * Everything that removes does so in small transactions: call again while there is more.
  */
 #ifndef PEAL_STORE_UPKEEP_H
 #define PEAL_STORE_UPKEEP_H
@@ -26,5 +28,18 @@ int upkeep_streams(struct db *, struct arena *, int64_t xid, int64_t age_ms, str
 int upkeep_partitions(struct db *, struct arena *, int64_t retention_days, int64_t *ret_made, int64_t *ret_dropped);
 /* Removes sessions that ended or expired more than 30 days ago, at most a thousand. */
 int upkeep_sessions(struct db *, struct arena *, int64_t *ret_removed);
+/* Removes keys and advances of marks that have lived long enough, at most `limit` of each kind. */
+int upkeep_keys(struct db *, struct arena *, int64_t limit, int64_t *ret_removed, bool *ret_more);
+
+struct upkeep_gone {
+	int64_t emptied, removed; /* messages without content; rows */
+	bool more;
+};
+/* Empties messages that expired so long ago, at most `limit`. */
+int upkeep_expire(struct db *, struct arena *, int64_t grace_ms, int64_t limit, struct upkeep_gone *ret);
+/* Looks at `limit` conversations after *at for some that have messages too old to be kept. *at moves on, to 0 at the end. */
+int upkeep_ageing(struct db *, struct arena *, int64_t *at, int64_t limit, const int64_t **ret, size_t *ret_n);
+/* Empties, or removes for good, the old messages of one of these, at most `limit` of either. */
+int upkeep_age(struct db *, struct arena *, int64_t conversation_id, int64_t limit, struct upkeep_gone *ret);
 
 #endif

@@ -22,7 +22,7 @@ SELECT function_privs_are('public', 'event_partitions', ARRAY['date', 'integer']
 SELECT function_privs_are('public', 'event_partition', ARRAY['text', 'date'], 'peal', ARRAY[]::text[]);
 
 -- Volatile columns carry no index: a send is a HOT update of the conversation and of the sender's membership.
-SELECT indexes_are('public', 'conversation', ARRAY['conversation_pkey', 'conversation_direct']);
+SELECT indexes_are('public', 'conversation', ARRAY['conversation_pkey', 'conversation_direct', 'conversation_ageing']);
 SELECT indexes_are('public', 'member', ARRAY['member_pkey', 'member_conversation']);
 SELECT indexes_are('public', 'message', ARRAY['message_pkey', 'message_pinned', 'message_expiring']);
 

@@ -1,0 +1,50 @@
+/*
+ * duty -- what peal-jobs does again and again; one file each.
+ *
+ * A duty does a small batch and comes back, so that none waits long for another. It may die at any moment: whatever it has not
+ * committed is found again by the next one. Only the leader works (main.c), and where two would, locks decide.
+ */
+#ifndef PEAL_JOBS_DUTY_H
+#define PEAL_JOBS_DUTY_H
+
+#include "../lib/base/conf.h"
+#include "../lib/base/redis.h"
+#include "../lib/store/db.h"
+
+#define MS(n)      ((n)*INT64_C(1000))
+#define SECONDS(n) ((n)*INT64_C(1000000))
+
+struct work {
+	const struct conf *conf;
+	struct db *db;
+	struct redis *redis;
+	struct arena *arena; /* empty when a duty begins */
+	/* what duties remember between their batches; a new leader begins without it */
+	struct {
+		int64_t xid; /* 0: not known yet */
+		int64_t republished;
+	} sweep;
+	struct {
+		int64_t messages;
+	} expiry;
+	struct {
+		int64_t at, emptied, removed;
+	} ageing;
+	struct {
+		int64_t removed;
+	} keys;
+};
+
+/*
+ * One batch. *wait: microseconds until the next one, which is the duty's interval unless it says otherwise. 0; RETRY, UNCERTAIN or
+ * UNAVAILABLE (PostgreSQL or Redis is away: the next batch begins at the same place); or a fault.
+ */
+typedef int duty_fn(struct work *, int64_t *wait);
+duty_fn partitions_duty; /* of the log: makes those to come, drops old ones */
+duty_fn schedule_duty;   /* sends what is due */
+duty_fn sweep_duty;      /* republishes what a dead worker did not */
+duty_fn expiry_duty;     /* empties messages that have expired */
+duty_fn ageing_duty;     /* retention, and rows that nobody sees any more */
+duty_fn keys_duty;       /* sessions, keys and advances of marks that have lived long enough */
+
+#endif
