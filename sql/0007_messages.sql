@@ -261,10 +261,11 @@ BEGIN
 		UPDATE member SET hidden = false WHERE conversation_id = p_conversation AND hidden;
 	END IF;
 
-	-- My read mark comes along when nothing of others is unread; the receipt only if it told all that I had read.
+	-- My read mark comes along when nothing of others is unread; the receipt only if it told all that I had read, and is to be seen.
 	IF NOT p_scheduled THEN
 		UPDATE member m SET read_seq = o_seq, mark_xid = pg_current_xact_id(),
-			receipt_seq = CASE WHEN m.receipt_seq = m.read_seq THEN o_seq ELSE m.receipt_seq END,
+			receipt_seq = CASE WHEN m.receipt_seq = m.read_seq AND (SELECT u.read_receipts FROM users u WHERE u.id = p_me)
+				THEN o_seq ELSE m.receipt_seq END,
 			delivered_seq = CASE WHEN m.delivered_seq >= m.read_seq THEN o_seq ELSE m.delivered_seq END
 		WHERE m.user_id = p_me AND m.conversation_id = p_conversation AND m.unread_from IS NULL
 		  AND NOT EXISTS (SELECT FROM message g
