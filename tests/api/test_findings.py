@@ -14,3 +14,12 @@ def test_a_cursor_is_not_empty(person):
     """Was taken for none in the directory."""
     for path in ("/users?q=x&cursor=", "/conversations?cursor="):
         person.rest.get(path, valid=False, expect=(400, "invalid"))
+
+
+def test_sending_shows_no_receipt_of_whoever_keeps_them(pair):
+    """Found by test_model.py: the read mark came along with what one sends, and the receipt with it."""
+    ann, ben, conversation = pair
+    ann.rest.patch("/me", {"privacy": {"read_receipts": False}}, expect=200)
+    said = ann.say(conversation, "again")["seq"]
+    seen = {p["user"]["id"]: p["receipt_seq"] for p in ben.conversation(conversation)["participants"]}
+    assert seen[ann.id] < said and ann.conversation(conversation)["my"]["read_seq"] == said

@@ -236,7 +236,7 @@ class Model:
             raise Refused("blocked")
         found = self.places[id] = Place(id, "group", history=history, name=name)
         found.change("conversation_created", me)
-        for user in dict.fromkeys((me, *people)):
+        for user in sorted({me, *people}, key=lambda u: (len(u), u)):   # they join at the same moment: by id
             found.members[user] = Member("owner" if user == me else "member", joined_position=1)
         found.say_system(me, self.at, kind="created")
 
@@ -501,8 +501,10 @@ class Model:
         found, member = self.seat(me, place)
         if reply_seq is not None and not (reply_seq in found.messages and self.sees(me, place, found.messages[reply_seq], self.at)):
             raise Refused("invalid")
-        member.draft = None if content is None else {"content": content, "reply_seq": reply_seq}
-        self.people[me].stream.append("draft")
+        draft = None if content is None else {"content": content, "reply_seq": reply_seq}
+        if draft != member.draft:
+            member.draft = draft
+            self.people[me].stream.append("draft")
 
     def _settings(self, me, place, **changes):
         _, member = self.seat(me, place)
