@@ -60,8 +60,9 @@ const struct stmt event_poll_statement = {
 	"e.user_id, e.user_rev, e.kind, e.at, e.xid::text::bigint, e.conversation_id, e.target_seq, e.target_id, " \
 	"c.read_seq, c.unread_from, un.unread, un.mentions, c.notify, c.muted_until, c.archived, c.pinned, "    \
 	"draft_json(c.conversation_id, c.draft), mm.starred_at IS NOT NULL, EXISTS (SELECT FROM block b WHERE e.kind = 7 AND "      \
-	"b.user_id = e.user_id AND b.blocked_id = e.target_id), w.seq, w.rev, " USER_COLUMNS("u")
-#define USER_EVENT_RESULTS "iihtiNiNiNi" "NiNiNiNiNhNtNbNb" "NjNbNbNiNi" USER_RESULTS
+	"b.user_id = e.user_id AND b.blocked_id = e.target_id), (SELECT scheduled_json(x) FROM scheduled_message x " \
+	" WHERE e.kind = 5 AND x.id = e.target_id AND x.user_id = e.user_id), w.seq, w.rev, " USER_COLUMNS("u")
+#define USER_EVENT_RESULTS "iihtiNiNiNi" "NiNiNiNiNhNtNbNb" "NjNbNbNjNiNi" USER_RESULTS
 #define USER_EVENT_JOINS                                                                                      \
 	" JOIN users u ON u.id = e.user_id "                                                                    \
 	"LEFT JOIN (SELECT m.*, v.*, first_visible(v.history_all, v.first_seq, m.joined_seq) AS floor FROM member m " \
@@ -142,6 +143,7 @@ enum {
 	U_DRAFT,
 	U_STARRED,
 	U_BLOCKED,
+	U_SCHEDULED,
 	U_REMOVED_SEQ,
 	U_REMOVED_REV,
 	U_PROFILE
@@ -303,6 +305,7 @@ frame_of_user_event(struct buf *frame, const struct rows *rows, size_t row)
 		.seq = rows_int(rows, row, U_TARGET_SEQ),
 		.draft_json = rows_str(rows, row, U_DRAFT),
 		.target_id = rows_int(rows, row, U_TARGET_ID),
+		.scheduled_json = rows_str(rows, row, U_SCHEDULED),
 		.conversation = rows_null(rows, row, U_READ_SEQ) ? NULL : &c,
 	};
 	struct user user;
