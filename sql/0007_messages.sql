@@ -187,6 +187,9 @@ BEGIN
 
 	o_kind := p_kind;
 	o_extra := p_extra;
+	IF p_kind = 7 AND (p_extra ->> 'closes_at')::timestamptz <= now() THEN
+		RAISE SQLSTATE 'PE400' USING MESSAGE = '/poll/closes_at range That is past.';
+	END IF;
 	IF p_forward_seq IS NOT NULL THEN
 		SELECT f.o_kind, f.o_content, f.o_extra, f.o_attachments, f.o_forward INTO o_kind, o_content, o_extra, o_attachments, o_forward
 		FROM message_copy(p_me, p_forward_conversation, p_forward_seq) f;
@@ -258,7 +261,7 @@ BEGIN
 	VALUES (p_conversation, o_seq + o_rev, o_seq, o_rev, 1, p_me, o_seq);
 	o_first := v_hidden;
 	IF v_hidden THEN
-		UPDATE member SET hidden = false WHERE conversation_id = p_conversation AND hidden;
+		UPDATE member SET hidden = false, joined_position = o_seq + o_rev WHERE conversation_id = p_conversation AND hidden;
 	END IF;
 
 	-- My read mark comes along when nothing of others is unread; the receipt only if it told all that I had read, and is to be seen.
