@@ -75,8 +75,8 @@ def test_too_large(pair):
 @pytest.mark.parametrize("op", [o for o in contract.rest().operations if o.body], ids=lambda o: o.id)
 def test_every_body_is_checked(stack, pair, op):
     """The same abuse on every route with a body."""
-    a, _, conversation = pair
-    path = op.path.replace("{id}", conversation)
+    a, b, conversation = pair
+    path = op.path.replace("{id}", conversation).replace("{userId}", b.id)
     query = {}
     for raw, code in ((b"{", "bad_json"), (b'{"a":1,"a":2}', "bad_json"), (b"[" * 100, "bad_json"), (b"\xff", "bad_json"), (b"[]", None)):
         reply = a.rest.call(op.method, path, raw=raw, query=query)
@@ -87,8 +87,8 @@ def test_every_body_is_checked(stack, pair, op):
 
 @pytest.mark.parametrize("op", [o for o in contract.rest().operations if not o.served_by_nginx], ids=lambda o: o.id)
 def test_other_methods(pair, op):
-    a, _, conversation = pair
-    path = op.path.replace("{id}", f"{conversation}.1" if "/messages/" in op.path else conversation)
+    a, b, conversation = pair
+    path = op.path.replace("{id}", f"{conversation}.1" if "/messages/" in op.path else conversation).replace("{userId}", b.id)
     has = {o.method for o in contract.rest().operations if o.path == op.path}
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - has:
         reply = a.rest.call(method, path, valid=False, expect=(405, "method_not_allowed"))
