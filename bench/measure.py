@@ -7,8 +7,10 @@ import pathlib
 import re
 import resource
 import subprocess
+import time
 
 TICK = os.sysconf("SC_CLK_TCK")
+REAP = 0.2      # for a server to collect its processes that have ended, and their time with them
 PGBENCH = "/usr/lib/postgresql/15/bin/pgbench"
 
 
@@ -69,6 +71,7 @@ def _timed(argv, roots, client, **options):
     """Output of a program, with the processor time of the groups and of the program itself."""
     before, mine = cpu_seconds(roots), resource.getrusage(resource.RUSAGE_CHILDREN)
     out = subprocess.run(list(map(str, argv)), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, **options)
+    time.sleep(REAP)
     after, ours = cpu_seconds(roots), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = {name: after[name] - before[name] for name in roots}
     cpu[client] = ours.ru_utime + ours.ru_stime - mine.ru_utime - mine.ru_stime

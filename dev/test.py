@@ -140,6 +140,7 @@ PARTS = [
     ("media", pytest("tests/media"), False),
     ("browser", pytest("tests/browser"), False),
     ("run", pytest("tests/run"), False),
+    ("bench", pytest("tests/bench"), False),
     ("chaos", pytest("tests/chaos", "-s"), True),
 ]
 

@@ -22,10 +22,10 @@ const status = (read, delivered, others) => (others > 0 && read >= others ? 'rea
 function message(r, c, me) {
   const gone = r[c + 14] !== null;
   return {
-    id: `${r[c]}.${r[c + 1]}`, conversation_id: r[c], seq: r[c + 1], rev: r[c + 2], version: r[c + 3], sender_id: r[c + 4], client_id: r[c + 5],
+    id: `${r[c]}.${r[c + 1]}`, conversation_id: String(r[c]), seq: r[c + 1], rev: r[c + 2], version: r[c + 3], sender_id: String(r[c + 4]), client_id: r[c + 5],
     message_type: KINDS[r[c + 6]], content: gone ? null : r[c + 7],
     location: null, poll: null, call: null, system: null, encrypted: null, link_preview: null,
-    reply_to: r[c + 8] === null ? null : { id: `${r[c]}.${r[c + 8]}`, sender_id: r[c + 9], excerpt: r[c + 10] },
+    reply_to: r[c + 8] === null ? null : { id: `${r[c]}.${r[c + 8]}`, sender_id: String(r[c + 9]), excerpt: r[c + 10] },
     mentions: gone || r[c + 11] === null ? [] : r[c + 11], attachments: gone || r[c + 18] === null ? [] : r[c + 18], reactions: [],
     starred: false, pinned: false, status: r[c + 4] === me ? status(r[c + 15], r[c + 16], r[c + 17]) : undefined,
     read_count: r[c + 15], delivered_count: r[c + 16], forward_of: null,
@@ -38,8 +38,8 @@ const avatarUrl = (id) => id && `/media/${id}/thumb.webp`;
 function conversation(r, me) {
   const direct = r[1] === 1;
   return {
-    id: r[0], type: direct ? 'direct' : 'group', name: r[2], avatar_id: r[3], avatar_url: avatarUrl(r[3]),
-    peer: direct ? { id: r[21], username: r[22], display_name: r[23], avatar_id: r[24], avatar_url: avatarUrl(r[24]), status_text: r[25] } : null,
+    id: String(r[0]), type: direct ? 'direct' : 'group', name: r[2], avatar_id: r[3], avatar_url: avatarUrl(r[3]),
+    peer: direct ? { id: String(r[21]), username: r[22], display_name: r[23], avatar_id: r[24], avatar_url: avatarUrl(r[24]), status_text: r[25] } : null,
     created_at: time(r[4]), updated_at: time(r[5]), first_seq: r[6], last_seq: r[7], last_rev: r[8], participant_count: r[9],
     last_message: r[28] === null ? null : message(r, 28, me), unread_count: r[19] ?? 0, mention_count: r[20] ?? 0,
     my: {
