@@ -814,6 +814,7 @@ sweep_one(struct conn *c)
 		conn_wake(c);
 	if (c->node.channel)
 		presence_sweep(c->node.channel);
+	presence_recheck(c);
 	if (silent > push.conf->push_dead_seconds)
 		conn_close(c, WS_DEAD, "no pong");
 	else if (silent * 6 > beat * 5 && !full(c, 100))

@@ -103,24 +103,6 @@ to_user(const struct feed_header *h, int64_t user_id)
 		delivery_event(node->listener, f);
 }
 
-static void
-to_watchers(const struct feed_header *h, int64_t user_id)
-{
-	struct hub_channel *ch = hub_find(&push.hub, HUB_PRESENCE, user_id);
-	struct frame *f;
-
-	if (!ch || !ch->n)
-		return;
-	f = frame_text(FRAME_EPHEMERAL, h->frame);
-	HUB_EACH (ch, node) {
-		struct conn *c = node->listener;
-
-		if (c->state == CONN_REPLAYING || c->state == CONN_LIVE)
-			conn_send(c, frame_ref(f));
-	}
-	frame_unref(f);
-}
-
 static bool
 parse_channel(const redisReply *r, char *kind, int64_t *user_id)
 {
@@ -146,7 +128,7 @@ on_message(const redisReply *channel, const redisReply *record)
 	if (kind == HUB_EVENTS)
 		to_user(&h, user_id);
 	else
-		to_watchers(&h, user_id);
+		presence_record(&h);
 }
 
 /* --- subscriptions --- */
@@ -338,7 +320,9 @@ take_polled_record(const struct feed_header *h)
 	struct str ids = h->recipients;
 	int64_t user_id;
 
-	while (str_present(ids))
+	if (h->kind == FEED_UNWATCH)
+		presence_record(h);
+	while (h->kind != FEED_UNWATCH && str_present(ids))
 		if (str_id(str_cut(&ids, ','), &user_id))
 			to_user(h, user_id);
 }

@@ -1,6 +1,6 @@
-/* fcgi/endpoint/feed_watch.c -- whose presence a person may watch: those who share a conversation. */
+/* fcgi/endpoint/feed_watch.c -- whose presence a person may watch (docs/model.md). */
 #include "fcgi/reply.h"
-#include "store/event.h"
+#include "store/block.h"
 
 #define IDS_MAX 10000
 
@@ -64,7 +64,7 @@ feed_watch(struct req *req)
 	r = read_ids(req, in.ids, &ids, &n);
 	if (r)
 		return r;
-	r = event_watchable(req->db, req->arena, in.user_id, ids, n, &users, &n);
+	r = presence_visible(req->db, req->arena, in.user_id, ids, n, &users, &n);
 	if (r)
 		return trace(r);
 	return reply_watchable(req, users, n);

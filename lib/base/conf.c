@@ -73,6 +73,8 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(push_poll_ms, "250", 10, 60000, "Pause between two looks at the event log while Redis is away."),
 	INT_KEY(push_queue_events, "256", 1, 100000, "Events that may wait for one slow socket; then it is closed and replays later."),
 	INT_KEY(push_queue_kib, "256", 1, 65536, "KiB that may wait for one slow socket; then it is closed and replays later."),
+	INT_KEY(push_watch_check_seconds, "600", 1, 86400,
+	        "How often a socket's right to watch the presence of others is looked at again."),
 	INT_KEY(push_watch_max, "200", 0, 10000, "People whose presence one socket may watch."),
 	PATH_KEY(redis_socket, "/run/redis/redis-server.sock", "Unix socket of Redis."),
 	INT_KEY(redis_timeout_ms, "50", 1, 60000, "How long one answer of Redis may take."),

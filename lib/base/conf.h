@@ -64,7 +64,8 @@ struct conf {
 	int64_t push_queue_events;      /* 256 */
 	int64_t push_queue_kib;         /* 256 */
 	int64_t push_max_connections;   /* 15000 */
-	int64_t push_watch_max;         /* 200 */
+	int64_t push_watch_check_seconds; /* 600 */
+	int64_t push_watch_max;           /* 200 */
 	int64_t push_offline_seconds;   /* 20 */
 	int64_t push_poll_ms;           /* 250 */
 	int64_t push_drain_seconds;     /* 30 */

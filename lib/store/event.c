@@ -70,14 +70,6 @@ static const struct stmt acks = {
 	.name = "event_acks", .params = "IIIi", .results = "iiitNI", .writes = true,
 	.text = "SELECT o_user_id, o_conversation_id, o_seq, o_at, o_hearers FROM event_acks($1, $2, $3, $4)",
 };
-/* Both must see the conversation: starting one with a stranger opens nothing of theirs to me. */
-static const struct stmt watchable = {
-	.name = "event_watchable", .params = "iI", .results = USER_RESULTS,
-	.text = "SELECT " USER_COLUMNS("u") " FROM users u CROSS JOIN LATERAL (SELECT 1 FROM member o "
-	        " JOIN member m ON m.conversation_id = o.conversation_id AND m.user_id = $1 AND NOT m.hidden "
-	        " WHERE o.user_id = u.id AND NOT o.hidden LIMIT 1) shared WHERE u.id = ANY ($2) AND u.disabled_at IS "
-	        "NULL ORDER BY u.id",
-};
 static const struct stmt seen = {
 	.name = "event_seen", .params = "II", .results = "n", .writes = true,
 	.text = "SELECT 1 FROM event_seen($1, $2)",
@@ -88,7 +80,6 @@ const struct stmt *const event_statements[] = { &state,
 	                                        &heads,
 	                                        &removed,
 	                                        &acks,
-	                                        &watchable,
 	                                        &seen,
 	                                        &event_replay_statement,
 	                                        &event_user_poll_statement,
@@ -377,24 +368,6 @@ event_acks(struct db *db, struct arena *arena, const struct ack_in *in, size_t n
 		moved[i].hearers.ids = rows_ids(rows, arena, i, 4, &moved[i].hearers.n);
 	}
 	*ret = moved;
-	*ret_n = rows_n(rows);
-	return 0;
-}
-
-int
-event_watchable(struct db *db, struct arena *arena, int64_t user_id, const int64_t *ids, size_t n, struct user **ret,
-                size_t *ret_n)
-{
-	struct user *users;
-	struct rows *rows;
-	int r = db_run(db, arena, &watchable, ARGS(A_INT(user_id), A_IDS(ids, n)), &rows);
-
-	if (r)
-		return trace(r);
-	users = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*users));
-	for (size_t i = 0; i < rows_n(rows); i++)
-		read_user(rows, i, 0, &users[i]);
-	*ret = users;
 	*ret_n = rows_n(rows);
 	return 0;
 }

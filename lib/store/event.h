@@ -47,12 +47,10 @@ int event_poll(struct db *, struct arena *, struct str since, size_t most, struc
 /* Moves delivered_seq forward, with synchronous_commit off; returns the marks that moved and who may see them. */
 int event_acks(struct db *, struct arena *, const struct ack_in *, size_t n, int64_t marks_max_members,
                struct mark_moved **ret, size_t *ret_n);
-/* Those of `ids` who share a conversation with the user. */
-int event_watchable(struct db *, struct arena *, int64_t user_id, const int64_t *ids, size_t n, struct user **ret,
-                    size_t *ret_n);
 int event_seen(struct db *, struct arena *, const int64_t *user_ids, const int64_t *at, size_t n);
 
-/* Where records go to: `recipients` hear it on their own channels. Non-zero ends the walk and comes back. */
+/* Where records go to: `recipients` hear it on their own channels, or watch no longer (FEED_UNWATCH). Non-zero ends the walk and
+ * comes back. */
 typedef int event_sink(void *arg, const struct feed_header *, struct str frame, const int64_t *recipients, size_t n);
 /* Events of one stream after a position, of transactions from `xid` on, in order, at most `most`: for publishing. */
 int event_again(struct db *, struct arena *, char stream, int64_t id, int64_t after, int64_t xid, size_t most, event_sink *,

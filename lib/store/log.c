@@ -4,6 +4,7 @@
  * A record is made from the rows as they are now: what was deleted since is a tombstone, and its text is nowhere.
  */
 #include "../base/bytes.h"
+#include "../wire/presence.h"
 #include "event.h"
 #include "log_place.h"
 #include "read.h"
@@ -61,8 +62,8 @@ const struct stmt event_poll_statement = {
 	"c.read_seq, c.unread_from, un.unread, un.mentions, c.notify, c.muted_until, c.archived, c.pinned, "    \
 	"draft_json(c.conversation_id, c.draft), mm.starred_at IS NOT NULL, EXISTS (SELECT FROM block b WHERE e.kind = 7 AND "      \
 	"b.user_id = e.user_id AND b.blocked_id = e.target_id), (SELECT scheduled_json(x) FROM scheduled_message x " \
-	" WHERE e.kind = 5 AND x.id = e.target_id AND x.user_id = e.user_id), w.seq, w.rev, " USER_COLUMNS("u")
-#define USER_EVENT_RESULTS "iihtiNiNiNi" "NiNiNiNiNhNtNbNb" "NjNbNbNjNiNi" USER_RESULTS
+	" WHERE e.kind = 5 AND x.id = e.target_id AND x.user_id = e.user_id), w.seq, w.rev, u.show_last_seen, " USER_COLUMNS("u")
+#define USER_EVENT_RESULTS "iihtiNiNiNi" "NiNiNiNiNhNtNbNb" "NjNbNbNjNiNib" USER_RESULTS
 #define USER_EVENT_JOINS                                                                                      \
 	" JOIN users u ON u.id = e.user_id "                                                                    \
 	"LEFT JOIN (SELECT m.*, v.*, first_visible(v.history_all, v.first_seq, m.joined_seq) AS floor FROM member m " \
@@ -146,6 +147,7 @@ enum {
 	U_SCHEDULED,
 	U_REMOVED_SEQ,
 	U_REMOVED_REV,
+	U_SHOWN,
 	U_PROFILE
 };
 
@@ -432,6 +434,36 @@ hear_user(struct hearing *a, const struct rows *rows, size_t row)
 	return hand_out(a, &h, &h.id, 1);
 }
 
+static int
+unwatch(struct hearing *a, int64_t watched, const int64_t *watchers, size_t n)
+{
+	const struct feed_header h = { FEED_UNWATCH, 'u', watched, 0, 0, STR_NONE, STR_NONE };
+
+	buf_clear(a->frame);
+	frame_presence(a->frame, &(struct presence){ .user_id = watched, .status = PRESENCE_OFFLINE }, clock_wall_us());
+	return a->sink(a->arg, &h, buf_view(a->frame), watchers, n);
+}
+
+/* Whoever is hidden from now on is watched no longer: by one person, or by nobody. */
+static int
+hear_hiding(struct hearing *a, const struct rows *rows, size_t row)
+{
+	const int64_t me = rows_int(rows, row, U_USER), other = rows_int(rows, row, U_TARGET_ID);
+	int r = 0;
+
+	switch (rows_int(rows, row, U_KIND)) {
+	case USER_EVENT_BLOCK:
+		if (!rows_int(rows, row, U_BLOCKED))
+			return 0;
+		r = unwatch(a, me, &other, 1);
+		return r ? r : unwatch(a, other, &me, 1);
+	case USER_EVENT_PROFILE:
+		return rows_int(rows, row, U_SHOWN) ? 0 : unwatch(a, me, NULL, 0);
+	default:
+		return r;
+	}
+}
+
 /* For everybody: all of a page. */
 static int
 hear_all(struct hearing *a, char stream, const struct rows *rows)
@@ -441,6 +473,8 @@ hear_all(struct hearing *a, char stream, const struct rows *rows)
 	for (size_t i = 0; !r && i < rows_n(rows); i++) {
 		if (stream == 'u') {
 			r = hear_user(a, rows, i);
+			if (!r)
+				r = hear_hiding(a, rows, i);
 			continue;
 		}
 		r = hear_opening(a, rows, i);

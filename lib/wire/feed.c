@@ -34,7 +34,7 @@ feed_parse(struct str record, struct feed_header *ret)
 		return false;
 	h.frame = rest;
 	kind = str_cut(&line, ' ');
-	if (kind.n != 1 || !strchr("dme", kind.p[0]))
+	if (kind.n != 1 || !strchr("dmew", kind.p[0]))
 		return false;
 	h.kind = (enum feed_kind)kind.p[0];
 	word = str_cut(&line, ' ');
@@ -392,20 +392,34 @@ frame_typing(struct buf *out, int64_t conversation_id, int64_t user_id, bool is_
 	close_frame(&w, at);
 }
 
+/* What is for those who watch somebody goes to them all, and says itself whom it means. */
+static struct feed_header
+addressed(struct arena *arena, const struct feed_header *h, const int64_t *recipients, size_t n)
+{
+	struct feed_header head = *h;
+
+	for (size_t i = 0; h->kind == FEED_UNWATCH && i < n; i++)
+		head.recipients = arena_printf(arena, "%.*s%s%lld", STR_ARG(head.recipients), i ? "," : "", (long long)recipients[i]);
+	return head;
+}
+
 int
 feed_publish(struct redis *redis, struct arena *arena, const struct feed_header *h, struct str frame,
              const int64_t *recipients, size_t n)
 {
+	const struct feed_header head = addressed(arena, h, recipients, n);
 	struct str *argv, key = arena_printf(arena, "pub:%c%lld", h->stream, (long long)h->id);
-	bool durable = h->kind == FEED_DURABLE;
+	bool durable = h->kind == FEED_DURABLE, watchers = h->kind == FEED_UNWATCH;
 	struct buf payload;
 	redisReply *reply;
 	int r;
 
+	if (watchers)
+		n = 1;
 	if (!n && !durable)
 		return 0;
-	buf_init(&payload, frame.n + 128);
-	feed_write_header(&payload, h);
+	buf_init(&payload, frame.n + head.recipients.n + 128);
+	feed_write_header(&payload, &head);
 	buf_str(&payload, frame);
 
 	argv = arena_alloc_array(arena, n + 3, sizeof(*argv));
@@ -413,7 +427,8 @@ feed_publish(struct redis *redis, struct arena *arena, const struct feed_header 
 	argv[durable] = arena_printf(arena, "%lld", (long long)h->position);
 	argv[durable + 1] = buf_view(&payload);
 	for (size_t i = 0; i < n; i++)
-		argv[durable + 2 + i] = arena_printf(arena, "u:%lld", (long long)recipients[i]);
+		argv[durable + 2 + i] =
+		        arena_printf(arena, "%c:%lld", watchers ? 'p' : 'u', (long long)(watchers ? h->id : recipients[i]));
 	r = redis_script(redis, arena, str_n(publish_lua, sizeof(publish_lua) - 1), durable, n + 2 + durable, argv, &reply);
 	buf_deinit(&payload);
 	return r;

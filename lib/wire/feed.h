@@ -5,11 +5,12 @@
  *
  *     <kind> <stream> <position> <seq>[ <recipients>]\n<frame>
  *
- *     kind        d durable, m mark, e ephemeral
+ *     kind        d durable, m mark, e ephemeral, w presence no longer shown
  *     stream      c<conversation> or u<user>
  *     position    d: seq + rev after the event (c), user_rev (u); otherwise 0
  *     seq         d of a conversation: its last_seq after the event (what an ack moves delivered_seq to); otherwise 0
- *     recipients  user ids joined by commas; only in answers of /feed/poll, where Redis did not choose the channel
+ *     recipients  user ids joined by commas; only in answers of /feed/poll, where Redis did not choose the channel, and of
+ *                 w: who watches u<user> no longer, none for everybody; the frame is the last one they get
  *
  * The push daemon reads the header and never parses the frame.
  */
@@ -49,7 +50,7 @@ enum user_event_kind {
 };
 enum mark_kind { MARK_READ, MARK_DELIVERED };
 
-enum feed_kind { FEED_DURABLE = 'd', FEED_MARK = 'm', FEED_EPHEMERAL = 'e' };
+enum feed_kind { FEED_DURABLE = 'd', FEED_MARK = 'm', FEED_EPHEMERAL = 'e', FEED_UNWATCH = 'w' };
 
 struct feed_header {
 	enum feed_kind kind;
@@ -108,7 +109,8 @@ void frame_user_changed(struct buf *, const struct user_change *);
 
 /*
  * Rings the doorbell: one Lua call publishes the record to `u:<id>` of every recipient and, when it is durable, raises the
- * published position `pub:<stream><id>` (kept one hour), which peal-jobs compares with the log. 0, or UNAVAILABLE.
+ * published position `pub:<stream><id>` (kept one hour), which peal-jobs compares with the log. FEED_UNWATCH goes to `p:<id>`.
+ * 0, or UNAVAILABLE.
  */
 int feed_publish(struct redis *, struct arena *, const struct feed_header *, struct str frame, const int64_t *recipients,
                  size_t n);
