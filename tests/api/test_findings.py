@@ -2,6 +2,8 @@
 
 import pytest
 
+from peal import contract
+
 
 @pytest.mark.parametrize("route", ["/auth/logout", "/auth/refresh"])
 def test_a_refresh_token_is_not_empty(anonymous, route):
@@ -23,3 +25,12 @@ def test_sending_shows_no_receipt_of_whoever_keeps_them(pair):
     said = ann.say(conversation, "again")["seq"]
     seen = {p["user"]["id"]: p["receipt_seq"] for p in ben.conversation(conversation)["participants"]}
     assert seen[ann.id] < said and ann.conversation(conversation)["my"]["read_seq"] == said
+
+
+def test_every_answer_after_the_body_names_what_it_ignored():
+    """A 403 had the header and no document said so. What is answered before the body is read cannot have it."""
+    before_the_body = {413, 415, 502, 504}
+    for op in contract.rest().operations:
+        for status, reply in op.raw["responses"].items():
+            if op.body and int(status) not in before_the_body:
+                assert "Peal-Ignored" in reply["headers"], f"{op}: {status}"
