@@ -97,7 +97,7 @@ async def test_what_is_mine_reaches_my_other_devices_alone(stack):
 
 
 async def test_who_is_removed_hears_nothing_from_that_moment(stack):
-    """While others talk as fast as they can."""
+    """While others talk as fast as they can. Two who publish at once may come in the other order; clients hold what is early."""
     ann, ben, cat = (Person(stack, n) for n in ("ann", "ben", "cat"))
     before = 0
     for _ in range(5):
@@ -122,7 +122,7 @@ async def test_who_is_removed_hears_nothing_from_that_moment(stack):
                     break
         (removed,), = truth.rows(stack, "SELECT position FROM event WHERE conversation_id = %s AND kind = 11", int(group))
         positions = [f["seq"] + f["rev"] for f in heard if "seq" in f]
-        assert positions == list(range(3, 3 + len(positions))) and all(p < removed for p in positions), (removed, positions)
+        assert sorted(positions) == list(range(3, 3 + len(positions))) and all(p < removed for p in positions), (removed, positions)
         assert {f["type"] for f in heard} <= {"new_message"}
         before += len(positions)
     assert before, "nothing was said before the removal: this proves nothing"
