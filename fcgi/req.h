@@ -86,7 +86,7 @@ struct req {
 	int64_t me;
 	struct str session;
 	struct str attachment;
-	int64_t conversation, seq, user; /* from the path */
+	int64_t conversation, seq, user, scheduled; /* from the path */
 
 	/* from the handler */
 	struct json_report report; /* INVALID and BAD_JSON: where and why; ignored members otherwise */

@@ -36,6 +36,8 @@
 	X(messages_get) \
 	X(message_post) \
 	X(message_post_flat) \
+	X(scheduled_get) \
+	X(scheduled_delete) \
 	X(message_get) \
 	X(message_delete) \
 	X(message_read_post) \

@@ -52,14 +52,17 @@ CREATE FUNCTION scheduled_json(s scheduled_message) RETURNS jsonb LANGUAGE sql S
 		'forward_of', (s.message ->> 'forward_conversation') || '.' || (s.message ->> 'forward_seq'),
 		'mentions', coalesce(s.message -> 'mentions', '[]'), 'attachment_ids', coalesce(s.message -> 'attachments', '[]'),
 		'expires_in_seconds', s.message -> 'expires_in')
-		|| jsonb_build_object('location', NULL, 'poll', NULL, 'encrypted', NULL)
-		|| CASE WHEN s.message ? 'extra' THEN jsonb_build_object(k.word, s.message -> 'extra') ELSE '{}' END
+		|| jsonb_build_object('location', NULL, 'poll', NULL, 'call', NULL, 'encrypted', NULL)
+		|| CASE WHEN k.word = 'poll' THEN jsonb_build_object('poll', (s.message -> 'extra') - 'voters'
+		             || jsonb_build_object('options', jsonb_path_query_array(s.message, '$.extra.options[*].text')))
+		        WHEN s.message ? 'extra' THEN jsonb_build_object(k.word, s.message -> 'extra')
+		        ELSE '{}' END
 	FROM (SELECT (ARRAY['text', 'image', 'audio', 'video', 'file', 'location', 'poll', 'call', 'system', 'encrypted'])
 		[(s.message ->> 'kind')::integer] AS word) k
 $$;
 
 -- What message_send() will refuse unless something changes meanwhile is refused when it is scheduled already.
-CREATE FUNCTION scheduled_check(p_me bigint, p_conversation bigint, p_floor bigint, p_draft jsonb) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION scheduled_check(p_me bigint, p_conversation bigint, p_floor bigint, p_draft jsonb, p_send_at timestamptz) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
 	v_place bigint;
 BEGIN
@@ -67,6 +70,9 @@ BEGIN
 	AND (g.expires_at IS NULL OR g.expires_at > now());
 	IF NOT FOUND AND p_draft ? 'reply_seq' THEN
 		RAISE SQLSTATE 'PE400' USING MESSAGE = '/reply_to unknown This is not a message that you can see.';
+	END IF;
+	IF (p_draft #>> '{extra,closes_at}')::timestamptz <= p_send_at THEN
+		RAISE SQLSTATE 'PE400' USING MESSAGE = '/poll/closes_at range The poll would be closed when it is sent.';
 	END IF;
 	IF p_draft ? 'forward_seq' THEN
 		PERFORM message_copy(p_me, (p_draft ->> 'forward_conversation')::bigint, (p_draft ->> 'forward_seq')::bigint);
@@ -114,7 +120,7 @@ BEGIN
 	IF v_kind = 1 AND v_low <> v_high AND blocked(v_low, v_high) THEN
 		RAISE SQLSTATE 'PE4B1' USING MESSAGE = 'one of us blocks the other';
 	END IF;
-	PERFORM scheduled_check(p_me, p_conversation, v_floor, p_draft);
+	PERFORM scheduled_check(p_me, p_conversation, v_floor, p_draft, p_send_at);
 
 	PERFORM FROM users WHERE id = p_me FOR NO KEY UPDATE;
 	IF (SELECT count(*) FROM scheduled_message s WHERE s.user_id = p_me) >= p_most THEN
@@ -318,10 +324,10 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION attachment_hold(bigint, jsonb, smallint), attachment_unhold(bigint, jsonb),
-	scheduled_check(bigint, bigint, bigint, jsonb), message_schedule(bigint, bigint, text, bytea, jsonb, timestamptz, boolean, bigint), scheduled_remove(bigint, bigint), scheduled_send(bigint),
+	scheduled_check(bigint, bigint, bigint, jsonb, timestamptz), message_schedule(bigint, bigint, text, bytea, jsonb, timestamptz, boolean, bigint), scheduled_remove(bigint, bigint), scheduled_send(bigint),
 	scheduled_fail(bigint, text), message_strip(bigint[], bigint[]), message_expire(bigint, bigint), conversation_age(bigint, bigint),
 	keys_expire(bigint) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION attachment_hold(bigint, jsonb, smallint), attachment_unhold(bigint, jsonb),
-	scheduled_check(bigint, bigint, bigint, jsonb), message_schedule(bigint, bigint, text, bytea, jsonb, timestamptz, boolean, bigint), scheduled_remove(bigint, bigint), scheduled_send(bigint),
+	scheduled_check(bigint, bigint, bigint, jsonb, timestamptz), message_schedule(bigint, bigint, text, bytea, jsonb, timestamptz, boolean, bigint), scheduled_remove(bigint, bigint), scheduled_send(bigint),
 	scheduled_fail(bigint, text), message_strip(bigint[], bigint[]), message_expire(bigint, bigint), conversation_age(bigint, bigint),
 	keys_expire(bigint) TO peal;

@@ -31,7 +31,7 @@ SELECT throws_ok('SELECT pg_temp.plan(ann, ''k2'', ''x'', ''{}'', ''1 hour'', tr
 SELECT is((SELECT scheduled_json(s) - 'created_at' - 'send_at' FROM scheduled_message s), (SELECT jsonb_build_object('scheduled_id', o_scheduled_id::text,
 	'conversation_id', c.id::text, 'client_id', 'k1', 'failed_at', NULL, 'failure', NULL, 'message_type', 'text', 'content', 'later', 'reply_to', NULL,
 	'mentions', '[]'::jsonb, 'attachment_ids', '[]'::jsonb, 'forward_of', NULL, 'expires_in_seconds', NULL, 'location', NULL, 'poll', NULL,
-	'encrypted', NULL) FROM s1, c), 'what is shown of it');
+	'call', NULL, 'encrypted', NULL) FROM s1, c), 'what is shown of it');
 SELECT matches((SELECT scheduled_json(s) ->> 'send_at' FROM scheduled_message s), '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$', 'times are those of the contract');
 INSERT INTO block (user_id, blocked_id) SELECT ben, ann FROM t;
 SELECT throws_ok('SELECT pg_temp.plan(ann, ''k2'', ''x'') FROM t', 'PE4B1', NULL, 'blocked');

@@ -1,6 +1,7 @@
 """The authorization matrix: tests/api/matrix.yaml, run over HTTP and over the socket."""
 
 import asyncio
+import datetime
 import pathlib
 
 import pytest
@@ -15,7 +16,7 @@ UNKNOWN = ("anonymous", "malformed", "forged", "expired")
 KNOWN = ("stranger", "ex_member", "blocked", "peer", "me", "member", "admin", "owner")
 CALLERS = set(UNKNOWN + KNOWN)
 PLACES = ("{ours}", "{group}", "{apart}", "{theirs}")
-FOREIGN = ("{theirs}", "{hidden}", "{stranger}", "{nobody}", "{other}", "{no_attachment}")   # names of what is another's, or nothing
+FOREIGN = ("{theirs}", "{hidden}", "{stranger}", "{nobody}", "{other}", "{planned}", "{no_attachment}")   # names of what is another's, or nothing
 DUE = {("sendMessage", "{apart}"), ("sendMessageTo", "{apart}"), ("sendMessage", "mentions.user_id"), ("sendMessageTo", "mentions.user_id")}
 ROWS = [(op, i, row) for op, rows in MATRIX.items() for i, row in enumerate(rows)]
 IDS = [f"{op}-{i}" for op, i, _ in ROWS]
@@ -50,6 +51,9 @@ class World:
         self.names["theirs"] = x.start(self.people["why"])
         x.say(self.names["theirs"], "theirs", client_id="their-key")
         self.names["hidden"] = x.start(self.people["peer"])
+        tomorrow = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=1)).isoformat()
+        self.names["planned"] = x.rest.post(f"/conversations/{self.names['theirs']}/messages", {
+            "client_id": "planned", "message_type": "text", "content": "tomorrow", "send_at": tomorrow}, expect=201)["scheduled_id"]
         self.names |= {"mine": self._upload("me"), "used": self._upload("me"), "other": self._upload("ex"), "in_group": self._upload("owner")}
         me.rest.post(f"/conversations/{self.names['ours']}/messages",
                      {"client_id": "picture", "message_type": "image", "attachment_ids": [self.names["used"]]}, expect=201)
