@@ -8,7 +8,7 @@ struct started {
 	bool created;
 };
 
-/* My other devices learn of it; the other person does not, before the first message. */
+/* My other devices learn of it; the other person does not, before the first message or before starting it too. */
 static void
 announce(struct req *req, void *arg)
 {
@@ -26,7 +26,7 @@ conversation_start_post(struct req *req)
 	r = conversation_start_direct(req->db, req->arena, req->me, req->user, &s->conversation, &s->created, &s->advance);
 	if (r)
 		return trace(r);
-	if (s->created)
+	if (s->advance.at)
 		req_after_commit(req, announce, s);
 	return reply_conversation(req, s->created ? 201 : 200, &s->conversation);
 }

@@ -8,14 +8,19 @@
 
 /* clang-format off */
 static const struct stmt start_direct = {
-	.name = "conversation_start_direct", .params = "ii", .results = "ibiiNt", .writes = true,
+	.name = "conversation_start_direct", .params = "ii", .results = "ibNiNiNt", .writes = true,
 	.text = "SELECT o_conversation_id, o_created, o_seq, o_rev, o_at FROM conversation_start_direct($1, $2)",
 };
-/* $3: also when it is hidden from me */
 static const struct stmt get = {
-	.name = "conversation_get", .params = "iib", .results = CONVERSATION_RESULTS,
-	.text = "SELECT " CONVERSATION_COLUMNS " FROM " MINE("AND m.conversation_id = $2 AND (NOT m.hidden OR "
-	        "$3)") CONVERSATION_JOINS,
+	.name = "conversation_get", .params = "ii", .results = CONVERSATION_RESULTS,
+	.text = "SELECT " CONVERSATION_COLUMNS " FROM " MINE("AND m.conversation_id = $2 AND NOT m.hidden") CONVERSATION_JOINS,
+};
+/* $2: as each of these sees it, also where it is hidden from them */
+static const struct stmt get_for = {
+	.name = "conversation_get_for", .params = "iI", .results = "i" CONVERSATION_RESULTS,
+	.text = "SELECT c.user_id, " CONVERSATION_COLUMNS " FROM (SELECT m.*, v.*, first_visible(v.history_all, v.first_seq, "
+	        "m.joined_seq) AS floor FROM member m JOIN conversation v ON v.id = m.conversation_id "
+	        "WHERE m.conversation_id = $1 AND m.user_id = ANY ($2)) c " CONVERSATION_JOINS "ORDER BY c.user_id",
 };
 static const struct stmt participants = {
 	.name = "conversation_participants", .params = "ii", .results = MEMBER_RESULTS,
@@ -53,82 +58,81 @@ static const struct stmt unread = {
 };
 /* clang-format on */
 
-const struct stmt *const conversation_statements[] = { &start_direct,   &get,    &participants, &list, &read,
+const struct stmt *const conversation_statements[] = { &start_direct, &get, &get_for, &participants, &list, &read,
 	                                               &typing_hearers, &unread, NULL };
-
-static int
-get_one(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, bool hidden, struct conversation *ret)
-{
-	struct rows *rows;
-	int r = db_run(db, arena, &get, ARGS(A_INT(me), A_INT(conversation_id), A_INT(hidden)), &rows);
-
-	if (r)
-		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
-	read_conversation(rows, 0, 0, ret);
-	return 0;
-}
 
 int
 conversation_start_direct(struct db *db, struct arena *arena, int64_t me, int64_t peer, struct conversation *ret,
                           bool *ret_created, struct advance *ret_advance)
 {
 	struct rows *rows;
-	int64_t *hearer;
 	int r = db_run(db, arena, &start_direct, ARGS(A_INT(me), A_INT(peer)), &rows);
 
 	if (r)
 		return trace(r);
-	r = conversation_get(db, arena, me, rows_int(rows, 0, 0), ret);
-	if (r)
-		return trace(r);
 	*ret_created = rows_int(rows, 0, 1);
-	if (*ret_created) {
-		hearer = arena_new_of(arena, int64_t);
-		*hearer = me;
-		*ret_advance = (struct advance){
-			.seq = rows_int(rows, 0, 2),
-			.rev = rows_int(rows, 0, 3),
-			.at = rows_int(rows, 0, 4),
-			.hearers = { hearer, 1 },
-		};
-	}
-	return 0;
+	*ret_advance = (struct advance){
+		.seq = rows_int(rows, 0, 2), .rev = rows_int(rows, 0, 3), .at = rows_int(rows, 0, 4)
+	};
+	return conversation_get(db, arena, me, rows_int(rows, 0, 0), ret);
 }
 
-/* The conversation with the first of its participants, all of them in a direct one. */
+/* The first of its participants, all of them in a direct one. */
 static int
-get_whole(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, bool hidden, struct conversation *ret)
+first_members(struct db *db, struct arena *arena, int64_t conversation_id, const struct member **ret, size_t *ret_n)
 {
-	struct rows *rows;
 	struct member *members;
-	int r = get_one(db, arena, me, conversation_id, hidden, ret);
+	struct rows *rows;
+	int r = db_run(db, arena, &participants, ARGS(A_INT(conversation_id), A_INT(PARTICIPANTS_MAX)), &rows);
 
-	if (r)
-		return trace(r);
-	r = db_run(db, arena, &participants, ARGS(A_INT(conversation_id), A_INT(PARTICIPANTS_MAX)), &rows);
 	if (r)
 		return trace(r);
 	members = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*members));
 	for (size_t i = 0; i < rows_n(rows); i++)
 		read_member(rows, i, 0, &members[i]);
-	ret->participants = members;
-	ret->participants_n = rows_n(rows);
+	*ret = members;
+	*ret_n = rows_n(rows);
 	return 0;
 }
 
 int
 conversation_get(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, struct conversation *ret)
 {
-	return get_whole(db, arena, me, conversation_id, false, ret);
+	struct rows *rows;
+	int r = db_run(db, arena, &get, ARGS(A_INT(me), A_INT(conversation_id)), &rows);
+
+	if (r)
+		return trace(r);
+	if (!rows_n(rows))
+		return NOT_FOUND;
+	read_conversation(rows, 0, 0, ret);
+	return first_members(db, arena, conversation_id, &ret->participants, &ret->participants_n);
 }
 
 int
-conversation_get_for_event(struct db *db, struct arena *arena, int64_t viewer, int64_t conversation_id,
-                           struct conversation *ret)
+conversation_get_for(struct db *db, struct arena *arena, int64_t conversation_id, const int64_t *viewers, size_t n,
+                     struct viewed **ret, size_t *ret_n)
 {
-	return get_whole(db, arena, viewer, conversation_id, true, ret);
+	const struct member *members;
+	struct viewed *viewed;
+	struct rows *rows;
+	size_t members_n;
+	int r = db_run(db, arena, &get_for, ARGS(A_INT(conversation_id), A_IDS(viewers, n)), &rows);
+
+	if (!r)
+		r = first_members(db, arena, conversation_id, &members, &members_n);
+	if (r)
+		return trace(r);
+	viewed = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*viewed));
+	for (size_t i = 0; i < rows_n(rows); i++) {
+		viewed[i].viewer = rows_int(rows, i, 0);
+		read_conversation(rows, i, 1, &viewed[i].conversation);
+		viewed[i].conversation.participants = members;
+		viewed[i].conversation.participants_n = members_n;
+	}
+	*ret = viewed;
+	*ret_n = rows_n(rows);
+	return 0;
 }
 
 static struct conversation_cursor

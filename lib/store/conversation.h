@@ -19,16 +19,20 @@ struct advance {
 	struct hearers hearers;
 };
 
-/* Starts or finds the direct conversation of two people (or of one with oneself). NOT_FOUND: no such person.
- * *ret_created tells which; when created, `advance` is its conversation_created event, heard by `me` only (it is
- * hidden from the peer until the first message). */
+/* Starts or finds the direct conversation of two people (or of one with oneself). NOT_FOUND: no such person. It is hidden
+ * from the peer until the first message, or until they start it too. *ret_created: it is new. *ret_advance.at 0: no event. */
 int conversation_start_direct(struct db *, struct arena *, int64_t me, int64_t peer, struct conversation *ret,
                               bool *ret_created, struct advance *ret_advance);
 int conversation_get(struct db *, struct arena *, int64_t me, int64_t conversation_id,
                      struct conversation *ret); /* with participants */
-/* The same as `viewer` sees it, for conversation_created events; also of a hidden one. */
-int conversation_get_for_event(struct db *, struct arena *, int64_t viewer, int64_t conversation_id,
-                               struct conversation *ret);
+/* The same as each of several people sees it, for conversation_created events; also where it is hidden from them. Two
+ * statements, however many people. Whoever is not a member is left out. */
+struct viewed {
+	int64_t viewer;
+	struct conversation conversation;
+};
+int conversation_get_for(struct db *, struct arena *, int64_t conversation_id, const int64_t *viewers, size_t n,
+                         struct viewed **ret, size_t *ret_n);
 
 /* A place in the list: pinned first, then newest activity, then id. Zeroed: the beginning. */
 struct conversation_cursor {

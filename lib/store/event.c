@@ -1,5 +1,6 @@
 /*
- * event -- what a socket needs when it comes: where it was, the heads, the plan of its replay; and marks, in batches.
+ * event -- what a socket needs when it comes: where it was, the heads, the plan of its replay; the same without a socket; and
+ * marks, in batches.
  */
 #include <stdlib.h>
 
@@ -10,6 +11,9 @@
 #include "read.h"
 
 /* clang-format off */
+/* Nothing from before the conversation began for me is mine to hear: a place, or null, moved up to there. */
+#define SINCE_JOINING(place, c) \
+	"CASE WHEN " place " < " c ".joined_position - 1 THEN " c ".joined_position - 1 ELSE " place " END"
 /*
  * $3: the client's horizon. The last column is the number of my own stream that it proves: everything up to the last
  * event whose transaction is below the horizon (docs/architecture.md), or, when that is no longer kept, up to the
@@ -28,13 +32,13 @@ static const struct stmt state = {
 };
 /*
  * $2: horizon, $3: fresh, $4..$6: cursors, $7: who gets marks. Per conversation: `start`, the position up to which
- * the client has everything, from its cursor, or proven by the horizon; `seen`, the seq that goes with it; `gap`:
- * the log no longer reaches back to it. A conversation is left out when neither an event nor a mark in it can be
- * younger than the horizon.
+ * the client has everything, from its cursor, or proven by the horizon, or because it was not a member before; `seen`,
+ * the seq that goes with it; `gap`: the log no longer reaches back to it. A conversation is left out when neither an
+ * event nor a mark in it can be younger than the horizon.
  */
 static const struct stmt heads = {
-	.name = "event_heads", .params = "iibIIIi", .results = "iiiiiiNiNiNibNININI",
-	.text = "SELECT c.id, c.last_seq, c.last_rev, c.floor, c.read_seq, c.delivered_seq, un.unread, "
+	.name = "event_heads", .params = "iibIIIi", .results = "iiiiii" "NiNiNiNiNi" "bNININI",
+	.text = "SELECT c.id, c.last_seq, c.last_rev, c.floor, c.read_seq, c.delivered_seq, c.unread_from, un.unread, un.mentions, "
 	        " coalesce(f.start, w.first - 1), f.seen, NOT $3 AND f.start IS NOT NULL AND f.start < c.last_seq + "
 	        "c.last_rev AND "
 	        " coalesce(w.first > f.start + 1, true), k.users, k.receipts, k.delivereds "
@@ -48,7 +52,8 @@ static const struct stmt heads = {
 	        "WHEN c.moved THEN b.position "
 	        " ELSE c.last_seq + c.last_rev END AS start, CASE WHEN $3 THEN NULL WHEN c.cursor IS NOT NULL THEN "
 	        "c.cursor_seq "
-	        " WHEN c.moved THEN b.seq ELSE c.last_seq END AS seen) f "
+	        " WHEN c.moved THEN b.seq ELSE c.last_seq END AS seen) p "
+	        "CROSS JOIN LATERAL (SELECT " SINCE_JOINING("p.start", "c") " AS start, p.seen) f "
 	        "LEFT JOIN LATERAL (SELECT e.position AS first FROM event e WHERE NOT $3 AND e.conversation_id = c.id "
 	        " AND (f.start IS NULL OR f.start < c.last_seq + c.last_rev) ORDER BY e.position LIMIT 1) w ON true "
 	        "LEFT JOIN LATERAL (SELECT array_agg(o.user_id ORDER BY o.user_id) AS users, array_agg(o.receipt_seq "
@@ -61,10 +66,24 @@ static const struct stmt heads = {
 	        "o.mark_xid >= $2::text::xid8)) "
 	        "ORDER BY c.updated_at DESC, c.id DESC",
 };
+/* Not mine any more: of the client's cursors ($2), and of what my own stream says after $3. */
 static const struct stmt removed = {
-	.name = "event_removed", .params = "iI", .results = "i",
-	.text = "SELECT q.id FROM unnest($2) AS q (id) WHERE NOT EXISTS (SELECT FROM member m "
+	.name = "event_removed", .params = "iIi", .results = "i",
+	.text = "SELECT q.id FROM (SELECT unnest($2) UNION SELECT e.conversation_id FROM user_event e WHERE e.user_id = $1 "
+	        " AND e.user_rev > $3 AND e.kind = 9) AS q (id) WHERE NOT EXISTS (SELECT FROM member m "
 	        "WHERE m.user_id = $1 AND m.conversation_id = q.id AND NOT m.hidden) ORDER BY q.id",
+};
+/*
+ * The next part of a round of /sync, in the order of ids. $2: the horizon it began from, $3: the conversation it has come to,
+ * $4: how far in that one, $5: how many.
+ */
+static const struct stmt sync_next = {
+	.name = "event_sync_next", .params = "iiiii", .results = "iNi",
+	.text = "SELECT c.id, greatest(" SINCE_JOINING("b.position", "c") ", CASE WHEN c.id = $3 THEN $4 END) "
+	        "FROM " MINE("AND NOT m.hidden AND m.conversation_id >= $3 AND v.last_xid >= $2::text::xid8 "
+	                     "ORDER BY m.conversation_id LIMIT $5")
+	        "LEFT JOIN LATERAL (SELECT e.position FROM event e WHERE e.conversation_id = c.id AND e.xid < $2::text::xid8 "
+	        " ORDER BY e.position DESC LIMIT 1) b ON true ORDER BY c.id",
 };
 static const struct stmt acks = {
 	.name = "event_acks", .params = "IIIi", .results = "iiitNI", .writes = true,
@@ -79,6 +98,7 @@ static const struct stmt seen = {
 const struct stmt *const event_statements[] = { &state,
 	                                        &heads,
 	                                        &removed,
+	                                        &sync_next,
 	                                        &acks,
 	                                        &seen,
 	                                        &event_replay_statement,
@@ -109,7 +129,9 @@ enum {
 	H_FIRST,
 	H_READ,
 	H_DELIVERED,
+	H_UNREAD_FROM,
 	H_UNREAD,
+	H_MENTIONS,
 	H_START,
 	H_SEEN,
 	H_GAP,
@@ -118,13 +140,12 @@ enum {
 	H_DELIVEREDS
 };
 
+/* Who is asking, and whether the log still reaches back to where they were. */
 static int
-read_state(struct opening *o, struct str session_id, struct str since)
+read_state(struct opening *o, struct str session_id, const struct log_place *place)
 {
-	struct log_place place = { 0 };
-	bool given = str_present(since) && log_place_read(o->arena, since, &place) && !place.within;
 	struct rows *rows;
-	int r = db_run(o->db, o->arena, &state, ARGS(A_STR(session_id), A_INT(o->user_id), A_INT(place.xid)), &rows);
+	int r = db_run(o->db, o->arena, &state, ARGS(A_STR(session_id), A_INT(o->user_id), A_INT(place->xid)), &rows);
 
 	if (r)
 		return r == INVALID ? UNAUTHENTICATED : trace(r);
@@ -134,8 +155,8 @@ read_state(struct opening *o, struct str session_id, struct str since)
 	o->horizon = rows_int(rows, 0, 1);
 	o->last_user_rev = rows_int(rows, 0, 3);
 	o->user_start = rows_int(rows, 0, 4);
-	o->fresh = !given || !str_eq(place.epoch, o->epoch) || place.xid < rows_int(rows, 0, 2) || place.xid > o->horizon;
-	o->xid = o->fresh ? 0 : place.xid;
+	o->fresh = !str_eq(place->epoch, o->epoch) || place->xid < rows_int(rows, 0, 2) || place->xid > o->horizon;
+	o->xid = o->fresh ? 0 : place->xid;
 	return 0;
 }
 
@@ -230,7 +251,12 @@ write_head(const struct opening *o, struct json_out *w, size_t row)
 	json_int(w, "first_seq", rows_int(o->heads, row, H_FIRST));
 	json_int(w, "read_seq", rows_int(o->heads, row, H_READ));
 	json_int(w, "delivered_seq", proven > delivered ? proven : delivered);
+	if (rows_null(o->heads, row, H_UNREAD_FROM))
+		json_put_null(w, "unread_from");
+	else
+		json_int(w, "unread_from", rows_int(o->heads, row, H_UNREAD_FROM));
 	json_int(w, "unread_count", rows_int(o->heads, row, H_UNREAD));
+	json_int(w, "mention_count", rows_int(o->heads, row, H_MENTIONS));
 	write_marks(o, w, row);
 	json_close(w);
 }
@@ -242,8 +268,9 @@ write_removed(const struct opening *o, struct json_out *w)
 	int r;
 
 	json_open_array(w, "removed");
-	if (!o->fresh && o->cursors) {
-		r = db_run(o->db, o->arena, &removed, ARGS(A_INT(o->user_id), A_IDS(o->cursor_ids, o->cursors)), &rows);
+	if (!o->fresh) {
+		r = db_run(o->db, o->arena, &removed,
+		           ARGS(A_INT(o->user_id), A_IDS(o->cursor_ids, o->cursors), A_INT(o->user_start)), &rows);
 		if (r)
 			return trace(r);
 		for (size_t i = 0; i < rows_n(rows); i++)
@@ -254,14 +281,15 @@ write_removed(const struct opening *o, struct json_out *w)
 }
 
 static int
-write_heads(const struct opening *o, struct buf *out)
+write_heads(const struct opening *o, const char *type, struct buf *out)
 {
 	struct json_out w;
 	int r;
 
 	json_begin(&w, out);
 	json_open_object(&w, NULL);
-	json_cstr(&w, "type", "heads");
+	if (type)
+		json_cstr(&w, "type", type);
 	json_open_array(&w, "conversations");
 	for (size_t i = 0; i < rows_n(o->heads); i++)
 		write_head(o, &w, i);
@@ -278,7 +306,7 @@ write_heads(const struct opening *o, struct buf *out)
 }
 
 static int
-move_delivered(struct opening *o, struct event_open *ret)
+move_delivered(struct opening *o, struct mark_moved **ret, size_t *ret_n)
 {
 	struct ack_in *in = arena_alloc_array(o->arena, rows_n(o->heads) + 1, sizeof(*in));
 	size_t n = 0;
@@ -287,7 +315,7 @@ move_delivered(struct opening *o, struct event_open *ret)
 		if (rows_int(o->heads, i, H_SEEN) > rows_int(o->heads, i, H_DELIVERED))
 			in[n++] = (struct ack_in){ o->user_id, rows_int(o->heads, i, H_ID), rows_int(o->heads, i, H_SEEN) };
 	}
-	return n ? event_acks(o->db, o->arena, in, n, o->marks_max, &ret->moved, &ret->moved_n) : 0;
+	return n ? event_acks(o->db, o->arena, in, n, o->marks_max, ret, ret_n) : 0;
 }
 
 static void
@@ -306,36 +334,177 @@ take_cursors(struct opening *o, const struct cursor_in *cursors, size_t n)
 	o->cursor_revs = columns + 2 * n;
 }
 
+/* The heads: of everything when that is how it must be. */
+static int
+open_heads(struct opening *o, const char *type, struct str *ret, struct mark_moved **ret_moved, size_t *ret_moved_n)
+{
+	struct buf *out = arena_buf(o->arena);
+	int r = read_heads(o);
+
+	if (!r && unprovable(o)) {
+		o->fresh = true;
+		o->xid = 0;
+		r = read_heads(o);
+	}
+	if (!r)
+		r = move_delivered(o, ret_moved, ret_moved_n);
+	if (!r)
+		r = write_heads(o, type, out);
+	if (r)
+		return trace(r);
+	*ret = buf_view(out);
+	return 0;
+}
+
 int
 event_open(struct db *db, struct arena *arena, const struct conf *conf, int64_t user_id, struct str session_id,
            struct str since, const struct cursor_in *cursors, size_t n, struct event_open *ret)
 {
 	struct opening o = { .db = db, .arena = arena, .user_id = user_id, .marks_max = conf->marks_max_members };
 	struct event_open result = { 0 };
-	struct buf *out = arena_buf(arena);
+	struct log_place place = { 0 };
 	int r;
 
+	if (!str_present(since) || !log_place_read(arena, since, &place) || place.within)
+		place = (struct log_place){ 0 };
 	take_cursors(&o, cursors, n);
-	r = read_state(&o, session_id, since);
+	r = read_state(&o, session_id, &place);
 	if (!r)
-		r = read_heads(&o);
-	if (!r && unprovable(&o)) {
-		o.fresh = true;
-		o.xid = 0;
-		r = read_heads(&o);
-	}
-	if (!r)
-		r = move_delivered(&o, &result);
-	if (r)
-		return trace(r);
-
-	r = write_heads(&o, out);
+		r = open_heads(&o, "heads", &result.heads, &result.moved, &result.moved_n);
 	if (r)
 		return trace(r);
 	result.fresh = o.fresh;
 	result.since = log_place_write(arena, &(struct log_place){ .epoch = o.epoch, .xid = o.horizon });
 	result.plan = plan_of(&o);
-	result.heads = buf_view(out);
+	*ret = result;
+	return 0;
+}
+
+/* ---- the same without a socket ---- */
+
+struct round {
+	struct opening *o;
+	struct sync_place at;
+	struct buf *out;
+	size_t most, most_bytes, events;
+	bool full; /* the page ends within the round, at `at` */
+};
+
+/* Where a replay stopped: the first entry of what is left of its plan. */
+static void
+stopped_at(struct round *d, struct str rest)
+{
+	struct str entry = str_cut(&rest, ','), who;
+
+	who = str_cut(&entry, ':');
+	d->at.user = !str_id(who, &d->at.conversation);
+	(void)str_int64(entry, &d->at.position);
+	d->full = true;
+}
+
+static int
+hand_out(struct round *d, struct str plan)
+{
+	struct str rest;
+	size_t n;
+	int r = event_replay(d->o->db, d->o->arena, d->o->user_id, plan, d->most - d->events, d->most_bytes, d->out, &n, &rest);
+
+	if (r)
+		return trace(r);
+	d->events += n;
+	if (rest.n)
+		stopped_at(d, rest);
+	return 0;
+}
+
+/* Some more conversations, in the order of their ids; past the last of them it is my own stream's turn. */
+static int
+hand_out_conversations(struct round *d)
+{
+	struct opening *o = d->o;
+	struct buf *plan = arena_buf(o->arena);
+	struct rows *rows;
+	size_t asked = d->most - d->events;
+	int r = db_run(o->db, o->arena, &sync_next,
+	               ARGS(A_INT(o->user_id), A_INT(d->at.from), A_INT(d->at.conversation), A_INT(d->at.position),
+	                    A_INT((int64_t)asked)),
+	               &rows);
+
+	if (r)
+		return trace(r);
+	for (size_t i = 0; i < rows_n(rows); i++)
+		buf_printf(plan, "%s%lld:%lld", i ? "," : "", (long long)rows_int(rows, i, 0), (long long)rows_int(rows, i, 1));
+	r = hand_out(d, buf_view(plan));
+	if (r || d->full)
+		return r;
+	d->at.position = 0;
+	d->at.user = rows_n(rows) < asked;
+	if (!d->at.user)
+		d->at.conversation = rows_int(rows, asked - 1, 0) + 1;
+	return 0;
+}
+
+static int
+hand_out_round(struct round *d)
+{
+	int64_t from;
+	int r = 0;
+
+	while (!r && !d->full && !d->at.user) {
+		d->full = d->events >= d->most;
+		if (!d->full)
+			r = hand_out_conversations(d);
+	}
+	if (r || d->full)
+		return r;
+	d->full = d->events >= d->most;
+	from = d->at.position > d->o->user_start ? d->at.position : d->o->user_start;
+	return d->full ? 0 : hand_out(d, arena_printf(d->o->arena, "u:%lld", (long long)from));
+}
+
+/* A round goes on where the token says; one begins with the heads of what changed. */
+static int
+begin_round(struct opening *o, struct str session_id, struct str since, struct sync_place *ret_at, struct event_sync *ret)
+{
+	struct log_place place = { 0 };
+	struct sync_place at = { 0 };
+	bool within = str_present(since) && sync_place_read(o->arena, since, &at);
+	int r;
+
+	if (within)
+		place = (struct log_place){ .epoch = at.epoch, .xid = at.from };
+	else if (str_present(since) && (!log_place_read(o->arena, since, &place) || place.within))
+		return INVALID;
+	r = read_state(o, session_id, &place);
+	if (!r && (!within || o->fresh)) {
+		r = open_heads(o, NULL, &ret->heads, &ret->moved, &ret->moved_n);
+		at = (struct sync_place){ .epoch = o->epoch, .xid = o->horizon, .from = place.xid, .conversation = 1 };
+	}
+	if (r)
+		return trace(r);
+	ret->fresh = o->fresh;
+	*ret_at = at;
+	return 0;
+}
+
+int
+event_sync(struct db *db, struct arena *arena, const struct conf *conf, int64_t user_id, struct str session_id,
+           struct str since, size_t most, size_t most_bytes, struct buf *out, struct event_sync *ret)
+{
+	struct opening o = { .db = db, .arena = arena, .user_id = user_id, .marks_max = conf->marks_max_members };
+	struct round d = { .o = &o, .out = out, .most = most, .most_bytes = most_bytes };
+	struct event_sync result = { 0 };
+	int r;
+
+	take_cursors(&o, NULL, 0);
+	r = begin_round(&o, session_id, since, &d.at, &result);
+	if (!r && !result.fresh)
+		r = hand_out_round(&d);
+	if (r)
+		return trace(r);
+	result.more = d.full;
+	result.since = d.full ? sync_place_write(arena, &d.at)
+	                      : log_place_write(arena, &(struct log_place){ .epoch = d.at.epoch, .xid = d.at.xid });
 	*ret = result;
 	return 0;
 }

@@ -32,6 +32,18 @@ struct event_open {
 int event_open(struct db *, struct arena *, const struct conf *, int64_t user_id, struct str session_id, struct str since,
                const struct cursor_in *, size_t n, struct event_open *ret);
 
+struct event_sync {
+	bool fresh, more;
+	struct str since;         /* where the next call goes on; while `more`, good for nothing else */
+	struct str heads;         /* {conversations, removed, user}, ready JSON; absent in the middle of a round */
+	struct mark_moved *moved; /* as in event_open */
+	size_t moved_n;
+};
+/* Heads and events of one person, page by page, records appended to `out`: about `most`, of about `most_bytes`. INVALID:
+ * `since` is not a place. UNAUTHENTICATED as in event_open. docs/architecture.md has why a page misses nothing. */
+int event_sync(struct db *, struct arena *, const struct conf *, int64_t user_id, struct str session_id, struct str since,
+               size_t most, size_t most_bytes, struct buf *out, struct event_sync *ret);
+
 /* The next page of a plan: records appended to `out` (at most `most` events or about `most_bytes`), the rest of the
  * plan in *ret_plan ("" at the end). */
 int event_replay(struct db *, struct arena *, int64_t user_id, struct str plan, size_t most, size_t most_bytes,

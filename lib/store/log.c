@@ -12,28 +12,30 @@
 /* clang-format off */
 /*
  * Of a row e of the log: what it is about, as that is now (conversation v, message g, member t), and who hears it (h). Members
- * hear what happened since they came: `created` are those whose membership begins with this event, `skip` those who may not
- * see its target, and get its numbers only. opens: it is what shows a direct conversation to the other person.
+ * hear what happened since they came: `created` are those for whom the conversation begins with this event, `skip` those who
+ * may not see its target, and get its numbers only. The first message, which shows a direct conversation to the other person,
+ * is heard as well; any other event is not when it is the one by which somebody comes.
  */
 #define EVENT_COLUMNS                                                                                         \
 	"e.conversation_id, e.position, e.seq, e.rev, e.kind, e.at, e.xid::text::bigint, e.actor_id, e.target_user, e.detail, " \
-	"h.see, h.skip, h.created, v.kind = 1 AND e.kind = 1 AND v.first_seq = 1 AND NOT EXISTS (SELECT FROM message b "  \
-	" WHERE b.conversation_id = v.id AND b.seq < e.target_seq AND b.kind <> 9), "                             \
+	"h.see, h.skip, h.created, "                                                                             \
 	"v.kind, v.name, v.avatar_id, v.history_all, v.ttl_seconds, v.retention_days, v.slow_mode_seconds, "       \
 	"v.participant_count, v.first_seq, v.updated_at, t.role, t.receipt_seq, t.delivered_seq, " USER_COLUMNS("u") ", " \
 	"coalesce((g.extra ->> 'anonymous')::boolean, true), " MESSAGE_COLUMNS
-#define EVENT_RESULTS "iiiihtiiNiNs" "NINININb" "hNsNsbNnNnNnnit" "NhNiNi" USER_RESULTS "Nb" MESSAGE_RESULTS
+#define EVENT_RESULTS "iiiihtiiNiNs" "NININI" "hNsNsbNnNnNnnit" "NhNiNi" USER_RESULTS "Nb" MESSAGE_RESULTS
 #define EVENT_JOINS(who)                                                                                      \
 	" JOIN conversation v ON v.id = e.conversation_id "                                                     \
 	"LEFT JOIN message g ON g.conversation_id = e.conversation_id AND g.seq = e.target_seq "                \
 	MESSAGE_PARENT("v.first_seq") MESSAGE_MARKS                                                             \
 	"LEFT JOIN member t ON t.user_id = e.target_user AND t.conversation_id = e.conversation_id "            \
 	"LEFT JOIN users u ON u.id = t.user_id "                                                                \
-	"CROSS JOIN LATERAL (SELECT array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE o.sees AND NOT o.begins) AS see, " \
-	" array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE NOT o.sees AND NOT o.begins) AS skip, "         \
-	" array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE o.begins) AS created "                          \
-	" FROM (SELECT m.user_id, e.kind = 2 OR m.joined_position = e.position AS begins, e.target_seq IS NULL OR "  \
-	"  coalesce(g.seq >= first_visible(v.history_all, v.first_seq, m.joined_seq) AND " SHOWN("g", "m") ", false) AS sees " \
+	"CROSS JOIN LATERAL (SELECT "                                                                           \
+	" array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE o.sees AND (NOT o.begins OR e.kind = 1)) AS see, "   \
+	" array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE NOT o.sees AND (NOT o.begins OR e.kind = 1)) AS skip, " \
+	" array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE o.begins) AS created FROM "                     \
+	" (SELECT m.user_id, m.joined_position = e.position OR (e.kind = 2 AND e.position = 1) AS begins, "     \
+	"  CASE WHEN e.target_seq IS NULL THEN e.kind <> 2 "                                                     \
+	"  ELSE coalesce(g.seq >= first_visible(v.history_all, v.first_seq, m.joined_seq) AND " SHOWN("g", "m") ", false) END AS sees " \
 	"  FROM member m WHERE m.conversation_id = v.id AND NOT m.hidden AND m.joined_position <= e.position" who ") o) h "
 
 /* $1 conversation, $2 position, $3 first transaction, $4 how many */
@@ -105,7 +107,6 @@ enum {
 	E_SEE,
 	E_SKIP,
 	E_CREATED,
-	E_OPENS,
 	E_GROUP,
 	E_NAME,
 	E_AVATAR,
@@ -177,6 +178,37 @@ log_place_read(struct arena *arena, struct str text, struct log_place *ret)
 	if (!at.epoch.n || !str_present(rest))
 		return false;
 	if (!str_id(str_cut(&rest, '.'), &at.xid) || (str_present(rest) && !str_id(rest, &at.within)))
+		return false;
+	*ret = at;
+	return true;
+}
+
+struct str
+sync_place_write(struct arena *arena, const struct sync_place *at)
+{
+	struct str who = at->user ? STR("u") : arena_printf(arena, "%lld", (long long)at->conversation);
+	struct str text = arena_printf(arena, "%.*s.%lld.%lld.%.*s.%lld", STR_ARG(at->epoch), (long long)at->xid,
+	                               (long long)at->from, STR_ARG(who), (long long)at->position);
+
+	return base64url(arena, text.p, text.n);
+}
+
+bool
+sync_place_read(struct arena *arena, struct str text, struct sync_place *ret)
+{
+	struct sync_place at = { 0 };
+	struct str rest, who;
+
+	if (text.n > 256 || !base64url_decode(arena, text, &rest))
+		return false;
+	at.epoch = str_cut(&rest, '.');
+	if (!at.epoch.n || !str_present(rest) || !str_id(str_cut(&rest, '.'), &at.xid) || !str_present(rest) ||
+	    !str_id(str_cut(&rest, '.'), &at.from) || !str_present(rest))
+		return false;
+	who = str_cut(&rest, '.');
+	at.user = str_eq(who, STR("u"));
+	if ((!at.user && !str_id(who, &at.conversation)) || !str_present(rest) || !str_int64(rest, &at.position) ||
+	    at.position < 0)
 		return false;
 	*ret = at;
 	return true;
@@ -347,30 +379,25 @@ hand_out(struct hearing *a, const struct feed_header *h, const int64_t *ids, siz
 	return n ? a->sink(a->arg, h, buf_view(a->frame), ids, n) : 0;
 }
 
-/* conversation_created is made per recipient. */
+/* conversation_created is made per recipient. Whoever left meanwhile is not among them. */
 static int
-hear_created(struct hearing *a, const struct event_place *at, const int64_t *ids, size_t n, int64_t but)
+hear_created(struct hearing *a, const struct event_place *at, const int64_t *ids, size_t n)
 {
-	const struct feed_header h = { FEED_DURABLE, 'c', at->conversation_id, at->seq + at->rev, at->seq, STR_NONE, STR_NONE };
+	const struct feed_header h = {
+		FEED_DURABLE, 'c', at->conversation_id, at->seq + at->rev, at->seq, STR_NONE, STR_NONE
+	};
+	struct viewed *viewed;
+	int r;
 
-	for (size_t i = 0; i < n; i++) {
-		struct conversation c;
-		int r;
-
-		if (ids[i] == but)
-			continue;
-		r = conversation_get_for_event(a->db, a->arena, ids[i], at->conversation_id, &c);
-		if (r == NOT_FOUND)
-			continue; /* left meanwhile */
+	if (!n)
+		return 0;
+	r = conversation_get_for(a->db, a->arena, at->conversation_id, ids, n, &viewed, &n);
+	for (size_t i = 0; !r && i < n; i++) {
 		buf_clear(a->frame);
-		if (!r) {
-			frame_conversation_created(a->frame, at, &c, ids[i]);
-			r = hand_out(a, &h, &ids[i], 1);
-		}
-		if (r)
-			return trace(r);
+		frame_conversation_created(a->frame, at, &viewed[i].conversation, viewed[i].viewer);
+		r = hand_out(a, &h, &viewed[i].viewer, 1);
 	}
-	return 0;
+	return r ? trace(r) : 0;
 }
 
 static int
@@ -393,42 +420,39 @@ hear_event(struct hearing *a, const struct rows *rows, size_t row, const struct 
 	return r;
 }
 
-/* One row of event_again, _replay or _poll: up to three records, each for other people. */
+/*
+ * Where a conversation begins for those who come by this event. The first message of a direct conversation is itself heard, so
+ * that it begins in the place before it.
+ */
+static struct event_place
+beginning(const struct event_place *at, int64_t kind)
+{
+	struct event_place before = *at;
+
+	before.seq -= kind == EVENT_NEW_MESSAGE;
+	return before;
+}
+
+/* One row of event_again, _replay or _poll: up to three records, each for other people, but both for whom it begins. */
 static int
 hear(struct hearing *a, const struct rows *rows, size_t row)
 {
-	struct event_place at = { rows_int(rows, row, E_CONVERSATION), rows_int(rows, row, E_SEQ), rows_int(rows, row, E_REV),
-		                  rows_int(rows, row, E_AT) };
+	struct event_place at = { rows_int(rows, row, E_CONVERSATION), rows_int(rows, row, E_SEQ),
+		                  rows_int(rows, row, E_REV), rows_int(rows, row, E_AT) };
+	const struct event_place begins = beginning(&at, rows_int(rows, row, E_KIND));
 	const struct feed_header h = { FEED_DURABLE, 'c', at.conversation_id, at.seq + at.rev, at.seq, STR_NONE, STR_NONE };
 	size_t n;
 	const int64_t *ids = rows_ids(rows, a->arena, row, E_CREATED, &n);
-	int r = hear_created(a, &at, ids, n, 0);
+	int r = hear_created(a, &begins, ids, n);
 
 	return r ? trace(r) : hear_event(a, rows, row, &at, &h);
-}
-
-/*
- * The first message shows a direct conversation to the other person, for whom it begins in the place before: whatever was
- * there was not for them.
- */
-static int
-hear_opening(struct hearing *a, const struct rows *rows, size_t row)
-{
-	const struct event_place before = { rows_int(rows, row, E_CONVERSATION), rows_int(rows, row, E_SEQ) - 1,
-		                            rows_int(rows, row, E_REV), rows_int(rows, row, E_AT) };
-	size_t n;
-	const int64_t *ids = rows_ids(rows, a->arena, row, E_SEE, &n);
-
-	if (!rows_int(rows, row, E_OPENS))
-		return 0;
-	return hear_created(a, &before, ids, n, rows_int(rows, row, E_ACTOR));
 }
 
 static int
 hear_user(struct hearing *a, const struct rows *rows, size_t row)
 {
-	const struct feed_header h = { FEED_DURABLE, 'u', rows_int(rows, row, U_USER), rows_int(rows, row, U_REV), 0, STR_NONE,
-		                       STR_NONE };
+	const struct feed_header h = { FEED_DURABLE, 'u',     rows_int(rows, row, U_USER), rows_int(rows, row, U_REV), 0,
+		                       STR_NONE,     STR_NONE };
 
 	frame_of_user_event(a->frame, rows, row);
 	return hand_out(a, &h, &h.id, 1);
@@ -471,15 +495,9 @@ hear_all(struct hearing *a, char stream, const struct rows *rows)
 	int r = 0;
 
 	for (size_t i = 0; !r && i < rows_n(rows); i++) {
-		if (stream == 'u') {
-			r = hear_user(a, rows, i);
-			if (!r)
-				r = hear_hiding(a, rows, i);
-			continue;
-		}
-		r = hear_opening(a, rows, i);
-		if (!r)
-			r = hear(a, rows, i);
+		r = stream == 'u' ? hear_user(a, rows, i) : hear(a, rows, i);
+		if (!r && stream == 'u')
+			r = hear_hiding(a, rows, i);
 	}
 	return r;
 }
@@ -497,6 +515,15 @@ static bool
 full(const struct page *p)
 {
 	return p->events >= p->most || p->out->n - p->start >= p->most_bytes;
+}
+
+/* A message that a conversation begins with is two events, which stay together: the next page has room for both. */
+static bool
+fits(const struct page *p, const struct rows *rows, size_t row, bool user)
+{
+	bool two = !user && rows_int(rows, row, E_KIND) == EVENT_NEW_MESSAGE && !rows_null(rows, row, E_CREATED);
+
+	return !full(p) && (!two || !p->events || p->events + 2 <= p->most);
 }
 
 static int
@@ -527,7 +554,7 @@ replay_entry(struct page *p, int64_t conversation_id, int64_t *position, bool *d
 		r = db_run(a->db, a->arena, &event_user_again_statement,
 		           ARGS(A_INT(p->user_id), A_INT(*position), A_INT(0), A_INT((int64_t)asked)), &rows);
 	for (size_t i = 0; !r && i < rows_n(rows); i++) {
-		if (full(p))
+		if (!fits(p, rows, i, !conversation_id))
 			return 0;
 		r = conversation_id ? hear(a, rows, i) : hear_user(a, rows, i);
 		*position = rows_int(rows, i, conversation_id ? E_POSITION : U_REV);
