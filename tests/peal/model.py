@@ -17,7 +17,8 @@ import typing
 
 UNREAD_MOST = 100
 ROLES = {"member": 1, "admin": 2, "owner": 3}
-SILENT_KINDS = {"system", "poll", "call"}  # their text is nobody's to edit
+WITH_TEXT = {"text", "image", "audio", "video", "file"}  # what has text that its sender may edit
+NEVER_FORWARDED = {"system", "poll", "call", "encrypted"}
 
 
 class Refused(Exception):
@@ -334,7 +335,7 @@ class Model:
                 _, _, original = self.need(me, *forward, self.at)
             except Refused:
                 raise Refused("invalid", "not_found") from None
-            if original.deleted_at is not None or original.kind in SILENT_KINDS:
+            if original.deleted_at is not None or original.kind in NEVER_FORWARDED:
                 raise Refused("invalid", "deleted", "wrong_kind", "not_found")
             content, kind, extra = original.content, original.kind, original.extra
             copy = original.forward_of or (original.sender, original.created_at)
@@ -359,7 +360,7 @@ class Model:
             wrong.add("forbidden")
         if message.deleted_at is not None:
             wrong.add("deleted")
-        if message.kind in SILENT_KINDS:
+        if message.kind not in WITH_TEXT or message.forward_of:
             wrong.add("wrong_kind")
         wrong |= self._codes(self.need_unblocked, me, found)
         if wrong:
