@@ -39,7 +39,21 @@
 	X(scheduled_get) \
 	X(scheduled_delete) \
 	X(message_get) \
+	X(message_patch) \
+	X(message_put) \
 	X(message_delete) \
+	X(message_revisions_get) \
+	X(message_reactions_get) \
+	X(message_reaction_post) \
+	X(message_reaction_delete) \
+	X(message_star_post) \
+	X(message_star_delete) \
+	X(messages_starred_get) \
+	X(message_pin_put) \
+	X(message_pin_delete) \
+	X(conversation_pins_get) \
+	X(message_vote_post) \
+	X(message_receipts_get) \
 	X(message_read_post) \
 	X(typing_post) \
 	X(typing_start_post) \

@@ -1,13 +1,13 @@
-/* fcgi/endpoint/message_delete.c -- delete a message for everyone. */
+/* fcgi/endpoint/message_delete.c -- delete a message, for everyone or for me. */
+#include "fcgi/changed.h"
 #include "fcgi/files.h"
-#include "fcgi/publish.h"
 #include "fcgi/reply.h"
 
 struct query {
 	struct str for_whom;
 };
 
-static const char *const audiences[] = { "everyone", NULL };
+static const char *const audiences[] = { "everyone", "me", NULL };
 
 static const struct field query_fields[] = {
 	{ .name = "for", .type = FIELD_ENUM, .offset = offsetof(struct query, for_whom), .words = audiences, .required = 1 },
@@ -15,30 +15,54 @@ static const struct field query_fields[] = {
 };
 
 static void
-announce(struct req *req, void *arg)
+remove_files(struct req *req, void *arg)
 {
-	const struct message_deleted *deleted = arg;
+	const struct str *attachments = arg;
 
-	publish_log(req, 'c', req->conversation, deleted->advance.seq + deleted->advance.rev - 1, 1);
-	files_remove(req, deleted->attachments_json);
+	files_remove(req, *attachments);
+}
+
+static int
+delete_for_everyone(struct req *req, const struct place *at)
+{
+	struct str *attachments = arena_new_of(req->arena, struct str);
+	struct change change;
+	int r;
+
+	r = change_delete(req->db, req->arena, at, &change, attachments);
+	if (r)
+		return trace(r);
+	r = changed_reply(req, 'c', &change);
+	if (change.changed)
+		req_after_commit(req, remove_files, attachments);
+	return r;
+}
+
+/* There is nothing to show: it is gone. */
+static int
+delete_for_me(struct req *req, const struct place *at)
+{
+	struct change change;
+	int r;
+
+	r = change_hide(req->db, req->arena, at, &change);
+	if (r)
+		return trace(r);
+	changed_ring(req, 'u', &change);
+	return reply_empty(req);
 }
 
 static int
 message_delete(struct req *req)
 {
-	struct message_deleted *deleted = arena_new_of(req->arena, struct message_deleted);
+	struct place at = changed_place(req);
 	struct query in = { 0 };
 	int r;
 
 	r = req_query(req, query_fields, &in);
 	if (r)
 		return r;
-	r = message_delete_for_all(req->db, req->arena, req->me, req->conversation, req->seq, deleted);
-	if (r)
-		return trace(r);
-	if (deleted->changed)
-		req_after_commit(req, announce, deleted);
-	return reply_message(req, 200, &deleted->message);
+	return str_eq(in.for_whom, STR("me")) ? delete_for_me(req, &at) : delete_for_everyone(req, &at);
 }
 
 const struct endpoint message_delete_endpoint = {
@@ -46,5 +70,5 @@ const struct endpoint message_delete_endpoint = {
 	.path = "/messages/{message}",
 	.who = WHO_MEMBER,
 	.fn = message_delete,
-	.doc = "Delete a message for everyone; a tombstone keeps its place.",
+	.doc = "Delete a message for everyone, or for me; for everyone, a tombstone keeps its place.",
 };

@@ -56,13 +56,9 @@ static const struct stmt get = {
 	        "JOIN message g ON g.conversation_id = c.id AND g.seq = $3 AND g.seq >= c.floor AND " SHOWN("g", "c")
 	        MY_MESSAGE_PARENT("c") MESSAGE_MARKS MESSAGE_MINE("$1"),
 };
-static const struct stmt delete = {
-	.name = "message_delete", .params = "iii", .results = "bNiNiNtNINj", .writes = true,
-	.text = "SELECT o_changed, o_seq, o_rev, o_at, o_hearers, o_attachments FROM message_delete($1, $2, $3)",
-};
 /* clang-format on */
 
-const struct stmt *const message_statements[] = { &send, &page, &get, &delete, NULL };
+const struct stmt *const message_statements[] = { &send, &page, &get, NULL };
 
 /* What was just sent needs no reading back. */
 static void
@@ -166,30 +162,5 @@ message_get(struct db *db, struct arena *arena, int64_t me, int64_t conversation
 	if (!rows_n(rows))
 		return NOT_FOUND;
 	read_my_message(rows, 0, 0, ret);
-	return 0;
-}
-
-int
-message_delete_for_all(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, int64_t seq,
-                       struct message_deleted *ret)
-{
-	struct message_deleted result = { 0 };
-	struct rows *rows;
-	int r = db_run(db, arena, &delete, ARGS(A_INT(me), A_INT(conversation_id), A_INT(seq)), &rows);
-
-	if (r)
-		return trace(r);
-	result.changed = rows_int(rows, 0, 0);
-	if (result.changed) {
-		result.advance = (struct advance){ .seq = rows_int(rows, 0, 1),
-			                           .rev = rows_int(rows, 0, 2),
-			                           .at = rows_int(rows, 0, 3) };
-		result.advance.hearers.ids = rows_ids(rows, arena, 0, 4, &result.advance.hearers.n);
-		result.attachments_json = rows_str(rows, 0, 5);
-	}
-	r = message_get(db, arena, me, conversation_id, seq, &result.message);
-	if (r)
-		return trace(r);
-	*ret = result;
 	return 0;
 }

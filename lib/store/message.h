@@ -43,14 +43,4 @@ int message_page(struct db *, struct arena *, int64_t me, int64_t conversation_i
                  int64_t limit, struct message_page *ret);
 int message_get(struct db *, struct arena *, int64_t me, int64_t conversation_id, int64_t seq, struct message *ret);
 
-struct message_deleted {
-	struct message message;      /* the tombstone */
-	bool changed;                /* false: it was one already */
-	struct str attachments_json; /* ["id", ...] whose files are to go now; absent: none */
-	struct advance advance;
-};
-/* By the sender, or an admin of the group: FORBIDDEN otherwise. Idempotent. */
-int message_delete_for_all(struct db *, struct arena *, int64_t me, int64_t conversation_id, int64_t seq,
-                           struct message_deleted *ret);
-
 #endif

@@ -11,6 +11,8 @@ const struct stmt *const *const store_statements[] = { account_statements,
 	                                               upkeep_statements,
 	                                               attachment_statements,
 	                                               block_statements,
+	                                               change_statements,
+	                                               detail_statements,
 	                                               schedule_statements,
 	                                               NULL };
 

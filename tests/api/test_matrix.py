@@ -72,6 +72,8 @@ class World:
             self.people[who].say(group, f"by {who}")
         self.people["owner"].rest.post(f"/conversations/{group}/messages",
                                        {"client_id": "picture", "message_type": "image", "attachment_ids": [self.names["in_group"]]}, expect=201)
+        self.people["owner"].rest.post(f"/conversations/{group}/messages",
+                                       {"client_id": "poll", "message_type": "poll", "poll": {"question": "When?", "options": ["now", "later"]}}, expect=201)
         truth.rows(stack, "DELETE FROM member WHERE conversation_id = %s AND user_id = %s", group, int(self.names["ex_member"]))
         truth.rows(stack, "UPDATE conversation SET participant_count = 3 WHERE id = %s", group)
 

@@ -10,6 +10,7 @@
 #include "base/conf.h"
 #include "base/err.h"
 #include "store/account.h"
+#include "store/change.h"
 #include "store/event.h"
 #include "store/message.h"
 #include "store/upkeep.h"
@@ -544,7 +545,8 @@ test_idempotency(void **state)
 {
 	int64_t a = person(), b = person(), id = direct(a, b);
 	struct message_sent sent;
-	struct message_deleted deleted;
+	struct change change;
+	struct str files;
 
 	(void)state;
 	assert_int_equal(try_say(db, a, id, STR("key"), STR("text"), 0, &sent), 0);
@@ -557,12 +559,12 @@ test_idempotency(void **state)
 	assert_int_equal(try_say(db, a, id, STR("key"), STR("another"), 0, &sent), IDEMPOTENCY_CONFLICT);
 	assert_int_equal(try_say(db, a, id, STR("other"), STR("text"), 7, &sent), INVALID);
 	assert_int_equal(try_say(db, person(), id, STR("other"), STR("text"), 0, &sent), NOT_FOUND);
-	assert_int_equal(message_delete_for_all(db, arena, b, id, 1, &deleted), FORBIDDEN);
-	assert_int_equal(message_delete_for_all(db, arena, a, id, 1, &deleted), 0);
-	assert_true(deleted.changed && deleted.message.deleted_at);
-	assert_int_equal(deleted.advance.rev, 2);
-	assert_int_equal(message_delete_for_all(db, arena, a, id, 1, &deleted), 0);
-	assert_false(deleted.changed);
+	assert_int_equal(change_delete(db, arena, &(struct place){ b, id, 1 }, &change, &files), FORBIDDEN);
+	assert_int_equal(change_delete(db, arena, &(struct place){ a, id, 1 }, &change, &files), 0);
+	assert_true(change.changed && !str_present(files));
+	assert_int_equal(change.position, 3);
+	assert_int_equal(change_delete(db, arena, &(struct place){ a, id, 1 }, &change, &files), 0);
+	assert_false(change.changed);
 	assert_int_equal(try_say(db, a, id, STR("key"), STR("text"), 0, &sent), 0);
 	assert_true(sent.replayed && sent.message.deleted_at && !str_present(sent.message.content));
 }
@@ -737,8 +739,8 @@ static void
 test_replay_checks_membership_and_visibility(void **state)
 {
 	int64_t ids[2] = { person(), person() }, late = person(), id = group(2, ids);
-	struct message_deleted deleted;
-	struct str records;
+	struct str records, files;
+	struct change change;
 	size_t n;
 
 	(void)state;
@@ -746,7 +748,7 @@ test_replay_checks_membership_and_visibility(void **state)
 	sql(db, arena_printf(arena, "INSERT INTO member (user_id, conversation_id, joined_seq) VALUES (%lld, %lld, 1)",
 	                     (long long)late, (long long)id));
 	say(ids[0], id, "open words");
-	assert_int_equal(message_delete_for_all(db, arena, ids[0], id, 1, &deleted), 0);
+	assert_int_equal(change_delete(db, arena, &(struct place){ ids[0], id, 1 }, &change, &files), 0);
 	records = play(late, arena_printf(arena, "%lld:0", (long long)id), 50, &n);
 	assert_int_equal(n, 3);
 	assert_true(has(records, "{\"type\":\"skipped\""));
