@@ -24,8 +24,9 @@ static const struct stmt get_for = {
 };
 static const struct stmt participants = {
 	.name = "conversation_participants", .params = "ii", .results = MEMBER_RESULTS,
-	.text = "SELECT " MEMBER_COLUMNS("m", "u") " FROM member m JOIN users u ON u.id = m.user_id "
-	        "WHERE m.conversation_id = $1 ORDER BY m.joined_position, m.user_id LIMIT $2",
+	.text = "SELECT " MEMBER_COLUMNS("m", "u") " FROM (SELECT p.* FROM member p WHERE p.conversation_id = $1 "
+	        " ORDER BY p.joined_position, p.user_id LIMIT $2) m JOIN users u ON u.id = m.user_id "
+	        "ORDER BY m.joined_position, m.user_id",
 };
 /* The page is cut before anything is joined to it: the joins cost one probe per conversation shown. */
 static const struct stmt list = {

@@ -28,13 +28,13 @@ static const struct stmt remove_ = {
 	.name = "member_remove", .params = "iii", .results = "iiii", .writes = true,
 	.text = "SELECT o_seq, o_rev, o_n, o_user_rev FROM member_remove($1, $2, $3)",
 };
-/* To a member an empty page is one row of nulls. */
+/* The page is cut before people are joined to it. To a member an empty page is one row of nulls. */
 static const struct stmt list = {
 	.name = "member_list", .params = "iibiii", .results = "Ni" MEMBER_RESULTS,
-	.text = "SELECT p.* FROM member x LEFT JOIN LATERAL (SELECT m.joined_position, " MEMBER_COLUMNS("m", "u")
-	        " FROM member m JOIN users u ON u.id = m.user_id WHERE m.conversation_id = x.conversation_id "
-	        " AND (NOT $3 OR (m.joined_position, m.user_id) > ($4, $5)) ORDER BY m.joined_position, m.user_id LIMIT $6) p ON true "
-	        "WHERE x.user_id = $1 AND x.conversation_id = $2 AND NOT x.hidden",
+	.text = "SELECT m.joined_position, " MEMBER_COLUMNS("m", "u") " FROM member x LEFT JOIN LATERAL (SELECT p.* FROM member p "
+	        " WHERE p.conversation_id = x.conversation_id AND (NOT $3 OR (p.joined_position, p.user_id) > ($4, $5)) "
+	        " ORDER BY p.joined_position, p.user_id LIMIT $6) m ON true LEFT JOIN users u ON u.id = m.user_id "
+	        "WHERE x.user_id = $1 AND x.conversation_id = $2 AND NOT x.hidden ORDER BY m.joined_position, m.user_id",
 };
 static const struct stmt settings = {
 	.name = "member_settings", .params = "iiji", .results = "Ni", .writes = true,

@@ -11,6 +11,7 @@ import pytest
 from peal import media, truth
 from peal.people import Person
 
+BACKGROUND = ("upkeep_", "event_", "schedule", "expiry", "session_", "log_", "attachment_removals", "attachment_unknown")  # statements of nobody's request
 LATER = "2031-01-02T03:04:05.678Z"
 
 
@@ -720,7 +721,7 @@ def test_statements_per_request(stack, group):
                 ann.rest.call(method, path, body and body | {"client_id": f"n{i}"}, expect=201 if body else 200)
             time.sleep(0.2)
             ran = re.findall(r"execute (\w+):", stack.log("postgres")[before:])
-            ran = [name for name in ran if not name.startswith(("upkeep_", "event_", "schedule", "expiry", "session_", "log_"))]
+            ran = [name for name in ran if not name.startswith(BACKGROUND)]
             assert sorted(ran) == sorted(names.split() * 3), (names, ran)
     finally:
         truth.rows(stack, "ALTER ROLE peal RESET log_statement")
