@@ -276,7 +276,8 @@ BEGIN
 		                    AND g.sender_id <> p_me AND g.deleted_at IS NULL AND g.kind <> 9
 		                    AND (g.expires_at IS NULL OR g.expires_at > now())
 		                    AND (NOT v_hides OR NOT EXISTS (SELECT FROM message_mine z
-		                         WHERE z.user_id = p_me AND z.conversation_id = p_conversation AND z.seq = g.seq AND z.hidden_at IS NOT NULL)));
+		                         WHERE z.user_id = p_me AND z.conversation_id = p_conversation AND z.seq = g.seq AND z.hidden_at IS NOT NULL))
+		                  OFFSET 0);  -- keeps it a subquery, which begins at the mark: as a join it would read the whole conversation
 	END IF;
 END $$;
 

@@ -81,6 +81,17 @@ def test_a_loaded_message_is_known_to_its_retry(loaded, people):
     assert reply.status == 200 and reply["seq"] == seq
 
 
+def test_what_a_send_reads_does_not_grow_with_the_conversation(loaded):
+    conversation = SHAPE.conversation(1)
+    send = f"SELECT o_seq FROM message_send({SHAPE.first_member(conversation)}, {conversation}, 'reads-little', '\\x00', 1::smallint, 'x', NULL, NULL)"
+    with truth.cursor(loaded) as c:
+        c.execute(f"SET plan_cache_mode = force_generic_plan; BEGIN; {send}")
+        assert c.fetchone()[0] > SHAPE.counts[0] > 400
+        c.execute("SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'message'; ")
+        assert c.fetchone()[0] < 20
+        c.execute("ROLLBACK")
+
+
 def test_statements_are_the_product_s(loaded):
     statement = peers.Statement(loaded, "message_page")
     assert statement.parameters == ["i"] * 5

@@ -13,6 +13,42 @@ const config = JSON.parse(fs.readFileSync(process.argv[2], 'utf8'));
 // ---- rows to objects ----
 
 const KINDS = [null, 'text', 'image', 'audio', 'video', 'file', 'location', 'poll', 'call', 'system', 'encrypted'];
+const ROLES = [null, 'member', 'admin', 'owner'];
+const NOTIFY = [null, 'all', 'mentions', 'none'];
+
+// Columns by name, found once per statement: the n-th of that name from a place on.
+function finder(fields, from) {
+  const names = fields.map((field) => field.name);
+  return (name, n = 1) => {
+    let at = from - 1;
+    for (let i = 0; i < n; i++) at = names.indexOf(name, at + 1);
+    if (at < 0) throw new Error(`the statement has no column ${name}`);
+    return at;
+  };
+}
+
+function messageColumns(fields) {
+  const at = finder(fields, fields.findIndex((field) => field.name === 'conversation_id'));
+  return {
+    conversation: at('conversation_id'), seq: at('seq'), rev: at('rev'), version: at('version'), sender: at('sender_id'), client: at('client_id'),
+    kind: at('kind'), content: at('content'), replySeq: at('seq', 2), replySender: at('sender_id', 2), excerpt: at('left'),
+    mentions: at('mentions'), created: at('created_at'), edited: at('edited_at'), deleted: at('deleted_at'), read: at('read'),
+    delivered: at('delivered'), others: at('others'), attachments: at('attachments'), expires: at('expires_at'), pinned: at('?column?'),
+    reactions: at('reactions'), forward: at('forward_of'), extra: at('extra'), starred: at('?column?', 2), mine: at('array_to_json'),
+  };
+}
+
+function conversationColumns(fields) {
+  const at = finder(fields, 0), person = finder(fields, fields.findIndex((field) => field.name === 'username'));
+  return {
+    id: at('id'), kind: at('kind'), name: at('name'), avatar: at('avatar_id'), created: at('created_at'), updated: at('updated_at'),
+    floor: at('floor'), lastSeq: at('last_seq'), lastRev: at('last_rev'), count: at('participant_count'), read: at('read_seq'),
+    unreadFrom: at('unread_from'), role: at('role'), notify: at('notify'), muted: at('muted_until'), archived: at('archived'),
+    pinned: at('pinned'), draft: at('draft_json'), history: at('history_all'), ttl: at('ttl_seconds'), retention: at('retention_days'),
+    slow: at('slow_mode_seconds'), unread: at('unread'), mentions: at('mentions'), person: person('username') - 1,
+    message: messageColumns(fields),
+  };
+}
 
 // "2026-01-02 03:04:05.678901+00" as "2026-01-02T03:04:05.678Z"
 const time = (t) => t && `${t.slice(0, 10)}T${t.slice(11, 19)}.${t.length > 22 ? t.slice(20, -3).slice(0, 3).padEnd(3, '0') : '000'}Z`;
@@ -20,39 +56,51 @@ const time = (t) => t && `${t.slice(0, 10)}T${t.slice(11, 19)}.${t.length > 22 ?
 const status = (read, delivered, others) => (others > 0 && read >= others ? 'read' : others > 0 && delivered >= others ? 'delivered' : 'sent');
 
 function message(r, c, me) {
-  const gone = r[c + 14] !== null;
-  return {
-    id: `${r[c]}.${r[c + 1]}`, conversation_id: String(r[c]), seq: r[c + 1], rev: r[c + 2], version: r[c + 3], sender_id: String(r[c + 4]), client_id: r[c + 5],
-    message_type: KINDS[r[c + 6]], content: gone ? null : r[c + 7],
+  const gone = r[c.deleted] !== null, kind = KINDS[r[c.kind]];
+  const made = {
+    id: `${r[c.conversation]}.${r[c.seq]}`, conversation_id: String(r[c.conversation]), seq: r[c.seq], rev: r[c.rev], version: r[c.version],
+    sender_id: String(r[c.sender]), client_id: r[c.client], message_type: kind, content: gone ? null : r[c.content],
     location: null, poll: null, call: null, system: null, encrypted: null, link_preview: null,
-    reply_to: r[c + 8] === null ? null : { id: `${r[c]}.${r[c + 8]}`, sender_id: String(r[c + 9]), excerpt: r[c + 10] },
-    mentions: gone || r[c + 11] === null ? [] : r[c + 11], attachments: gone || r[c + 18] === null ? [] : r[c + 18], reactions: [],
-    starred: false, pinned: false, status: r[c + 4] === me ? status(r[c + 15], r[c + 16], r[c + 17]) : undefined,
-    read_count: r[c + 15], delivered_count: r[c + 16], forward_of: null,
-    created_at: time(r[c + 12]), edited_at: time(r[c + 13]), deleted_at: time(r[c + 14]), expires_at: null,
+    reply_to: r[c.replySeq] === null ? null
+      : { id: `${r[c.conversation]}.${r[c.replySeq]}`, sender_id: String(r[c.replySender]), excerpt: r[c.excerpt] },
+    mentions: gone || r[c.mentions] === null ? [] : r[c.mentions], attachments: gone || r[c.attachments] === null ? [] : r[c.attachments],
+    reactions: gone || r[c.reactions] === null ? [] : r[c.reactions].map((x) => ({ ...x, me: r[c.mine]?.includes(x.emoji) ?? false })),
+    starred: r[c.starred], pinned: r[c.pinned] && !gone, status: r[c.sender] === me ? status(r[c.read], r[c.delivered], r[c.others]) : undefined,
+    read_count: r[c.read], delivered_count: r[c.delivered], forward_of: gone ? null : r[c.forward],
+    created_at: time(r[c.created]), edited_at: time(r[c.edited]), deleted_at: time(r[c.deleted]), expires_at: time(r[c.expires]),
   };
+  if (r[c.extra] !== null && !gone) made[kind] = r[c.extra];
+  return made;
 }
 
 const avatarUrl = (id) => id && `/media/${id}/thumb.webp`;
 
-function conversation(r, me) {
-  const direct = r[1] === 1;
+function user(r, at) {
   return {
-    id: String(r[0]), type: direct ? 'direct' : 'group', name: r[2], avatar_id: r[3], avatar_url: avatarUrl(r[3]),
-    peer: direct ? { id: String(r[21]), username: r[22], display_name: r[23], avatar_id: r[24], avatar_url: avatarUrl(r[24]), status_text: r[25] } : null,
-    created_at: time(r[4]), updated_at: time(r[5]), first_seq: r[6], last_seq: r[7], last_rev: r[8], participant_count: r[9],
-    last_message: r[28] === null ? null : message(r, 28, me), unread_count: r[19] ?? 0, mention_count: r[20] ?? 0,
+    id: String(r[at]), username: r[at + 1], display_name: r[at + 2], avatar_id: r[at + 3], avatar_url: avatarUrl(r[at + 3]), status_text: r[at + 4],
+  };
+}
+
+function conversation(r, c, me) {
+  const direct = r[c.kind] === 1;
+  return {
+    id: String(r[c.id]), type: direct ? 'direct' : 'group', name: r[c.name], avatar_id: r[c.avatar], avatar_url: avatarUrl(r[c.avatar]),
+    peer: direct ? user(r, c.person) : null, created_at: time(r[c.created]), updated_at: time(r[c.updated]), first_seq: r[c.floor],
+    last_seq: r[c.lastSeq], last_rev: r[c.lastRev], participant_count: r[c.count], history: r[c.history] ? 'all' : 'joined',
+    ttl_seconds: r[c.ttl] || null, retention_days: r[c.retention] || null, slow_mode_seconds: r[c.slow] || null,
+    last_message: r[c.message.conversation] === null ? null : message(r, c.message, me),
+    unread_count: r[c.unread] ?? 0, mention_count: r[c.mentions] ?? 0,
     my: {
-      read_seq: r[10], unread_from: r[13], role: [null, 'member', 'admin', 'owner'][r[14]], notify: [null, 'all', 'mentions', 'none'][r[15]],
-      muted_until: time(r[16]), archived: r[17], pinned: r[18], draft: null,
+      read_seq: r[c.read], unread_from: r[c.unreadFrom], role: ROLES[r[c.role]], notify: NOTIFY[r[c.notify]], muted_until: time(r[c.muted]),
+      archived: r[c.archived], pinned: r[c.pinned], draft: r[c.draft],
     },
   };
 }
 
-function cursorAfter(r) {
-  const micros = BigInt(Date.parse(`${r[5].slice(0, 19).replace(' ', 'T')}Z`)) * 1000n
-    + BigInt(r[5].length > 22 ? r[5].slice(20, -3).padEnd(6, '0') : 0);
-  return Buffer.from(`${r[18] ? 1 : 0}.${micros}.${r[0]}`).toString('base64url');
+function cursorAfter(r, c) {
+  const t = r[c.updated];
+  const micros = BigInt(Date.parse(`${t.slice(0, 19).replace(' ', 'T')}Z`)) * 1000n + BigInt(t.length > 22 ? t.slice(20, -3).padEnd(6, '0') : 0);
+  return Buffer.from(`${r[c.pinned] ? 1 : 0}.${micros}.${r[c.id]}`).toString('base64url');
 }
 
 // ---- schemas ----
@@ -61,24 +109,25 @@ const text = { type: 'string' }, integer = { type: 'integer' }, flag = { type: '
 const orNull = (schema) => ({ ...schema, nullable: true });
 const object = (properties) => ({ type: 'object', properties });
 const list = (items) => ({ type: 'array', items });
-const anything = list({});
+const anything = list({}), something = {};
 
 const messageSchema = object({
   id: text, conversation_id: text, seq: integer, rev: integer, version: integer, sender_id: text, client_id: orNull(text), message_type: text,
-  content: orNull(text), location: nothing, poll: nothing, call: nothing, system: nothing, encrypted: nothing, link_preview: nothing,
+  content: orNull(text), location: something, poll: something, call: something, system: something, encrypted: something, link_preview: nothing,
   reply_to: orNull(object({ id: text, sender_id: text, excerpt: orNull(text) })), mentions: anything, attachments: anything, reactions: anything,
-  starred: flag, pinned: flag, status: text, read_count: integer, delivered_count: integer, forward_of: nothing, created_at: text,
-  edited_at: orNull(text), deleted_at: orNull(text), expires_at: nothing,
+  starred: flag, pinned: flag, status: text, read_count: integer, delivered_count: integer, forward_of: something, created_at: text,
+  edited_at: orNull(text), deleted_at: orNull(text), expires_at: orNull(text),
 });
 const pageSchema = object({ messages: list(messageSchema), has_before: flag, has_after: flag, as_of_rev: integer });
 const conversationSchema = object({
   id: text, type: text, name: orNull(text), avatar_id: orNull(text), avatar_url: orNull(text),
   peer: orNull(object({ id: text, username: text, display_name: text, avatar_id: orNull(text), avatar_url: orNull(text), status_text: orNull(text) })),
   created_at: text, updated_at: text, first_seq: integer, last_seq: integer, last_rev: integer, participant_count: integer,
+  history: text, ttl_seconds: orNull(integer), retention_days: orNull(integer), slow_mode_seconds: orNull(integer),
   last_message: orNull(messageSchema), unread_count: integer, mention_count: integer,
   my: object({
     read_seq: integer, unread_from: orNull(integer), role: text, notify: text, muted_until: orNull(text), archived: flag, pinned: flag,
-    draft: nothing,
+    draft: something,
   }),
 });
 const listSchema = object({ items: list(conversationSchema), next_cursor: orNull(text) });
@@ -140,32 +189,42 @@ function pool() {
 async function run(db, name, values) {
   const { text: sql, parameters } = config.statements[name];
   while (values.length < parameters) values.push(null);
-  return (await db.query({ name, text: sql, values, rowMode: 'array' })).rows;
+  return db.query({ name, text: sql, values, rowMode: 'array' });
 }
 
+// What was just sent needs no reading back.
 async function send(db, request, reply) {
-  const body = request.body, me = request.me;
-  const digest = sha256(JSON.stringify(['text', sha256(body.content, 'hex'), 0, []]), 'hex');
-  const [[replayed, seq, , at, , hearers]] = await run(db, 'message_send',
-    [me, request.params.conversation, body.client_id, `\\x${digest}`, 1, body.content]);
+  const { client_id: client, content } = request.body, conversation_id = request.params.conversation;
+  const digest = sha256(JSON.stringify(['text', sha256(content, 'hex'), 0, []]), 'hex');
+  const { rows: [[replayed, seq, , at]] } = await run(db, 'message_send', [request.me, conversation_id, client, `\\x${digest}`, 1, content]);
   if (replayed) return reply.code(409).send();
-  const r = [Number(request.params.conversation), seq, 0, 1, Number(me), body.client_id, 1, body.content, null, null, null, null, at, null, null, 0, 0,
-    hearers.length - 1, null];
-  return reply.code(201).send(message(r, 0, Number(me)));
+  return reply.code(201).send({
+    id: `${conversation_id}.${seq}`, conversation_id, seq, rev: 0, version: 1, sender_id: request.me, client_id: client, message_type: 'text', content,
+    location: null, poll: null, call: null, system: null, encrypted: null, link_preview: null, reply_to: null, mentions: [], attachments: [],
+    reactions: [], starred: false, pinned: false, status: 'sent', read_count: 0, delivered_count: 0, forward_of: null, created_at: time(at),
+    edited_at: null, deleted_at: null, expires_at: null,
+  });
 }
+
+const columns = {};
 
 async function page(db, request, reply) {
-  const rows = await run(db, 'message_page', [request.me, request.params.conversation, 0, 0, request.query.limit]);
+  const { rows, fields } = await run(db, 'message_page', [request.me, request.params.conversation, 0, 0, request.query.limit]);
+  const c = columns.page ??= { message: messageColumns(fields), before: finder(fields, 0)('has_before'), after: finder(fields, 0)('has_after') };
   if (!rows.length) return reply.code(404).send();
-  const [rev, floor, last, lo, hi] = rows[0], me = Number(request.me);
-  return { messages: rows[0][6] === null ? [] : rows.map((r) => message(r, 5, me)), has_before: lo > floor, has_after: hi < last, as_of_rev: rev };
+  const first = rows[0], me = Number(request.me);
+  return {
+    messages: first[c.message.conversation] === null ? [] : rows.map((r) => message(r, c.message, me)), has_before: first[c.before],
+    has_after: first[c.after], as_of_rev: first[0],
+  };
 }
 
 async function conversations(db, request) {
   const most = request.query.limit, me = Number(request.me);
-  const rows = await run(db, 'conversation_list', [request.me, false, false, false, '1970-01-01 00:00:00+00', 0, most + 1]);
+  const { rows, fields } = await run(db, 'conversation_list', [request.me, false, false, false, '1970-01-01 00:00:00+00', 0, most + 1]);
+  const c = columns.list ??= conversationColumns(fields);
   const shown = rows.slice(0, most);
-  return { items: shown.map((r) => conversation(r, me)), next_cursor: rows.length > most ? cursorAfter(shown[most - 1]) : null };
+  return { items: shown.map((r) => conversation(r, c, me)), next_cursor: rows.length > most ? cursorAfter(shown[most - 1], c) : null };
 }
 
 async function etag(request, reply, payload) {
