@@ -66,10 +66,12 @@ find_route(struct req *req, struct route_match *match)
 	req->head = str_eq(req->method, STR("HEAD"));
 	if (req->head)
 		req->method = STR("GET");
-	if (!route_internal(req->door)) {
-		if (!str_has_prefix(req->path, STR(API_PREFIX "/")))
-			return NOT_FOUND;
+	if (!route_internal(req->door) && str_has_prefix(req->path, STR(API_PREFIX "/"))) {
 		req->path = str_n(req->path.p + sizeof(API_PREFIX) - 1, req->path.n - sizeof(API_PREFIX) + 1);
+		if (route_whole(req->path))
+			return NOT_FOUND;
+	} else if (!route_internal(req->door) && !route_whole(req->path)) {
+		return NOT_FOUND;
 	}
 	r = route_find(req->arena, req->door, req->method, req->path, match, &req->allow);
 	req->endpoint = match->endpoint;

@@ -38,7 +38,8 @@ enum body_kind {
 struct req;
 
 struct endpoint {
-	const char *method, *path; /* below /api/v1, or below / on the feed door; {conversation} {message} {user} are ids */
+	/* below /api/v1 unless it begins with /api/, or below / on the feed door; {conversation} {message} {user} are ids */
+	const char *method, *path;
 	enum who who;
 	enum pool pool; /* nginx sends it there; POOL_AUTH routes exist nowhere else */
 	enum body_kind body;

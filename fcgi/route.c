@@ -18,6 +18,10 @@
 	X(blocks_get) \
 	X(presence_get) \
 	X(presence_bulk_get) \
+	X(older_history_get) \
+	X(older_direct_get) \
+	X(older_list_get) \
+	X(older_sync_get) \
 	X(conversations_get) \
 	X(conversations_unread_get) \
 	X(conversation_get) \
@@ -87,6 +91,12 @@ bool
 route_internal(enum door door)
 {
 	return door == DOOR_FEED || door == DOOR_UPLOAD;
+}
+
+bool
+route_whole(struct str path)
+{
+	return str_has_prefix(path, STR("/api/"));
 }
 
 /* What is reachable by a door: see enum door, who and pool in req.h. */
@@ -193,6 +203,7 @@ route_print(void)
 	static const char *const who[] = { "anyone", "user", "member", "daemon" };
 
 	for (size_t i = 0; routes[i]; i++)
-		printf("%s %s%s %s %s\n", routes[i]->method, routes[i]->who == WHO_DAEMON ? "" : API_PREFIX, routes[i]->path,
+		printf("%s %s%s %s %s\n", routes[i]->method,
+		       routes[i]->who == WHO_DAEMON || route_whole(str_c(routes[i]->path)) ? "" : API_PREFIX, routes[i]->path,
 		       pool_names[routes[i]->pool], who[routes[i]->who]);
 }

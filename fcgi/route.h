@@ -11,6 +11,7 @@
 extern const struct endpoint *const routes[]; /* ends with NULL */
 
 bool route_internal(enum door); /* for our own processes and nginx itself: paths have no prefix */
+bool route_whole(struct str);   /* a path as it stands, not below API_PREFIX: of older clients */
 
 /* What stood where the pattern has a parameter, in order. */
 #define ROUTE_IDS_MAX 2

@@ -92,6 +92,33 @@ BEGIN
 	o_removed := attachment_avatar(p_me, o_user.avatar_id, v_old.avatar_id);
 END $$;
 
+-- Where in a conversation, from p_from to p_to, something was said at p_time or later; one past the end when nowhere. Looks back from the
+-- end in growing steps, then halves the last one: places that follow each other may say times that do not, so this is one such
+-- place, not the first.
+CREATE FUNCTION message_place(p_conversation bigint, p_from bigint, p_to bigint, p_time timestamptz) RETURNS bigint
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	v_before bigint := p_from - 1;
+	v_after  bigint := p_to + 1;
+	v_step   bigint := 1;
+	v_at     bigint;
+	v_seq    bigint;
+	v_said   timestamptz;
+BEGIN
+	WHILE v_after - v_before > 1 LOOP
+		v_at := greatest(v_after - v_step, (v_before + v_after) / 2, v_before + 1);
+		v_step := v_step * 2;
+		SELECT g.seq, g.created_at INTO v_seq, v_said FROM message g
+		WHERE g.conversation_id = p_conversation AND g.seq >= v_at AND g.seq < v_after ORDER BY g.seq LIMIT 1;
+		IF v_said < p_time THEN
+			v_before := v_seq;
+		ELSE
+			v_after := v_at;
+		END IF;
+	END LOOP;
+	RETURN v_after;
+END $$;
+
 REVOKE ALL ON FUNCTION person_block(bigint, bigint, boolean), attachment_avatar(bigint, text, text),
 	person_update(bigint, boolean, text, boolean, text, boolean, text, boolean, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION person_block(bigint, bigint, boolean), attachment_avatar(bigint, text, text),

@@ -95,7 +95,7 @@ class Client:
             send.setdefault("Content-Type", "application/json")
             raw = json.dumps(body).encode() if raw is None else raw
         text = exact_query if exact_query is not None else urllib.parse.urlencode(query)
-        target = PREFIX + parts.path + (f"?{text}" if text else "")
+        target = ("" if parts.path.startswith("/api/") else PREFIX) + parts.path + (f"?{text}" if text else "")
         status, fields, data = self._exchange(method, target, raw, {k: v for k, v in send.items() if v is not None})
         reply = Reply(status, fields, data, op or f"{method} {path}")
         self.contract.check_response(op, status, fields, reply.json)

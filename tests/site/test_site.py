@@ -88,11 +88,26 @@ def test_the_feed_is_out_of_reach(stack, path):
         assert status in (404, 405, 401) and b"since" not in body, (status, body)
 
 
+def test_the_path_of_older_clients(stack):
+    """One path outside /api/v1 has a worker behind it, with the same refusals; what lies around it has none."""
+    is_problem(get(stack, "/api/messages?recipient_id=1"), 401, "unauthenticated")
+    status, headers, body = get(stack, "/api/messages", "POST", b"{}", Content_Type="application/json")
+    assert (status, headers["allow"], json.loads(body)["code"]) == (405, "GET", "method_not_allowed")
+    person = Person(stack)
+    status, headers, body = get(stack, f"/api/messages?recipient_id={person.id}", Authorization=f"Bearer {person.token}")
+    assert status == 200 and json.loads(body) == {"messages": [], "count": 0, "next_cursor": None}
+    assert headers["content-type"] == "application/json" and headers["x-content-type-options"] == "nosniff"
+    for path in ("/api/messages/", "/api/messages/1", "/api/v1/api/messages", "/api/conversations", "/messages/sync/"):
+        status, headers, _ = get(stack, path, Authorization=f"Bearer {person.token}")
+        assert status == 404 or "text/html" in headers["content-type"], path
+    is_problem(get(stack, "/api/v1/api/messages?recipient_id=1", Authorization=f"Bearer {person.token}"), 404, "not_found")
+
+
 def test_nothing_behind_is_502_or_503(stack):
     for name in ("peal-fcgi", "peal-push-0"):
         stack.stop(name)
     try:
-        for path in ("/api/v1/me", "/api/v1/auth/login", "/api/v1/messages/search", "/ws"):
+        for path in ("/api/v1/me", "/api/messages", "/api/v1/auth/login", "/api/v1/messages/search", "/ws"):
             problem = is_problem(get(stack, path, Upgrade="websocket"), 502, "bad_gateway")
             assert problem["retry_after_ms"] == 1000
     finally:
