@@ -21,6 +21,8 @@ write_limits(struct json_out *w, const struct conf *conf)
 	json_int(w, "max_group_name_code_points", GROUP_NAME_MAX);
 	json_int(w, "max_people_per_request", GROUP_BRING_MAX);
 	json_int(w, "max_pinned_conversations", PINNED_MAX);
+	json_int(w, "max_scheduled", conf->max_scheduled);
+	json_int(w, "schedule_ahead_seconds", conf->schedule_ahead_seconds);
 	json_int(w, "max_image_bytes", conf->media_image_mib << 20);
 	json_int(w, "max_image_pixels", conf->media_image_megapixels * 1000000);
 	json_int(w, "max_image_frames", conf->media_image_frames);
