@@ -7,17 +7,7 @@
 #include "wire/link.h"
 #include "wire/view.h"
 
-#define ATTACHMENTS_MAX   10
-#define MENTIONS_MAX      50
-#define PLACE_NAME_MAX    100
-#define ADDRESS_MAX       300
-#define QUESTION_MAX      300
-#define OPTION_MAX        100
 #define OPTIONS_MIN       2
-#define OPTIONS_MAX       12
-#define POLL_SECONDS_MAX  (365 * 86400)
-#define CALL_SECONDS_MAX  (7 * 86400)
-#define CIPHERTEXT_MAX    87384 /* 64 KiB in base64 */
 #define NONCE_MAX         128
 #define KEY_ID_MAX        256
 #define EPHEMERAL_KEY_MAX 1024
@@ -54,8 +44,8 @@ struct location {
 static const struct field location_fields[] = {
 	JSON_FIELD(struct location, latitude, .required = 1),
 	JSON_FIELD(struct location, longitude, .required = 1),
-	STR_FIELD(struct location, name, .min = 1, .max = PLACE_NAME_MAX, .nullable = 1),
-	STR_FIELD(struct location, address, .min = 1, .max = ADDRESS_MAX, .nullable = 1),
+	STR_FIELD(struct location, name, .min = 1, .max = LIMIT_PLACE_NAME, .nullable = 1),
+	STR_FIELD(struct location, address, .min = 1, .max = LIMIT_ADDRESS, .nullable = 1),
 	{ 0 }
 };
 
@@ -104,11 +94,11 @@ struct poll {
 	struct opt_int closes_in_seconds;
 };
 
-static const struct field poll_fields[] = { STR_FIELD(struct poll, question, .min = 1, .max = QUESTION_MAX, .required = 1),
+static const struct field poll_fields[] = { STR_FIELD(struct poll, question, .min = 1, .max = LIMIT_QUESTION, .required = 1),
 	                                    JSON_FIELD(struct poll, options, .required = 1),
 	                                    BOOL_FIELD(struct poll, multiple),
 	                                    BOOL_FIELD(struct poll, anonymous),
-	                                    INT_FIELD(struct poll, closes_in_seconds, .min = 1, .max = POLL_SECONDS_MAX,
+	                                    INT_FIELD(struct poll, closes_in_seconds, .min = 1, .max = LIMIT_POLL_SECONDS,
 	                                              .nullable = 1),
 	                                    STR_FIELD(struct poll, closes_at, .max = CLOCK_RFC3339_MAX + 8, .nullable = 1),
 	                                    { 0 } };
@@ -123,7 +113,7 @@ check_option(struct req *req, const json_t *options, size_t i)
 		return req_invalid(req, path, "type", "An option is a text.");
 	if (text_blank(text))
 		return req_invalid(req, path, "too_short", "There is nothing to read in it.");
-	if (str_code_points(text) > OPTION_MAX)
+	if (str_code_points(text) > LIMIT_OPTION)
 		return req_invalid(req, path, "too_long", "An option is shorter than that.");
 	for (size_t k = 0; k < i; k++)
 		if (str_eq(text, text_of(json_array_get(options, k))))
@@ -140,7 +130,7 @@ write_options(struct req *req, const json_t *options, struct json_out *w)
 		return req_invalid(req, "/poll/options", "type", "Options are an array.");
 	if (n < OPTIONS_MIN)
 		return req_invalid(req, "/poll/options", "too_short", "A poll has at least two options.");
-	if (n > OPTIONS_MAX)
+	if (n > LIMIT_POLL_OPTIONS)
 		return req_invalid(req, "/poll/options", "too_long", "There are too many options.");
 	for (size_t i = 0; i < n; i++) {
 		int r = check_option(req, options, i);
@@ -173,7 +163,7 @@ write_end(struct req *req, const struct poll *in, struct json_out *w)
 	if (str_present(in->closes_at)) {
 		if (!clock_rfc3339_parse(in->closes_at, &at))
 			return req_invalid(req, "/poll/closes_at", "format", "Must be a time, as in RFC 3339.");
-		if (at > req->now + POLL_SECONDS_MAX * INT64_C(1000000))
+		if (at > req->now + LIMIT_POLL_SECONDS * INT64_C(1000000))
 			return req_invalid(req, "/poll/closes_at", "range", "That is too far away.");
 	}
 	json_time(w, "closes_at", at);
@@ -212,7 +202,7 @@ static const char *const outcome_words[] = { "completed", "missed", "declined", 
 static const struct field call_fields[] = { STR_FIELD(struct call, call_id, .min = 1, .max = CLIENT_ID_MAX, .required = 1),
 	                                    ENUM_FIELD(struct call, media, .words = media_words, .required = 1),
 	                                    ENUM_FIELD(struct call, outcome, .words = outcome_words, .required = 1),
-	                                    INT_FIELD(struct call, duration_seconds, .max = CALL_SECONDS_MAX),
+	                                    INT_FIELD(struct call, duration_seconds, .max = LIMIT_CALL_SECONDS),
 	                                    { 0 } };
 
 static int
@@ -237,7 +227,7 @@ struct encrypted {
 };
 
 static const struct field encrypted_fields[] = {
-	STR_FIELD(struct encrypted, ciphertext, .min = 1, .max = CIPHERTEXT_MAX, .required = 1),
+	STR_FIELD(struct encrypted, ciphertext, .min = 1, .max = LIMIT_CIPHERTEXT, .required = 1),
 	STR_FIELD(struct encrypted, nonce, .min = 1, .max = NONCE_MAX, .required = 1),
 	STR_FIELD(struct encrypted, key_id, .min = 1, .max = KEY_ID_MAX, .required = 1),
 	STR_FIELD(struct encrypted, ephemeral_key, .min = 1, .max = EPHEMERAL_KEY_MAX, .nullable = 1),
@@ -421,7 +411,7 @@ draft_mentions(struct req *req, json_t *mentions, struct str content, struct str
 		return 0;
 	if (!json_is_array(mentions))
 		return req_invalid(req, "/mentions", "type", "Mentions are an array.");
-	if (n > MENTIONS_MAX)
+	if (n > LIMIT_MENTIONS)
 		return req_invalid(req, "/mentions", "too_long", "There are too many mentions.");
 	buf = req_scratch(req);
 	json_begin(&w, buf);
@@ -453,7 +443,7 @@ check_attachments(struct req *req, const json_t *ids, bool wanted, struct str *r
 		               : 0;
 	if (!json_is_array(ids) || !n)
 		return req_invalid(req, "/attachment_ids", "required", "A message of this kind names at least one upload.");
-	if (n > ATTACHMENTS_MAX)
+	if (n > LIMIT_ATTACHMENTS)
 		return req_invalid(req, "/attachment_ids", "too_long", "There are too many attachments.");
 	buf = req_scratch(req);
 	json_begin(&w, buf);

@@ -6,6 +6,7 @@
 #ifndef PEAL_FCGI_DRAFT_H
 #define PEAL_FCGI_DRAFT_H
 
+#include "limits.h"
 #include "req.h"
 #include "store/message.h"
 
@@ -29,9 +30,7 @@ struct draft_body {
 	        JSON_FIELD(struct draft_body, location, .nullable = 1), JSON_FIELD(struct draft_body, poll, .nullable = 1), \
 	        JSON_FIELD(struct draft_body, call, .nullable = 1),                                                         \
 	        JSON_FIELD(struct draft_body, encrypted, .nullable = 1),                                                    \
-	        INT_FIELD(struct draft_body, expires_in_seconds, .min = 1, .max = DRAFT_EXPIRES_MAX, .nullable = 1)
-
-#define DRAFT_EXPIRES_MAX (365 * 86400)
+	        INT_FIELD(struct draft_body, expires_in_seconds, .min = 1, .max = LIMIT_EXPIRES, .nullable = 1)
 
 extern const char *const draft_types[]; /* what a client may send: every kind but system messages */
 

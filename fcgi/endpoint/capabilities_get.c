@@ -1,4 +1,5 @@
 /* fcgi/endpoint/capabilities_get.c -- what this server can do, and how much of it. */
+#include "fcgi/draft.h"
 #include "fcgi/reply.h"
 #include "store/group.h"
 
@@ -12,6 +13,14 @@ write_limits(struct json_out *w, const struct conf *conf)
 	json_int(w, "max_message_body_bytes", conf->max_message_body_kib * 1024);
 	json_int(w, "max_content_code_points", conf->max_content_code_points);
 	json_int(w, "max_content_bytes", conf->max_content_kib * 1024);
+	json_int(w, "max_attachments", LIMIT_ATTACHMENTS);
+	json_int(w, "max_mentions", LIMIT_MENTIONS);
+	json_int(w, "max_poll_options", LIMIT_POLL_OPTIONS);
+	json_int(w, "max_poll_question_code_points", LIMIT_QUESTION);
+	json_int(w, "max_poll_option_code_points", LIMIT_OPTION);
+	json_int(w, "max_poll_seconds", LIMIT_POLL_SECONDS);
+	json_int(w, "max_expires_in_seconds", LIMIT_EXPIRES);
+	json_int(w, "max_ciphertext_code_points", LIMIT_CIPHERTEXT);
 	json_int(w, "max_page", conf->max_page);
 	json_int(w, "max_frame_bytes", conf->push_max_frame_kib * 1024);
 	json_int(w, "max_devices", conf->push_devices_per_user);
@@ -31,6 +40,16 @@ write_limits(struct json_out *w, const struct conf *conf)
 	json_close(w);
 }
 
+static struct str
+message_types(struct req *req)
+{
+	struct buf *buf = req_scratch(req);
+
+	for (const char *const *type = draft_types; *type; type++)
+		buf_printf(buf, "%s%s", buf->n ? " " : "", *type);
+	return buf_view(buf);
+}
+
 static int
 capabilities_get(struct req *req)
 {
@@ -42,7 +61,8 @@ capabilities_get(struct req *req)
 	write_limits(w, req->conf);
 	json_open_object(w, "features");
 	json_cstr(w, "registration", req->conf->registration);
-	json_cstr(w, "message_types", "text image");
+	json_str(w, "message_types", message_types(req));
+	json_cstr(w, "uploads", "image");
 	json_bool(w, "direct_conversations", true);
 	json_bool(w, "groups", true);
 	json_bool(w, "typing", true);

@@ -64,6 +64,10 @@ def test_capabilities(stack, anonymous):
     reply = anonymous.get("/capabilities", expect=200)
     assert reply["limits"]["max_content_code_points"] == 16384 and reply["limits"]["max_page"] == 100
     assert reply["features"]["registration"] == "open"
+    draft = contract.rest().by_id["sendMessage"].raw["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    assert reply["features"]["message_types"].split() == [t for t in draft["message_type"]["enum"] if t]
+    assert reply["limits"]["max_attachments"] == draft["attachment_ids"]["maxItems"]
+    assert reply["limits"]["max_expires_in_seconds"] == draft["expires_in_seconds"]["maximum"]
 
 
 def test_health_and_ready(anonymous):
