@@ -105,6 +105,10 @@ DECLARE
 	v_seq    bigint;
 	v_said   timestamptz;
 BEGIN
+	PERFORM FROM message g WHERE g.conversation_id = p_conversation AND g.seq = p_from AND g.created_at >= p_time;
+	IF FOUND THEN
+		RETURN p_from;
+	END IF;
 	WHILE v_after - v_before > 1 LOOP
 		v_at := greatest(v_after - v_step, (v_before + v_after) / 2, v_before + 1);
 		v_step := v_step * 2;

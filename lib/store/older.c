@@ -27,7 +27,7 @@ static const struct stmt direct = {
 static const struct stmt since = {
 	.name = "message_since", .params = "itiii", .results = "tii" MY_MESSAGE_RESULTS,
 	.text = "WITH c AS MATERIALIZED (SELECT c.id, c.user_id, c.hides, c.floor, "
-	        "  message_place(c.id, c.floor, c.last_seq, $2 - " SKEW ") AS start "
+	        "  CASE WHEN c.created_at >= $2 THEN c.floor ELSE message_place(c.id, c.floor, c.last_seq, $2 - " SKEW ") END AS start "
 	        "  FROM " MINE("AND NOT m.hidden AND v.updated_at >= $2 - " SKEW) "WHERE c.last_seq >= c.floor), "
 	        "f AS MATERIALIZED (SELECT c.* FROM c CROSS JOIN LATERAL " SAID("c", "1") " r ORDER BY r.at, c.id LIMIT $5), "
 	        "p AS MATERIALIZED (SELECT f.*, r.seq, r.at FROM f CROSS JOIN LATERAL " SAID("f", "$5") " r "
