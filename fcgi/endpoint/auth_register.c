@@ -1,11 +1,10 @@
 /* fcgi/endpoint/auth_register.c -- make an account and sign it in. */
 #include "base/password.h"
 #include "fcgi/auth.h"
+#include "fcgi/limits.h"
 #include "fcgi/reply.h"
 #include "fcgi/text.h"
 #include "store/account.h"
-
-#define DISPLAY_NAME_MAX 64
 
 struct body {
 	struct str username, password, display_name, token_delivery;
@@ -15,7 +14,7 @@ static const char *const deliveries[] = { "cookie", "body", NULL };
 
 static const struct field body_fields[] = { STR_FIELD(struct body, username, .required = 1),
 	                                    STR_FIELD(struct body, password, .required = 1),
-	                                    STR_FIELD(struct body, display_name, .min = 1, .max = DISPLAY_NAME_MAX,
+	                                    STR_FIELD(struct body, display_name, .min = 1, .max = LIMIT_DISPLAY_NAME,
 	                                              .nullable = 1),
 	                                    ENUM_FIELD(struct body, token_delivery, .words = deliveries),
 	                                    { 0 } };

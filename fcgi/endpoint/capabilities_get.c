@@ -1,9 +1,66 @@
 /* fcgi/endpoint/capabilities_get.c -- what this server can do, and how much of it. */
 #include "fcgi/draft.h"
+#include "fcgi/limits.h"
 #include "fcgi/reply.h"
 #include "store/group.h"
 
 #define API_LEVEL 1
+
+/* What no configuration changes: the constants that the routes themselves go by. */
+static const struct {
+	const char *name;
+	int64_t value;
+} fixed[] = {
+	{ "max_attachments", LIMIT_ATTACHMENTS },
+	{ "max_mentions", LIMIT_MENTIONS },
+	{ "max_poll_options", LIMIT_POLL_OPTIONS },
+	{ "max_poll_question_code_points", LIMIT_QUESTION },
+	{ "max_poll_option_code_points", LIMIT_OPTION },
+	{ "max_poll_seconds", LIMIT_POLL_SECONDS },
+	{ "max_expires_in_seconds", LIMIT_EXPIRES },
+	{ "max_ciphertext_code_points", LIMIT_CIPHERTEXT },
+	{ "max_call_seconds", LIMIT_CALL_SECONDS },
+	{ "max_reactions", LIMIT_REACTIONS },
+	{ "max_my_reactions", LIMIT_MY_REACTIONS },
+	{ "max_pins", LIMIT_PINS },
+	{ "max_pinned_conversations", PINNED_MAX },
+	{ "max_group_members", GROUP_MEMBERS_MAX },
+	{ "max_group_name_code_points", GROUP_NAME_MAX },
+	{ "max_people_per_request", GROUP_BRING_MAX },
+	{ "max_ttl_seconds", LIMIT_TTL_SECONDS },
+	{ "max_retention_days", LIMIT_RETENTION_DAYS },
+	{ "max_slow_mode_seconds", LIMIT_SLOW_SECONDS },
+	{ "max_presence_ids", LIMIT_PRESENCE_IDS },
+	{ "max_display_name_code_points", LIMIT_DISPLAY_NAME },
+	{ "max_status_text_code_points", LIMIT_STATUS_TEXT },
+};
+
+static const char *const features[] = { "direct_conversations",
+	                                "groups",
+	                                "group_roles",
+	                                "replies",
+	                                "forwarding",
+	                                "mentions",
+	                                "editing",
+	                                "deleting_for_me",
+	                                "receipts",
+	                                "reactions",
+	                                "stars",
+	                                "pins",
+	                                "polls",
+	                                "drafts",
+	                                "mark_unread",
+	                                "expiring_messages",
+	                                "scheduled_messages",
+	                                "slow_mode",
+	                                "blocks",
+	                                "privacy",
+	                                "avatars",
+	                                "typing",
+	                                "presence",
+	                                "sync",
+	                                "socket",
+	                                NULL };
 
 static void
 write_limits(struct json_out *w, const struct conf *conf)
@@ -13,23 +70,12 @@ write_limits(struct json_out *w, const struct conf *conf)
 	json_int(w, "max_message_body_bytes", conf->max_message_body_kib * 1024);
 	json_int(w, "max_content_code_points", conf->max_content_code_points);
 	json_int(w, "max_content_bytes", conf->max_content_kib * 1024);
-	json_int(w, "max_attachments", LIMIT_ATTACHMENTS);
-	json_int(w, "max_mentions", LIMIT_MENTIONS);
-	json_int(w, "max_poll_options", LIMIT_POLL_OPTIONS);
-	json_int(w, "max_poll_question_code_points", LIMIT_QUESTION);
-	json_int(w, "max_poll_option_code_points", LIMIT_OPTION);
-	json_int(w, "max_poll_seconds", LIMIT_POLL_SECONDS);
-	json_int(w, "max_expires_in_seconds", LIMIT_EXPIRES);
-	json_int(w, "max_ciphertext_code_points", LIMIT_CIPHERTEXT);
 	json_int(w, "max_page", conf->max_page);
 	json_int(w, "max_frame_bytes", conf->push_max_frame_kib * 1024);
 	json_int(w, "max_devices", conf->push_devices_per_user);
 	json_int(w, "max_presence_watches", conf->push_watch_max);
 	json_int(w, "typing_max_members", conf->typing_max_members);
-	json_int(w, "max_group_members", GROUP_MEMBERS_MAX);
-	json_int(w, "max_group_name_code_points", GROUP_NAME_MAX);
-	json_int(w, "max_people_per_request", GROUP_BRING_MAX);
-	json_int(w, "max_pinned_conversations", PINNED_MAX);
+	json_int(w, "marks_max_members", conf->marks_max_members);
 	json_int(w, "max_scheduled", conf->max_scheduled);
 	json_int(w, "schedule_ahead_seconds", conf->schedule_ahead_seconds);
 	json_int(w, "max_image_bytes", conf->media_image_mib << 20);
@@ -37,6 +83,8 @@ write_limits(struct json_out *w, const struct conf *conf)
 	json_int(w, "max_image_frames", conf->media_image_frames);
 	json_int(w, "password_min_code_points", conf->password_min_code_points);
 	json_int(w, "password_max_bytes", conf->password_max_bytes);
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
+		json_int(w, fixed[i].name, fixed[i].value);
 	json_close(w);
 }
 
@@ -63,11 +111,8 @@ capabilities_get(struct req *req)
 	json_cstr(w, "registration", req->conf->registration);
 	json_str(w, "message_types", message_types(req));
 	json_cstr(w, "uploads", "image");
-	json_bool(w, "direct_conversations", true);
-	json_bool(w, "groups", true);
-	json_bool(w, "typing", true);
-	json_bool(w, "presence", true);
-	json_bool(w, "socket", true);
+	for (const char *const *feature = features; *feature; feature++)
+		json_bool(w, *feature, true);
 	json_close(w);
 	json_close(w);
 	return reply_end(req);

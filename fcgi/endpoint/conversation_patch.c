@@ -1,11 +1,8 @@
 /* fcgi/endpoint/conversation_patch.c -- change what a conversation is called, how it looks, and what it keeps. */
 #include "fcgi/files.h"
+#include "fcgi/limits.h"
 #include "fcgi/members.h"
 #include "fcgi/reply.h"
-
-#define TTL_SECONDS_MAX    31536000 /* 365 days */
-#define RETENTION_DAYS_MAX 36500
-#define SLOW_SECONDS_MAX   21600 /* 6 hours */
 
 struct body {
 	struct str name, avatar_id, history;
@@ -18,9 +15,9 @@ static const struct field body_fields[] = {
 	STR_FIELD(struct body, name, .min = 1, .max = GROUP_NAME_MAX),
 	STR_FIELD(struct body, avatar_id, .nullable = 1),
 	ENUM_FIELD(struct body, history, .words = histories),
-	INT_FIELD(struct body, ttl_seconds, .min = 1, .max = TTL_SECONDS_MAX, .nullable = 1),
-	INT_FIELD(struct body, retention_days, .min = 1, .max = RETENTION_DAYS_MAX, .nullable = 1),
-	INT_FIELD(struct body, slow_mode_seconds, .min = 0, .max = SLOW_SECONDS_MAX, .nullable = 1),
+	INT_FIELD(struct body, ttl_seconds, .min = 1, .max = LIMIT_TTL_SECONDS, .nullable = 1),
+	INT_FIELD(struct body, retention_days, .min = 1, .max = LIMIT_RETENTION_DAYS, .nullable = 1),
+	INT_FIELD(struct body, slow_mode_seconds, .min = 0, .max = LIMIT_SLOW_SECONDS, .nullable = 1),
 	{ 0 }
 };
 

@@ -1,6 +1,7 @@
 """Blocks, who may see whose presence, privacy, and the stream that tells my other devices."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -83,6 +84,36 @@ def test_the_directory_does_not_tell_of_blocks(stack, person):
     person.rest.get(f"/users/{other.id}", expect=200)
     assert [u["id"] for u in person.rest.get("/users", query={"q": other.username})["items"]] == [other.id]
     assert [u["id"] for u in other.rest.get("/users", query={"q": person.username})["items"]] == [person.id]
+
+
+def test_nothing_is_sent_once_a_block_was_answered(stack):
+    """Whoever was sending has finished before the answer to the block, or is refused."""
+    a, b, conversation = make_pair(stack)
+    stop, refused = threading.Event(), []
+
+    def send():
+        client = b.rest.as_(b.token)
+        for n in range(2000):
+            if stop.is_set():
+                break
+            reply = client.post(f"/conversations/{conversation}/messages", {"client_id": f"{threading.get_ident()}-{n}", "message_type": "text",
+                                                                            "content": "more"})
+            if reply.status == 403:
+                refused.append(reply.code)
+                break
+        client.close()
+    senders = [threading.Thread(target=send) for _ in range(3)]
+    for s in senders:
+        s.start()
+    while a.conversation(conversation)["last_seq"] < 20:
+        pass
+    a.rest.put(f"/users/{b.id}/block", expect=204)
+    last = a.conversation(conversation)["last_seq"]
+    for s in senders:
+        s.join(20)
+    stop.set()
+    assert refused == ["blocked"] * 3
+    assert a.conversation(conversation)["last_seq"] == last
 
 
 # -- presence
@@ -202,6 +233,38 @@ def test_typing_does_not_pass_a_block(stack):
             a.rest.delete(f"/users/{b.id}/block", expect=204)
             b.rest.post(f"/conversations/{conversation}/typing/start", expect=204)
             await mine.until("typing")
+    asyncio.run(run())
+
+
+# -- read receipts
+
+
+def test_reading_without_receipts(stack):
+    """What I read moves my own mark, and what others may see stays; turning it on again shows what is read from then on."""
+    a, b, conversation = make_pair(stack)
+
+    def shown():
+        (receipt,) = [p["receipt_seq"] for p in a.conversation(conversation)["participants"] if p["user"]["id"] == b.id]
+        return receipt, a.history(conversation)["messages"][0]["read_count"]
+    b.rest.patch("/me", {"privacy": {"read_receipts": False}}, expect=200)
+    a.say(conversation, "second")
+
+    async def run():
+        async with await Socket.open(stack, a.token) as s, await Socket.open(stack, b.token) as mine:
+            await s.hello()
+            await mine.hello()
+            b.rest.patch(f"/conversations/{conversation}/read", {"seq": 1}, expect=200)
+            await mine.send({"type": "read_receipt", "message_id": f"{conversation}.2"})
+            assert (await mine.until("user_changed"))["data"]["unread_count"] == 1
+            assert (await mine.until("user_changed"))["data"]["unread_count"] == 0
+            b.say(conversation, "an answer tells nothing, either")
+            await s.none_of({"message_read"}, 0.4)
+            assert shown() == (0, 0) and b.conversation(conversation)["my"]["read_seq"] == 3
+            b.rest.patch("/me", {"privacy": {"read_receipts": True}}, expect=200)
+            a.say(conversation, "third")
+            b.rest.patch(f"/conversations/{conversation}/read", {"seq": 4}, expect=200)
+            assert (await s.until("message_read"))["data"] == {"user_id": b.id, "seq": 4}
+            assert shown() == (4, 1)
     asyncio.run(run())
 
 
