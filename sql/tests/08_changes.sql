@@ -1,6 +1,6 @@
 -- Edits, deletion, reactions, stars, pins, votes, marks with times: what each writes, what it refuses, and that a no-op takes no number.
 BEGIN;
-SELECT plan(96);
+SELECT plan(112);
 SET LOCAL ROLE peal;
 CREATE TEMP TABLE t (ann bigint, ben bigint, cat bigint, dan bigint, c bigint, g bigint);
 INSERT INTO users (username, display_name) VALUES ('ann', 'Ann'), ('ben', 'Ben'), ('cat', 'Cat'), ('dan', 'Dan');
@@ -148,6 +148,34 @@ SELECT throws_ok('SELECT message_react(ben, c, 2, ''👍'', true, 3, 4) FROM t',
 SELECT throws_ok('SELECT message_pin(ann, c, 2, true, 3) FROM t', 'PE4B1', NULL, 'no pins');
 SELECT is((SELECT o_changed FROM t, message_react(ann, g, 1, '👍', true, 3, 4)), true, 'groups stay as they are');
 SELECT is((SELECT o_changed FROM message_delete(ann, c, 2)), true, 'deleting goes on') FROM t;
+
+-- marks keep when they moved, and who keeps receipts to themselves moves none
+CREATE FUNCTION pg_temp.marks(p_who bigint) RETURNS text LANGUAGE sql AS $$
+	SELECT row(read_seq, receipt_seq, delivered_seq, unread_from)::text FROM member, t WHERE user_id = p_who AND conversation_id = g $$;
+CREATE FUNCTION pg_temp.notes(p_who bigint) RETURNS text LANGUAGE sql AS $$
+	SELECT array_agg(row(receipt_seq, delivered_seq, at = now())::text ORDER BY slot)::text FROM mark_advance, t WHERE user_id = p_who AND conversation_id = g $$;
+DELETE FROM mark_advance;
+SELECT is((SELECT array_agg(pg_temp.say(ann, g, n::text)) FROM t, generate_series(1, 4) n), ARRAY[5, 6, 7, 8]::bigint[], 'four more');
+SELECT is((SELECT o_seq FROM event_acks(ARRAY[cat], ARRAY[g], ARRAY[5]::bigint[], 32)), 5::bigint, 'acknowledged') FROM t;
+SELECT is(pg_temp.notes(cat), '{"(3,5,t)"}', 'noted') FROM t;
+SELECT is((SELECT row(o_moved, o_receipt_seq, o_delivered_seq)::text FROM conversation_read(cat, g, 6, false, 32)), '(t,6,6)', 'read') FROM t;
+SELECT is(pg_temp.notes(cat), '{"(6,6,t)"}', 'in the same ten seconds: one row') FROM t;
+SELECT is((SELECT o_moved FROM conversation_read(cat, g, 6, false, 32)), false, 'not moved') FROM t;
+UPDATE mark_advance SET slot = slot - 1, at = at - interval '10 seconds';
+SELECT is((SELECT row(o_moved, o_receipt_seq, o_hearers)::text FROM conversation_read(cat, g, 7, true, 32)), '(t,6,)', 'privately') FROM t;
+SELECT is(pg_temp.notes(cat), '{"(6,6,f)"}', 'nobody is told, so nothing is noted') FROM t;
+SELECT is((SELECT row(o_moved, o_receipt_seq)::text FROM conversation_read(cat, g, 7, false, 32)), '(t,7)', 'then told') FROM t;
+SELECT is(pg_temp.notes(cat), '{"(6,6,f)","(7,7,t)"}', 'another ten seconds: another row') FROM t;
+UPDATE users SET read_receipts = false FROM t WHERE id = cat;
+SELECT is((SELECT row(o_moved, o_read_seq, o_receipt_seq, o_unread, o_hearers)::text FROM conversation_read(cat, g, 8, false, 32)), '(t,8,7,0,)',
+          'who keeps receipts to themselves reads without one') FROM t;
+SELECT is(pg_temp.marks(cat), '(8,7,7,)', 'the row') FROM t;
+SELECT is((SELECT o_moved FROM conversation_read(cat, g, 8, false, 32)), false, 'again: nothing') FROM t;
+UPDATE users SET read_receipts = true FROM t WHERE id = cat;
+SELECT is((SELECT row(o_moved, o_read_seq, o_receipt_seq, o_hearers)::text FROM conversation_read(cat, g, 8, false, 32)),
+          format('(t,8,8,"{%s,%s}")', ann, ben), 'who tells again tells what was read') FROM t;
+SELECT is((SELECT count(*) FROM t, event_acks(ARRAY[t.ben], ARRAY[t.g], ARRAY[99]::bigint[], 32) x WHERE x.o_seq = 8), 1::bigint, 'never past the end');
+SELECT is(pg_temp.notes(ben), '{"(0,8,t)"}', 'noted as it is') FROM t;
 
 SELECT results_eq('SELECT position FROM event, t WHERE conversation_id = c ORDER BY position',
                   'SELECT n::bigint FROM generate_series(1, (SELECT last_seq + last_rev FROM conversation, t WHERE id = c)) n', 'the order is dense');
