@@ -46,8 +46,9 @@ RULES = {
     "who joined stands in the log where they joined": """
         SELECT m.user_id, m.conversation_id, m.joined_seq, m.joined_position FROM member m JOIN conversation c ON c.id = m.conversation_id
         WHERE m.joined_position > 1 AND NOT EXISTS (
-            SELECT FROM event e WHERE e.conversation_id = m.conversation_id AND e.position = m.joined_position AND e.kind = 10
-              AND e.target_user = m.user_id AND e.seq = m.joined_seq)""",
+            SELECT FROM event e WHERE e.conversation_id = m.conversation_id AND e.position = m.joined_position
+              AND (c.kind = 2 AND e.kind = 10 AND e.target_user = m.user_id AND e.seq = m.joined_seq
+                OR c.kind = 1 AND (e.kind = 1 OR e.kind = 2 AND e.actor_id = m.user_id)))""",
     "members are those whom the log has added and not removed since": """
         SELECT x.conversation_id, x.target_user, x.kind FROM (
             SELECT DISTINCT ON (e.conversation_id, e.target_user) e.conversation_id, e.target_user, e.kind
@@ -76,7 +77,7 @@ RULES = {
           AND coalesce((g.extra ->> 'voters')::bigint, 0) <> (SELECT count(*) FROM message_mine x
               WHERE x.conversation_id = g.conversation_id AND x.seq = g.seq AND x.votes IS NOT NULL)""",
     "a tombstone has nothing left": """
-        SELECT g.conversation_id, g.seq FROM message g WHERE g.deleted_at IS NOT NULL
+        SELECT g.conversation_id, g.seq, g.kind, to_jsonb(g) FROM message g WHERE g.deleted_at IS NOT NULL
           AND (g.content IS NOT NULL OR g.mentions IS NOT NULL OR g.attachments IS NOT NULL OR g.reactions IS NOT NULL OR g.pinned_at IS NOT NULL
                OR g.extra IS NOT NULL AND g.kind <> 9
                OR EXISTS (SELECT FROM message_revision r WHERE r.conversation_id = g.conversation_id AND r.seq = g.seq)

@@ -206,6 +206,12 @@ class Model:
         if open_question and self.accepted is False:
             raise Refused(*codes)
 
+    @staticmethod
+    def appear(found, user):
+        """A direct conversation that was hidden from somebody begins for them with the last event."""
+        found.members[user].hidden = False
+        found.members[user].joined_position = found.last_seq + found.last_rev
+
     # -- operations
 
     def apply(self, name, by, /, *, accepted=None, at=1.0, **arguments):
@@ -222,7 +228,9 @@ class Model:
             raise Refused("not_found")
         known = self.direct.get(frozenset((me, peer)))
         if known:
-            self.places[known].members[me].hidden = False
+            if self.places[known].members[me].hidden:
+                self.places[known].change("conversation_created", me)
+                self.appear(self.places[known], me)
             return
         found = self.places[id] = Place(id, "direct")
         self.direct[frozenset((me, peer))] = id
@@ -256,6 +264,8 @@ class Model:
         for k in changed:
             setattr(found, k, changes[k])
         found.change("conversation_updated", me, changed=changed)
+        if any(m.hidden for m in found.members.values()):
+            return
         spoken = {"name": "renamed", "ttl_seconds": "ttl_changed", "history": "history_changed"}
         for kind in dict.fromkeys(spoken.get(k, "settings_changed") for k in changed):
             found.say_system(me, self.at, kind=kind)
@@ -325,26 +335,28 @@ class Model:
         found, member = self.seat(me, place)
         if client_id is not None and any(m.sender == me and m.client_id == client_id for m in found.messages.values()):
             return  # said already: a retry makes nothing, and returns it as it is now
-        self.need_unblocked(me, found)
+        wrong = self._codes(self.need_unblocked, me, found) | self._codes(self.need_mentionable, found, mentions)
         if reply_seq is not None and not (reply_seq in found.messages and self.sees(me, place, found.messages[reply_seq], self.at)):
-            raise Refused("invalid")
-        self.need_mentionable(found, mentions)
-        copy = None
+            wrong.add("invalid")
+        copy = original = None
         if forward:
             try:
                 _, _, original = self.need(me, *forward, self.at)
             except Refused:
-                raise Refused("invalid", "not_found") from None
-            if original.deleted_at is not None or original.kind in NEVER_FORWARDED:
-                raise Refused("invalid", "deleted", "wrong_kind", "not_found")
+                wrong |= {"invalid", "not_found"}
+            if original and (original.deleted_at is not None or original.kind in NEVER_FORWARDED):
+                wrong |= {"invalid", "deleted", "wrong_kind", "not_found"}
+        if wrong:
+            raise Refused(*wrong)
+        if original:
             content, kind, extra = original.content, original.kind, original.extra
             copy = original.forward_of or (original.sender, original.created_at)
         caught_up = member.unread_from is None and not self._unread(me, place, member.read_seq + 1, self.at)
         lives = [s for s in (expires_in, found.ttl_seconds) if s is not None]
         found.put(Message(found.last_seq + 1, me, kind, content, self.at, client_id, list(mentions), reply_seq, poll=poll, forward_of=copy,
                           extra=extra, expires_at=self.at + min(lives) if lives else None))
-        for each in found.members.values():
-            each.hidden = False
+        for user in [u for u, m in found.members.items() if m.hidden]:
+            self.appear(found, user)
         if caught_up and not scheduled:
             told_all, had_all = member.receipt_seq == member.read_seq, member.delivered_seq >= member.read_seq
             member.read_seq = found.last_seq
@@ -486,9 +498,8 @@ class Model:
 
     def _mark_unread(self, me, place, seq):
         found, member = self.seat(me, place)
-        if not 1 <= seq <= found.last_seq:
+        if not found.floor(member) <= seq <= found.last_seq:
             raise Refused("invalid")
-        self.unless(seq < found.floor(member), "invalid")
         if member.unread_from != seq:
             member.unread_from = seq
             self.people[me].stream.append("read")
@@ -624,6 +635,10 @@ class Model:
             type_ = event.kind
             if event.target_seq is not None and not self.sees(me, place, found.messages[event.target_seq], now):
                 type_ = "skipped"
+            elif event.kind == "conversation_created" and event.position not in (1, member.joined_position):
+                type_ = "skipped"  # the other person has started it too
+            elif event.kind == "new_message" and event.position == member.joined_position:
+                out.append((event.position - 1, "conversation_created"))  # what shows a direct conversation to me
             elif type_ == "member_added" and event.target_user == me and event.position == member.joined_position:
                 type_ = "conversation_created"
             out.append((event.position, type_))
