@@ -8,7 +8,7 @@
 
 struct tally {
 	int64_t sent, failed;
-	bool later; /* some of it was not possible now */
+	int64_t held; /* a conversation that somebody holds for long: what else is due there waits too */
 };
 
 /* Whoever hears it hears it at once; what Redis does not take now, the sweep finds. */
@@ -41,22 +41,24 @@ refuse(struct work *w, int64_t id, int refusal, struct tally *t)
 }
 
 static int
-send_one(struct work *w, int64_t id, struct tally *t)
+send_one(struct work *w, const struct schedule_due *due, struct tally *t)
 {
 	struct schedule_sent sent;
 	int r;
 
+	if (t->held == due->conversation_id)
+		return 0;
 	FAILPOINT("jobs.before_send");
-	r = schedule_send(w->db, w->arena, id, &sent);
+	r = schedule_send(w->db, w->arena, due->id, &sent);
 	FAILPOINT("jobs.after_send");
 	if (r == RETRY) {
-		t->later = true;
+		t->held = due->conversation_id;
 		return 0;
 	}
 	if (r == UNAVAILABLE || r == UNCERTAIN)
 		return r;
 	if (r)
-		return refuse(w, id, r, t);
+		return refuse(w, due->id, r, t);
 	if (sent.user_id) {
 		t->sent++;
 		tell(w, 'c', sent.conversation_id, sent.seq + sent.rev);
@@ -76,12 +78,12 @@ schedule_duty(struct work *w, int64_t *wait)
 	int r = schedule_next(w->db, w->arena, BATCH, &due, &n);
 
 	for (; !r && i < n && due[i].left_us <= 0; i++)
-		r = send_one(w, due[i].id, &t);
+		r = send_one(w, &due[i], &t);
 	if (t.sent || t.failed)
 		LOG(INFO, "scheduled", L_INT("sent", t.sent), L_INT("failed", t.failed));
 	if (r)
 		return trace(r);
-	if (t.later)
+	if (t.held)
 		*wait = MS(100);
 	else if (n == BATCH && i == n)
 		*wait = 0;

@@ -21,9 +21,9 @@ static const struct stmt take_back = {
 	.text = "SELECT scheduled_remove($1, $2)",
 };
 static const struct stmt next = {
-	.name = "schedule_next", .params = "i", .results = "ii",
-	.text = "SELECT s.id, (extract(epoch FROM s.send_at - now()) * 1000000)::bigint FROM scheduled_message s "
-	        "WHERE s.failed_at IS NULL ORDER BY s.send_at LIMIT $1",
+	.name = "schedule_next", .params = "i", .results = "iii",
+	.text = "SELECT s.id, s.conversation_id, (extract(epoch FROM s.send_at - now()) * 1000000)::bigint FROM scheduled_message s "
+	        "WHERE s.failed_at IS NULL ORDER BY s.send_at, s.id LIMIT $1",
 };
 static const struct stmt send = {
 	.name = "schedule_send", .params = "i", .results = "NiNiNiNiNi", .writes = true,
@@ -105,7 +105,7 @@ schedule_next(struct db *db, struct arena *arena, int64_t limit, struct schedule
 		return trace(r);
 	due = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*due));
 	for (size_t i = 0; i < rows_n(rows); i++)
-		due[i] = (struct schedule_due){ rows_int(rows, i, 0), rows_int(rows, i, 1) };
+		due[i] = (struct schedule_due){ rows_int(rows, i, 0), rows_int(rows, i, 1), rows_int(rows, i, 2) };
 	*ret = due;
 	*ret_n = rows_n(rows);
 	return 0;

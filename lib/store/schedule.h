@@ -40,7 +40,8 @@ int schedule_remove(struct db *, struct arena *, int64_t me, int64_t id, int64_t
 /* ---- for peal-jobs ---- */
 
 struct schedule_due {
-	int64_t id, left_us; /* until it is due; not positive: now */
+	int64_t id, conversation_id;
+	int64_t left_us; /* until it is due; not positive: now */
 };
 /* The next ones to be sent, soonest first. */
 int schedule_next(struct db *, struct arena *, int64_t limit, struct schedule_due **ret, size_t *ret_n);

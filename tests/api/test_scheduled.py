@@ -30,7 +30,7 @@ def listed(person):
     return person.rest.get("/scheduled", expect=200)["items"]
 
 
-def wait_for(what, seconds=5):
+def wait_for(what, seconds=10):
     until = time.monotonic() + seconds
     while not (found := what()):
         assert time.monotonic() < until, "it did not come"
@@ -128,7 +128,7 @@ def test_retries(two):
 
 def test_a_retry_after_it_was_sent(two):
     a, b, conversation = two
-    asked = body(1.5)
+    asked = body(2.5)
     path = f"/conversations/{conversation}/messages"
     first = a.rest.post(path, asked, expect=201)
     wait_for(lambda: not listed(a))
@@ -190,8 +190,8 @@ def test_every_kind(two):
         "call": {"content": None, "call": {"call_id": "1", "media": "audio", "outcome": "missed"}},
         "encrypted": {"content": None, "encrypted": {"ciphertext": "3q2+7w==", "nonce": "AAECAwQFBgcICQoL", "key_id": "a2V5LTE="}},
     }
-    asked = {kind: body(2, message_type=kind, **more) for kind, more in kinds.items()}
-    asked["forward"] = {"client_id": str(uuid.uuid4()), "forward_of": first["id"], "send_at": at(2)}
+    asked = {kind: body(4, message_type=kind, **more) for kind, more in kinds.items()}
+    asked["forward"] = {"client_id": str(uuid.uuid4()), "forward_of": first["id"], "send_at": at(4)}
     for one in asked.values():
         a.rest.post(f"/conversations/{conversation}/messages", one, expect=201)
     items = {item["client_id"]: item for item in listed(a)}
