@@ -1,6 +1,7 @@
 /* test_feed.c -- lib/wire/feed: records and frames. What feed_publish() does is seen in tests/jobs, with a real Redis. */
 #include "unit.h"
 #include "wire/feed.h"
+#include "wire/presence.h"
 
 #define AT        INT64_C(1767323045678901)
 #define TIMESTAMP "\"timestamp\":\"2026-01-02T03:04:05.678Z\"}"
@@ -29,6 +30,28 @@ test_records_there_and_back(void **state)
 	assert_true(feed_parse(STR("m u7 0 0\n{}"), &back));
 	assert_false(str_present(back.recipients));
 	assert_int_equal(back.kind, FEED_MARK);
+	assert_true(feed_parse(STR("w u7 0 0 12\n{}"), &back));
+	assert_int_equal(back.kind, FEED_UNWATCH);
+	assert_str(back.recipients, "12");
+}
+
+static void
+test_presence(void **state)
+{
+	struct presence p = { 7, presence_status_of(2, true), AT };
+
+	(void)state;
+	buf_clear(&out);
+	frame_presence(&out, &p, AT);
+	assert_str(buf_view(&out), "{\"type\":\"presence\",\"data\":{\"user_id\":\"7\",\"status\":\"online\",\"last_seen_"
+	                           "at\":null}," TIMESTAMP);
+	assert_int_equal(presence_status_of(2, false), PRESENCE_AWAY);
+	p.status = presence_status_of(0, true);
+	buf_clear(&out);
+	frame_presence(&out, &p, AT);
+	assert_str(buf_view(&out),
+	           "{\"type\":\"presence\",\"data\":{\"user_id\":\"7\",\"status\":\"offline\",\"last_seen_at\":"
+	           "\"2026-01-02T03:04:05.678Z\"}," TIMESTAMP);
 }
 
 static void
@@ -136,9 +159,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_records_there_and_back),
-		cmocka_unit_test(test_malformed_records),
-		cmocka_unit_test(test_marks_and_ephemeral_frames),
+		cmocka_unit_test(test_records_there_and_back), cmocka_unit_test(test_presence),
+		cmocka_unit_test(test_malformed_records),      cmocka_unit_test(test_marks_and_ephemeral_frames),
 		cmocka_unit_test(test_frames_hold_no_newline),
 	};
 

@@ -112,6 +112,30 @@ commands_are_binary_safe(void **state)
 }
 
 static void
+several_commands_in_one_round_trip(void **state)
+{
+	const struct str set[] = { STR("SET"), STR("k"), STR("7") }, incr[] = { STR("INCR"), STR("k") },
+	                 bad[] = { STR("NONSENSE") };
+	const struct redis_call good[] = { { 3, set }, { 2, incr }, { 2, incr } },
+	                        mixed[] = { { 2, incr }, { 1, bad }, { 2, incr } };
+	redisReply *replies[3];
+
+	(void)state;
+	assert_int_equal(redis_pipeline(redis, arena, good, 3, replies), 0);
+	assert_int_equal(replies[0]->type, REDIS_REPLY_STATUS);
+	assert_int_equal(replies[1]->integer, 8);
+	assert_int_equal(replies[2]->integer, 9);
+	assert_true(redis_pipeline(redis, arena, mixed, 3, replies) < 0);
+	assert_int_equal(redis_pipeline(redis, arena, &good[1], 1, replies), 0);
+	assert_int_equal(replies[0]->integer, 12);
+	stop_server();
+	assert_int_equal(redis_pipeline(redis, arena, good, 3, replies), UNAVAILABLE);
+	start_server();
+	assert_int_equal(redis_pipeline(redis, arena, good, 3, replies), 0);
+	err_clear();
+}
+
+static void
 errors_of_redis_are_faults_and_leave_it_usable(void **state)
 {
 	redisReply *reply = NULL;
@@ -250,10 +274,15 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(commands_are_binary_safe),     T(errors_of_redis_are_faults_and_leave_it_usable),
-		T(scripts_are_sent_once),        T(a_restart_between_two_calls_is_not_noticed),
-		T(the_breaker_opens_and_closes), T(a_silent_server_costs_the_time_out),
-		T(a_busy_server_is_away),        T(a_server_that_is_not_there),
+		T(commands_are_binary_safe),
+		T(several_commands_in_one_round_trip),
+		T(errors_of_redis_are_faults_and_leave_it_usable),
+		T(scripts_are_sent_once),
+		T(a_restart_between_two_calls_is_not_noticed),
+		T(the_breaker_opens_and_closes),
+		T(a_silent_server_costs_the_time_out),
+		T(a_busy_server_is_away),
+		T(a_server_that_is_not_there),
 	};
 
 	return cmocka_run_group_tests_name("redis", tests, group_setup, group_teardown);
