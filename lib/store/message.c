@@ -13,36 +13,34 @@ static const struct stmt send = {
 	        "FROM message_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
 };
 /*
- * $3: enum page_from, $4: seq, $5: limit. Up to one visible message more than asked for is looked up on either side of `at`,
- * places only: that tells what lies before and after the page, and where it begins and ends. Around a place half of the page
- * lies before it, or more where there is too little after it. An empty page is one row without a message.
+ * $3: enum page_from, $4: seq, $5: limit. Up to one visible message more than can be shown is read on either side of `at`: cut()
+ * decides where the page begins and ends, and the rest tells that there is more. What belongs to all rows is fetched once, in
+ * senders, marks and mine. An empty page is one row without a message.
  */
-#define PLACES(where, order, most) \
-	"ARRAY(SELECT x.seq FROM message x WHERE x.conversation_id = w.id AND x.seq >= w.floor AND " where " AND " \
-	SHOWN("x", "w") " ORDER BY x.seq " order " LIMIT " most ")"
+#define PAGE_SIDE(where, order, most) \
+	"(SELECT x.* FROM message x WHERE x.conversation_id = w.id AND x.seq >= w.floor AND " where " AND " SHOWN("x", "w") \
+	" ORDER BY x.seq " order " LIMIT " most ")"
 static const struct stmt page = {
-	.name = "message_page", .params = "iiiii", .results = "ibb" MY_MESSAGE_RESULTS,
+	.name = "message_page", .params = "iiiii", .results = "iNb" MY_MESSAGE_RESULTS,
 	.text = "WITH w AS MATERIALIZED (SELECT c.id, c.user_id, c.hides, c.last_rev, c.floor, CASE $3 WHEN 0 THEN c.last_seq + 1 "
-	        "  WHEN 2 THEN least($4, c.last_seq) + 1 ELSE $4 END AS at, CASE $3 WHEN 2 THEN 0 ELSE $5 END AS back, "
-	        "  CASE WHEN $3 >= 2 THEN $5 ELSE 0 END AS forth "
-	        "  FROM " MINE("AND m.conversation_id = $2 AND NOT m.hidden") "), "
-	        "f AS MATERIALIZED (SELECT w.*, " PLACES("x.seq < w.at", "DESC", "w.back + 1") " AS b, "
-	        "  " PLACES("x.seq >= w.at", "", "w.forth + 1") " AS a FROM w), "
-	        "h AS (SELECT f.*, least(cardinality(a), forth, $5 - least(cardinality(b), back, $5 / 2))::integer AS after FROM f), "
-	        "p AS (SELECT h.*, least(cardinality(b), back, $5 - after)::integer AS before FROM h), "
-	        "e AS MATERIALIZED (SELECT p.*, coalesce(b[before], a[1]) AS lo, coalesce(a[after], b[1]) AS hi, "
-	        "  cardinality(b) > before AS has_before, cardinality(a) > after AS has_after FROM p), "
-	        "mine AS MATERIALIZED (SELECT m.* FROM e JOIN message_mine m ON m.user_id = $1 AND m.conversation_id = $2 "
-	        "  AND m.seq BETWEEN e.lo AND e.hi), "
+	        "  WHEN 2 THEN least($4, c.last_seq) + 1 ELSE $4 END AS at FROM "
+	        MINE("AND m.conversation_id = $2 AND NOT m.hidden") "), "
+	        "g AS MATERIALIZED (SELECT y.* FROM w CROSS JOIN LATERAL ("
+	        PAGE_SIDE("x.seq < w.at", "DESC", "CASE $3 WHEN 2 THEN 1 ELSE $5 + 1 END") " UNION ALL "
+	        PAGE_SIDE("x.seq >= w.at", "", "CASE WHEN $3 < 2 THEN 1 ELSE $5 + 1 END") ") y), "
+	        "mine AS MATERIALIZED (SELECT m.* FROM message_mine m WHERE m.user_id = $1 AND m.conversation_id = $2 "
+	        "  AND m.seq >= (SELECT min(seq) FROM g) AND m.seq <= (SELECT max(seq) FROM g)), "
+	        "senders AS MATERIALIZED (SELECT d.sender_id, o.* FROM (SELECT DISTINCT sender_id FROM g) d CROSS JOIN LATERAL "
+	        "  (SELECT m.receipt_seq, m.delivered_seq FROM member m WHERE m.user_id = d.sender_id AND m.conversation_id = $2 "
+	        "   LIMIT 1) o), " /* one probe each, however many members there are */
 	        "marks AS MATERIALIZED (SELECT count(*) AS n, array_agg(o.receipt_seq ORDER BY o.receipt_seq) AS receipts, "
 	        "  array_agg(o.delivered_seq ORDER BY o.delivered_seq) AS delivereds FROM member o WHERE "
 	        "o.conversation_id = $2) "
-	        "SELECT e.last_rev, e.has_before, e.has_after, " MY_MESSAGE_COLUMNS " FROM e "
-	        "LEFT JOIN message g ON g.conversation_id = e.id AND g.seq BETWEEN e.lo AND e.hi AND e.before + e.after > 0 AND "
-	        SHOWN("g", "e")
-	        MY_MESSAGE_PARENT("e")
-	        "LEFT JOIN member s ON s.user_id = g.sender_id AND s.conversation_id = $2 "
-	        "LEFT JOIN LATERAL (SELECT a.n - (s.user_id IS NOT NULL)::integer AS others, "
+	        "SELECT w.last_rev, g.seq < w.at, " MY_MESSAGE_COLUMNS " FROM w "
+	        "LEFT JOIN g ON true "
+	        MY_MESSAGE_PARENT("w")
+	        "LEFT JOIN senders s ON s.sender_id = g.sender_id "
+	        "LEFT JOIN LATERAL (SELECT a.n - (s.sender_id IS NOT NULL)::integer AS others, "
 	        "  a.n - width_bucket(g.seq - 1, a.receipts) - (coalesce(s.receipt_seq, 0) >= g.seq)::integer AS read, "
 	        "  a.n - width_bucket(g.seq - 1, a.delivereds) - (coalesce(s.delivered_seq, 0) >= g.seq)::integer AS "
 	        "delivered "
@@ -128,12 +126,36 @@ message_send(struct db *db, struct arena *arena, int64_t me, int64_t conversatio
 	return 0;
 }
 
+static int64_t
+smaller(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/*
+ * Of `older` and `newer` rows around a place, those that the page shows: *first of the older ones are left out, and *n rows shown. Around
+ * a place half of the page lies before it, or more where there is too little after it.
+ */
+static void
+cut(enum page_from from, int64_t limit, int64_t older, int64_t newer, struct message_page *ret, size_t *ret_first)
+{
+	int64_t back = from == PAGE_AFTER ? 0 : limit, forth = from >= PAGE_AFTER ? limit : 0;
+	int64_t after = smaller(smaller(newer, forth), limit - smaller(smaller(older, back), limit / 2));
+	int64_t before = smaller(smaller(older, back), limit - after);
+
+	ret->has_before = older > before;
+	ret->has_after = newer > after;
+	ret->n = (size_t)(before + after);
+	*ret_first = (size_t)(older - before);
+}
+
 int
 message_page(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, enum page_from from, int64_t seq,
              int64_t limit, struct message_page *ret)
 {
 	const struct arg args[] = { A_INT(me), A_INT(conversation_id), A_INT((int64_t)from), A_INT(seq), A_INT(limit) };
 	struct message_page result = { 0 };
+	size_t older = 0, n, first;
 	struct rows *rows;
 	int r = db_run(db, arena, &page, args, &rows);
 
@@ -141,12 +163,14 @@ message_page(struct db *db, struct arena *arena, int64_t me, int64_t conversatio
 		return trace(r);
 	if (!rows_n(rows))
 		return NOT_FOUND;
+	n = rows_null(rows, 0, 1) ? 0 : rows_n(rows);
+	while (older < n && rows_int(rows, older, 1))
+		older++;
+	cut(from, limit, (int64_t)older, (int64_t)(n - older), &result, &first);
 	result.as_of_rev = rows_int(rows, 0, 0);
-	result.has_before = rows_int(rows, 0, 1);
-	result.has_after = rows_int(rows, 0, 2);
-	result.messages = arena_alloc_array(arena, rows_n(rows), sizeof(*result.messages));
-	for (size_t i = 0; i < rows_n(rows) && !rows_null(rows, i, 3); i++, result.n++)
-		read_my_message(rows, i, 3, &result.messages[i]);
+	result.messages = arena_alloc_array(arena, result.n + 1, sizeof(*result.messages));
+	for (size_t i = 0; i < result.n; i++)
+		read_my_message(rows, first + i, 2, &result.messages[i]);
 	*ret = result;
 	return 0;
 }
