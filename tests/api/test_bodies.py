@@ -72,11 +72,17 @@ def test_too_large(pair):
     a.rest.patch("/me", raw=raw, expect=200)
 
 
+def path_of(op, other, conversation):
+    """The path of an operation, about something that is there."""
+    own = f"{conversation}.1" if op.path.startswith("/messages/{id}") else conversation
+    return op.path.replace("{id}", own).replace("{userId}", other.id)
+
+
 @pytest.mark.parametrize("op", [o for o in contract.rest().operations if o.body], ids=lambda o: o.id)
 def test_every_body_is_checked(stack, pair, op):
     """The same abuse on every route with a body."""
     a, b, conversation = pair
-    path = op.path.replace("{id}", conversation).replace("{userId}", b.id)
+    path = path_of(op, b, conversation)
     query = {}
     for raw, code in ((b"{", "bad_json"), (b'{"a":1,"a":2}', "bad_json"), (b"[" * 100, "bad_json"), (b"\xff", "bad_json"), (b"[]", None)):
         reply = a.rest.call(op.method, path, raw=raw, query=query)
@@ -88,7 +94,7 @@ def test_every_body_is_checked(stack, pair, op):
 @pytest.mark.parametrize("op", [o for o in contract.rest().operations if not o.served_by_nginx], ids=lambda o: o.id)
 def test_other_methods(pair, op):
     a, b, conversation = pair
-    path = op.path.replace("{id}", f"{conversation}.1" if "/messages/" in op.path else conversation).replace("{userId}", b.id)
+    path = path_of(op, b, conversation)
     has = {o.method for o in contract.rest().operations if o.path == op.path}
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - has:
         reply = a.rest.call(method, path, valid=False, expect=(405, "method_not_allowed"))
