@@ -184,6 +184,9 @@ clock_rfc3339_parse(struct str s, int64_t *ret_wall_us)
 		return false;
 	tm.tm_year = year - 1900;
 	tm.tm_mon = month - 1;
-	*ret_wall_us = ((int64_t)timegm(&tm) - offset) * US + us;
+	us += ((int64_t)timegm(&tm) - offset) * US;
+	if (us < WALL_LEAST || us > WALL_MOST + 999) /* only an offset leads there */
+		return false;
+	*ret_wall_us = us;
 	return true;
 }

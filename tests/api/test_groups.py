@@ -500,6 +500,7 @@ def test_settings(stack, group):
     assert settings(ben, group, notify="none")["my"]["notify"] == "none" and settings(ben, group, notify="all")["my"]["notify"] == "all"
     settings(ben, group, muted_until=LATER)
     assert settings(ben, group, muted_until="2020-01-01T00:00:00Z")["my"]["muted_until"] is None, "a time that has passed mutes nothing"
+    assert settings(ben, group, muted_until="9999-12-31T23:59:59.999Z")["my"]["muted_until"] == "9999-12-31T23:59:59.999Z", "for ever"
     assert ann.conversation(group)["my"]["notify"] == "all", "mine alone"
     settings(eve, group, archived=True, expect=(404, "not_found"))
 
@@ -507,7 +508,7 @@ def test_settings(stack, group):
 @pytest.mark.parametrize("body, path, code", [
     ({"muted_until": "tomorrow"}, "/muted_until", "format"), ({"muted_until": 7}, "/muted_until", "type"), ({"archived": "yes"}, "/archived", "type"),
     ({"pinned": None}, "/pinned", "type"), ({"notify": "some"}, "/notify", "word"), ({"notify": None}, "/notify", "type"),
-    ({"muted_until": "9" * 65}, "/muted_until", "too_long"),
+    ({"muted_until": "9" * 65}, "/muted_until", "too_long"), ({"muted_until": "9999-12-31T23:59:59-12:00"}, "/muted_until", "format"),
 ])
 def test_settings_refuses(group, body, path, code):
     ann, *_, group = group
