@@ -62,6 +62,7 @@
 	X(typing_post) \
 	X(typing_start_post) \
 	X(typing_stop_post) \
+	X(sync_get) \
 	X(health_get) \
 	X(ready_get) \
 	X(capabilities_get) \

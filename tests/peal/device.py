@@ -5,7 +5,10 @@
         d.state.view(conversation)            # what it shows (peal.state.State: conversations, members, stars, drafts, ...)
         d.load(conversation)                  # what was before it came, by REST
 
-It keeps a place (seq, rev) per conversation and a user_rev. An event one further is applied, one not newer is dropped, one further
+    poller = Poller(person)                   # the same by GET /sync alone
+    poller.catch_up()                         # everything up to now
+
+Either keeps a place (seq, rev) per conversation and a user_rev. An event one further is applied, one not newer is dropped, one further
 than that is held for 0.5 s, then `sync`. `applied` and `user_applied` have all events in the order applied, since the last fresh start;
 `wrong` what the server may never do."""
 
@@ -17,7 +20,7 @@ import uuid
 
 import websockets
 
-from . import ws
+from . import contract, ws
 from .state import State
 
 ACK_EVENTS, ACK_SECONDS, HOLD_SECONDS, SYNC_AGAIN_SECONDS = 32, 1.0, 0.5, 3.0
@@ -334,3 +337,86 @@ def _load_members(state, person, conversation):
         if page["next_cursor"] is None:
             break
         query["cursor"] = page["next_cursor"]
+
+
+class Poller:
+    """A device that holds no socket."""
+
+    def __init__(self, person, since=None, limit=50):
+        self.person, self.stack, self.since, self.limit = person, person.stack, since, limit
+        self.device_id = f"poll-{uuid.uuid4().hex[:12]}"
+        self.state, self.base = State(), {}
+        self.applied, self.user_applied = collections.defaultdict(list), []
+        self.stats, self.wrong, self.heads = collections.Counter(), [], {}
+
+    messages = Device.messages
+    places = property(lambda self: self.state.places)
+    user_rev = property(lambda self: self.state.user_rev)
+
+    def load(self, *conversations):
+        for conversation in conversations or list(self.places):
+            load(self.state, self.person, conversation)
+
+    def catch_up(self):
+        while self.ask():
+            pass
+        for conversation, position in self.heads.items():
+            if sum(self.places.get(conversation, (0, 0))) < position:
+                self.wrong.append(f"no more, but {conversation} is at {self.places.get(conversation)}, heads said {position}")
+
+    def ask(self):
+        """One call; whether there is more."""
+        query = {"limit": self.limit} | ({"since": self.since} if self.since else {})
+        reply = self.person.rest.get("/sync", query=query, expect=200).json
+        self.stats["asked"] += 1
+        for event in reply["events"]:
+            contract.socket().check("server", event)
+        if reply["heads"]:
+            self._heads(reply["mode"], reply["heads"])
+        for event in reply["events"]:
+            self._event(event)
+        self.since = reply["since"]
+        return reply["more"]
+
+    def _heads(self, mode, heads):
+        self.heads = {h["id"]: h["last_seq"] + h["last_rev"] for h in heads["conversations"]}
+        if mode == "fresh":
+            self.stats["fresh"] += 1
+            self.state.forget()
+            for kept in (self.base, self.applied, self.user_applied):
+                kept.clear()
+            self.state.user_rev = heads["user"]["last_rev"]
+            for head in heads["conversations"]:
+                self.places[head["id"]] = self.base[head["id"]] = (head["last_seq"], head["last_rev"])
+        for conversation in heads["removed"]:
+            self._drop(conversation)
+
+    def _drop(self, conversation):
+        self.state.drop(conversation)
+        for kept in (self.base, self.applied, self.heads):
+            kept.pop(conversation, None)
+
+    def _event(self, event):
+        if event["type"] == "user_changed":
+            place, mine = event["user_rev"], self.user_rev
+        else:
+            place, mine = event["seq"] + event["rev"], sum(self.places.get(event["conversation_id"], (0, 0)))
+        begins = event["type"] == "conversation_created"
+        if place <= mine:
+            self.stats["dropped"] += 1
+        elif place == mine + 1 or begins:
+            self._apply(event, begins)
+        else:
+            self.wrong.append(f"a hole: at {mine}, then {event}")
+
+    def _apply(self, event, begins):
+        self.state.apply(event)
+        if event["type"] == "user_changed":
+            self.user_applied.append(event)
+            if event["kind"] == "removed" and event["data"]["conversation_id"] not in self.places:
+                self._drop(event["data"]["conversation_id"])
+            return
+        if begins:
+            self.base[event["conversation_id"]] = (event["seq"], event["rev"] - 1)
+            self.applied.pop(event["conversation_id"], None)
+        self.applied[event["conversation_id"]].append(event)
