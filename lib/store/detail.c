@@ -43,25 +43,45 @@ static const struct stmt receipts = {
 	        "LEFT JOIN LATERAL (SELECT x.* FROM member x WHERE x.conversation_id = g.conversation_id AND x.user_id <> g.sender_id "
 	        " AND x.delivered_seq >= g.seq AND x.user_id > $4 ORDER BY x.user_id LIMIT $5) o ON true ORDER BY o.user_id",
 };
-/* $2 $3 $4 the place before, $5 limit. The page is cut before anything is joined to it. */
+/*
+ * Lists of messages `l`: the marks of each conversation in it are sorted once, and every message counts by searching there. The
+ * sender's own are taken away.
+ */
+#define LIST_MARKS                                                                                            \
+	"marks AS MATERIALIZED (SELECT d.conversation_id, t.* FROM (SELECT DISTINCT conversation_id FROM l) d "    \
+	" CROSS JOIN LATERAL (SELECT count(*) AS n, array_agg(o.receipt_seq ORDER BY o.receipt_seq) AS receipts, "  \
+	"  array_agg(o.delivered_seq ORDER BY o.delivered_seq) AS delivereds FROM member o "                      \
+	"  WHERE o.conversation_id = d.conversation_id) t) "
+#define LIST_COUNTS                                                                                           \
+	" LEFT JOIN LATERAL (SELECT a.n - (s.receipt_seq IS NOT NULL)::integer AS others, "                       \
+	"  a.n - width_bucket(g.seq - 1, a.receipts) - (coalesce(s.receipt_seq, 0) >= g.seq)::integer AS read, "   \
+	"  a.n - width_bucket(g.seq - 1, a.delivereds) - (coalesce(s.delivered_seq, 0) >= g.seq)::integer AS delivered " \
+	"  FROM marks a LEFT JOIN LATERAL (SELECT m.receipt_seq, m.delivered_seq FROM member m WHERE m.user_id = g.sender_id " \
+	"   AND m.conversation_id = g.conversation_id LIMIT 1) s ON true WHERE a.conversation_id = g.conversation_id) k ON true "
+
+/* $2 $3 $4 the place before, $5 limit. Stars are walked in their order until the page is full. */
 static const struct stmt starred = {
 	.name = "detail_starred", .params = "itiii", .results = "t" MY_MESSAGE_RESULTS,
-	.text = "SELECT mm.starred_at, " MY_MESSAGE_COLUMNS " FROM (SELECT s.* FROM message_mine s "
-	        " JOIN " MINE("AND NOT m.hidden") "ON c.id = s.conversation_id "
-	        " JOIN message x ON x.conversation_id = s.conversation_id AND x.seq = s.seq AND x.seq >= c.floor AND " SHOWN("x", "c")
+	.text = "WITH l AS MATERIALIZED (SELECT s.* FROM message_mine s CROSS JOIN LATERAL (SELECT 1 FROM "
+	        MINE("AND m.conversation_id = s.conversation_id AND NOT m.hidden")
+	        "  JOIN message x ON x.conversation_id = c.id AND x.seq = s.seq AND x.seq >= c.floor AND " SHOWN("x", "c") "LIMIT 1) v "
 	        " WHERE s.user_id = $1 AND s.starred_at IS NOT NULL AND (s.starred_at, s.conversation_id, s.seq) < ($2, $3, $4) "
-	        " ORDER BY s.starred_at DESC, s.conversation_id DESC, s.seq DESC LIMIT $5) mm "
-	        "JOIN " MINE("AND NOT m.hidden") "ON c.id = mm.conversation_id "
-	        "JOIN message g ON g.conversation_id = mm.conversation_id AND g.seq = mm.seq " MY_MESSAGE_PARENT("c") MESSAGE_MARKS
+	        " ORDER BY s.starred_at DESC, s.conversation_id DESC, s.seq DESC LIMIT $5), " LIST_MARKS
+	        "SELECT mm.starred_at, " MY_MESSAGE_COLUMNS " FROM l mm "
+	        "CROSS JOIN LATERAL (SELECT c.* FROM " MINE("AND m.conversation_id = mm.conversation_id") "LIMIT 1) c "
+	        "JOIN message g ON g.conversation_id = mm.conversation_id AND g.seq = mm.seq " MY_MESSAGE_PARENT("c") LIST_COUNTS
 	        "ORDER BY mm.starred_at DESC, mm.conversation_id DESC, mm.seq DESC",
 };
 /* $3 limit */
 static const struct stmt pins = {
 	.name = "detail_pins", .params = "iii", .results = MY_MESSAGE_RESULTS,
-	.text = "SELECT " MY_MESSAGE_COLUMNS " FROM " MINE("AND m.conversation_id = $2 AND NOT m.hidden")
-	        "LEFT JOIN LATERAL (SELECT x.* FROM message x WHERE x.conversation_id = c.id AND x.pinned_at IS NOT NULL "
-	        " AND x.seq >= c.floor AND " SHOWN("x", "c") " ORDER BY x.pinned_at DESC, x.seq DESC LIMIT $3) g ON true "
-	        MY_MESSAGE_PARENT("c") MESSAGE_MARKS MESSAGE_MINE("$1") "ORDER BY g.pinned_at DESC, g.seq DESC",
+	.text = "WITH w AS MATERIALIZED (SELECT c.id, c.user_id, c.hides, c.floor FROM "
+	        MINE("AND m.conversation_id = $2 AND NOT m.hidden") "), "
+	        "l AS MATERIALIZED (SELECT y.* FROM w CROSS JOIN LATERAL (SELECT x.* FROM message x WHERE x.conversation_id = w.id "
+	        " AND x.pinned_at IS NOT NULL AND x.seq >= w.floor AND " SHOWN("x", "w")
+	        " ORDER BY x.pinned_at DESC, x.seq DESC LIMIT $3) y), " LIST_MARKS
+	        "SELECT " MY_MESSAGE_COLUMNS " FROM w LEFT JOIN l g ON true " MY_MESSAGE_PARENT("w") LIST_COUNTS MESSAGE_MINE("$1")
+	        "ORDER BY g.pinned_at DESC, g.seq DESC",
 };
 /* clang-format on */
 
