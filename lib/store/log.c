@@ -64,8 +64,8 @@ const struct stmt event_poll_statement = {
 	"c.read_seq, c.unread_from, un.unread, un.mentions, c.notify, c.muted_until, c.archived, c.pinned, "    \
 	"draft_json(c.conversation_id, c.draft), mm.starred_at IS NOT NULL, EXISTS (SELECT FROM block b WHERE e.kind = 7 AND "      \
 	"b.user_id = e.user_id AND b.blocked_id = e.target_id), (SELECT scheduled_json(x) FROM scheduled_message x " \
-	" WHERE e.kind = 5 AND x.id = e.target_id AND x.user_id = e.user_id), w.seq, w.rev, u.show_last_seen, " USER_COLUMNS("u")
-#define USER_EVENT_RESULTS "iihtiNiNiNi" "NiNiNiNiNhNtNbNb" "NjNbNbNjNiNib" USER_RESULTS
+	" WHERE e.kind = 5 AND x.id = e.target_id AND x.user_id = e.user_id), w.seq, w.rev, u.read_receipts, u.show_last_seen, " USER_COLUMNS("u")
+#define USER_EVENT_RESULTS "iihtiNiNiNi" "NiNiNiNiNhNtNbNb" "NjNbNbNjNiNibb" USER_RESULTS
 #define USER_EVENT_JOINS                                                                                      \
 	" JOIN users u ON u.id = e.user_id "                                                                    \
 	"LEFT JOIN (SELECT m.*, v.*, first_visible(v.history_all, v.first_seq, m.joined_seq) AS floor FROM member m " \
@@ -148,6 +148,7 @@ enum {
 	U_SCHEDULED,
 	U_REMOVED_SEQ,
 	U_REMOVED_REV,
+	U_RECEIPTS,
 	U_SHOWN,
 	U_PROFILE
 };
@@ -342,7 +343,7 @@ frame_of_user_event(struct buf *frame, const struct rows *rows, size_t row)
 		.scheduled_json = rows_str(rows, row, U_SCHEDULED),
 		.conversation = rows_null(rows, row, U_READ_SEQ) ? NULL : &c,
 	};
-	struct user user;
+	struct me me;
 
 	c.my.read_seq = rows_int(rows, row, U_READ_SEQ);
 	c.my.unread_from = rows_int(rows, row, U_UNREAD_FROM);
@@ -357,8 +358,10 @@ frame_of_user_event(struct buf *frame, const struct rows *rows, size_t row)
 		u.seq = rows_int(rows, row, U_REMOVED_SEQ);
 		u.rev = rows_int(rows, row, U_REMOVED_REV);
 	}
-	read_user(rows, row, U_PROFILE, &user);
-	u.user = &user;
+	me.read_receipts = rows_int(rows, row, U_RECEIPTS);
+	me.last_seen = rows_int(rows, row, U_SHOWN);
+	read_user(rows, row, U_PROFILE, &me.user);
+	u.me = &me;
 	buf_clear(frame);
 	frame_user_changed(frame, &u);
 }

@@ -339,7 +339,7 @@ user_data(struct json_out *w, enum user_event_kind kind, const struct user_chang
 		json_bool(w, "blocked", u->on);
 		return;
 	case USER_EVENT_PROFILE:
-		view_user(w, "user", u->user);
+		view_me(w, "user", u->me);
 		return;
 	case USER_EVENT_REMOVED:
 		removed_data(w, u);
@@ -399,7 +399,8 @@ addressed(struct arena *arena, const struct feed_header *h, const int64_t *recip
 	struct feed_header head = *h;
 
 	for (size_t i = 0; h->kind == FEED_UNWATCH && i < n; i++)
-		head.recipients = arena_printf(arena, "%.*s%s%lld", STR_ARG(head.recipients), i ? "," : "", (long long)recipients[i]);
+		head.recipients =
+		        arena_printf(arena, "%.*s%s%lld", STR_ARG(head.recipients), i ? "," : "", (long long)recipients[i]);
 	return head;
 }
 

@@ -103,7 +103,7 @@ struct user_change {
 	bool on;                                 /* star: starred; block: blocked */
 	int64_t target_id;                       /* block: who; scheduled: which */
 	struct str scheduled_json;               /* scheduled: ready JSON; absent: sent, or removed */
-	const struct user *user;                 /* profile */
+	const struct me *me;                     /* profile */
 };
 void frame_user_changed(struct buf *, const struct user_change *);
 

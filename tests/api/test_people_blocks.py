@@ -195,7 +195,6 @@ def test_my_other_devices_hear_of_profile_and_blocks(stack):
             await s.hello()
             await other.hello()
             shown = a.rest.patch("/me", {"display_name": "Somebody Else"}, expect=200).json
-            shown.pop("privacy")
             event = await s.until("user_changed")
             assert (event["kind"], event["data"]["user"]) == ("profile", shown)
             rev = event["user_rev"]
