@@ -1,6 +1,19 @@
 // The REST contract as typed calls. Knows nothing of state; throws PealError only.
 import { networkError, problemFrom } from './problem.ts';
-import type { AttachmentDetail, Conversation, Id, Message, MessagePage, Page, User } from './types.ts';
+import type {
+	AttachmentDetail,
+	CallRecord,
+	Conversation,
+	Encrypted,
+	Id,
+	Mention,
+	Message,
+	MessagePage,
+	MessageType,
+	Page,
+	Time,
+	User,
+} from './types.ts';
 
 export interface Transport {
 	fetch: typeof fetch;
@@ -64,10 +77,25 @@ export interface Bearer {
 
 export interface SendMessage {
 	client_id: string;
-	message_type: 'text' | 'image';
+	/** Of what is forwarded it need not be said. */
+	message_type?: Exclude<MessageType, 'system'>;
 	content?: string;
+	mentions?: Mention[];
 	attachment_ids?: Id[];
+	location?: { latitude: number; longitude: number; name?: string; address?: string };
+	poll?: {
+		question: string;
+		options: string[];
+		multiple?: boolean;
+		anonymous?: boolean;
+		closes_in_seconds?: number;
+		closes_at?: Time;
+	};
+	call?: CallRecord;
+	encrypted?: Encrypted;
 	reply_to?: Id;
+	forward_of?: Id;
+	expires_in_seconds?: number;
 }
 
 export type PageFrom = { before?: number; after?: number; around?: number; limit?: number };

@@ -45,6 +45,67 @@ export interface AttachmentDetail extends Attachment {
 	download_url: string;
 }
 
+/** In Unicode code points of the content. */
+export interface Mention {
+	user_id: Id;
+	offset: number;
+	length: number;
+}
+
+export interface Location {
+	latitude: number;
+	longitude: number;
+	name: string | null;
+	address: string | null;
+}
+
+export interface Poll {
+	question: string;
+	multiple: boolean;
+	anonymous: boolean;
+	closes_at: Time | null;
+	options: { text: string; count: number }[];
+	voters: number;
+	/** The viewer's own; not in events. */
+	my_votes?: number[];
+}
+
+export interface CallRecord {
+	call_id: string;
+	media: 'audio' | 'video';
+	outcome: 'completed' | 'missed' | 'declined' | 'busy' | 'failed';
+	duration_seconds: number;
+}
+
+export interface SystemMessage {
+	kind:
+		| 'created'
+		| 'renamed'
+		| 'avatar_changed'
+		| 'member_added'
+		| 'member_removed'
+		| 'member_left'
+		| 'role_changed'
+		| 'ttl_changed'
+		| 'history_changed'
+		| 'settings_changed';
+	user_ids?: Id[];
+	name?: string | null;
+	role?: 'member' | 'admin' | 'owner';
+	history?: 'all' | 'joined';
+	ttl_seconds?: number | null;
+	retention_days?: number | null;
+	slow_mode_seconds?: number | null;
+}
+
+/** Base64; the server never looks inside. */
+export interface Encrypted {
+	ciphertext: string;
+	nonce: string;
+	key_id: string;
+	ephemeral_key: string | null;
+}
+
 /** A message as events carry it: the same for every recipient. REST adds what is the viewer's own. */
 export interface Message {
 	id: Id;
@@ -56,11 +117,25 @@ export interface Message {
 	client_id: string | null;
 	message_type: MessageType;
 	content: string | null;
+	location: Location | null;
+	poll: Poll | null;
+	call: CallRecord | null;
+	system: SystemMessage | null;
+	encrypted: Encrypted | null;
+	mentions: Mention[];
 	attachments: Attachment[];
-	reply_to: { id: Id; sender_id: Id; excerpt?: string } | null;
+	reply_to: { id: Id; sender_id: Id; excerpt?: string | null } | null;
+	forward_of: { sender_id: Id; created_at: Time } | null;
+	reactions: { emoji: string; count: number; me?: boolean }[];
+	pinned: boolean;
+	starred?: boolean;
+	read_count: number;
+	delivered_count: number;
 	created_at: Time;
 	edited_at: Time | null;
 	deleted_at: Time | null;
+	/** Nobody sees it from then on; no event says so. */
+	expires_at: Time | null;
 	status?: Status;
 }
 
