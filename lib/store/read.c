@@ -12,9 +12,9 @@ const struct stmt *const *const store_statements[] = { account_statements,
 	                                               attachment_statements,
 	                                               block_statements,
 	                                               older_statements,
+	                                               schedule_statements,
 	                                               change_statements,
 	                                               detail_statements,
-	                                               schedule_statements,
 	                                               NULL };
 
 void

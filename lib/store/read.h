@@ -93,6 +93,6 @@ extern const struct stmt *const account_statements[],
         *const conversation_statements[], *const message_statements[], *const event_statements[],
                                                                                *const upkeep_statements[],
                                                                                        *const attachment_statements[],
-        *const older_statements[], *const block_statements[], *const change_statements[], *const detail_statements[], *const schedule_statements[];
+        *const older_statements[], *const block_statements[], *const schedule_statements[], *const change_statements[], *const detail_statements[];
 
 #endif
