@@ -94,6 +94,91 @@ test_tombstone_has_no_content(void **state)
 }
 
 static void
+assert_has(struct str text, const char *part)
+{
+	assert_non_null(memmem(text.p, text.n, part, strlen(part)));
+}
+
+/* What is one viewer's own stands in their form alone. */
+static void
+test_a_poll_and_my_votes(void **state)
+{
+	struct message m = a_message();
+
+	(void)state;
+	m.kind = MESSAGE_POLL;
+	m.content = STR_NONE;
+	m.extra_json = STR("{\"question\": \"?\", \"options\": [{\"text\": \"a\", \"count\": 1}]}");
+	m.my_votes_json = STR("[0]");
+	assert_has(message_text(&m, 8),
+	           "\"location\":null,\"poll\":{\"question\":\"?\",\"options\":[{\"text\":\"a\",\"count\":1}],"
+	           "\"my_votes\":[0]},\"call\":null");
+	assert_has(message_text(&m, 0), "\"poll\":{\"question\": \"?\", \"options\": [{\"text\": \"a\", \"count\": 1}]},");
+	m.my_votes_json = STR_NONE;
+	assert_has(message_text(&m, 8), "\"my_votes\":[]}");
+	m.deleted_at = AT;
+	assert_has(message_text(&m, 8), "\"poll\":null");
+}
+
+static void
+test_each_kind_has_its_member(void **state)
+{
+	static const char *const names[] = { [MESSAGE_LOCATION] = "location",
+		                             [MESSAGE_CALL] = "call",
+		                             [MESSAGE_SYSTEM] = "system",
+		                             [MESSAGE_ENCRYPTED] = "encrypted" };
+	struct message m = a_message();
+	char part[40];
+
+	(void)state;
+	m.extra_json = STR("{\"x\": 1}");
+	for (size_t kind = MESSAGE_TEXT; kind < sizeof(names) / sizeof(*names); kind++) {
+		m.kind = (enum message_kind)kind;
+		if (!names[kind])
+			continue;
+		snprintf(part, sizeof(part), "\"%s\":{\"x\": 1}", names[kind]);
+		assert_has(message_text(&m, 8), part);
+		assert_has(message_text(&m, 0), part);
+	}
+	m.kind = MESSAGE_TEXT; /* whatever was stored: a text has none */
+	assert_has(message_text(&m, 8), KINDS);
+}
+
+static void
+test_reactions_and_me(void **state)
+{
+	struct message m = a_message();
+
+	(void)state;
+	m.reactions_json = STR("[{\"count\": 2, \"emoji\": \"+\"}, {\"count\": 1, \"emoji\": \"-\"}]");
+	m.my_reactions_json = STR("[\"-\"]");
+	m.starred = m.pinned = true;
+	assert_has(message_text(&m, 8),
+	           "\"reactions\":[{\"emoji\":\"+\",\"count\":2,\"me\":false},{\"emoji\":\"-\",\"count\":1,\"me\":true}],"
+	           "\"starred\":true,\"pinned\":true,");
+	assert_has(message_text(&m, 0),
+	           "\"reactions\":[{\"count\": 2, \"emoji\": \"+\"}, {\"count\": 1, \"emoji\": \"-\"}],\"pinned\":true,");
+	m.my_reactions_json = STR_NONE;
+	assert_has(message_text(&m, 8), "\"count\":1,\"me\":false}]");
+	m.deleted_at = AT;
+	assert_has(message_text(&m, 8), "\"reactions\":[],\"starred\":true,\"pinned\":false,");
+}
+
+static void
+test_a_copy_and_its_end(void **state)
+{
+	struct message m = a_message();
+
+	(void)state;
+	m.forward_json = STR("{\"sender_id\": \"9\"}");
+	m.expires_at = AT;
+	assert_has(message_text(&m, 0), "\"forward_of\":{\"sender_id\": \"9\"},\"created_at\"");
+	assert_has(message_text(&m, 0), "\"expires_at\":\"2026-01-02T03:04:05.678Z\"}");
+	m.deleted_at = AT;
+	assert_has(message_text(&m, 0), "\"forward_of\":null");
+}
+
+static void
 check_status(int64_t reads, int64_t delivereds, int64_t others, const char *want)
 {
 	struct message m = a_message();
@@ -208,7 +293,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_message_for_its_sender),   cmocka_unit_test(test_shared_form),
 		cmocka_unit_test(test_tombstone_has_no_content), cmocka_unit_test(test_status_is_the_minimum_over_members),
-		cmocka_unit_test(test_kinds_there_and_back),     cmocka_unit_test(test_conversation),
+		cmocka_unit_test(test_kinds_there_and_back),     cmocka_unit_test(test_a_poll_and_my_votes),
+		cmocka_unit_test(test_each_kind_has_its_member), cmocka_unit_test(test_reactions_and_me),
+		cmocka_unit_test(test_a_copy_and_its_end),       cmocka_unit_test(test_conversation),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
