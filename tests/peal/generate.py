@@ -23,6 +23,7 @@ _BY_NAME = {"user_id": "user", "user_ids": "user", "participant_ids": "user", "c
 _TIME = _SCHEMAS["Time"]["pattern"]
 _LETTERS = st.sampled_from("aZ0 ._-'\"\\/<&%é\u00adß\u0301\u200d\u202eعש中ｱ😀🏽👩\U000e0041\ufeff\ufffd\t\n\x7f")
 _WORDS = st.text(_LETTERS, max_size=12)
+_EMOJI = st.sampled_from(["👍", "❤️", "😂", "👩‍👩‍👧", "🇩🇪", "1️⃣", "👍🏽"])
 _KEYS = st.text(string.ascii_letters, min_size=1, max_size=6)
 _LEAVES = st.one_of(st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from(
     [2**31, 2**53, 2**63 - 1, 2**63, 2**64, -2**63 - 1, 10**30, 1.5, 1.0, -0.0, 1e300, "", " ", "x", "0", "01", "null", "1.1", "٣", "\x00", "a\x00b",
@@ -71,7 +72,9 @@ def _strings(schema, name):
     if pattern in _IDS:
         kind = _BY_NAME.get(name, _IDS[pattern])
         return st.builds(Ref, st.just(kind), st.integers(0, 999))
-    if pattern == _TIME or name.endswith("_at") or name == "muted_until":
+    if name == "emoji":
+        return st.one_of(_EMOJI, _EMOJI, _EMOJI, _WORDS)
+    if pattern == _TIME or schema.get("format") == "date-time":
         return st.builds(Ref, st.just("time"), st.sampled_from([-3600, 0, 1, 2, 60, 86400, 10**9]))
     if pattern:
         return st.from_regex(pattern, fullmatch=True)
@@ -105,8 +108,38 @@ def _objects(schema, _):
     def chosen(one):
         need = {k for k in set(schema.get("required", ())) | one if k in properties}
         may = set(properties) - need - exclusive
-        return st.fixed_dictionaries({k: properties[k] for k in sorted(need)}, optional={k: properties[k] for k in sorted(may)})
+        fixed = {k: properties[k] for k in sorted(need)}
+        return st.one_of(st.fixed_dictionaries(fixed), st.fixed_dictionaries(fixed, optional={k: properties[k] for k in sorted(may)}))
     return st.one_of([chosen(one) for one in choices])
+
+
+def _sent(kind, more=None, **members):
+    """A message of one kind, with what any message may have."""
+    fixed = {"client_id": st.text(_KEYS_AND_DIGITS, min_size=8, max_size=16), "message_type": st.just(kind), **members}
+    return st.fixed_dictionaries(fixed, optional={"reply_to": _ref("message"), "expires_in_seconds": st.integers(1, 9), **(more or {})})
+
+
+def _ref(kind):
+    return st.builds(Ref, st.just(kind), st.integers(0, 999))
+
+
+_KEYS_AND_DIGITS = string.ascii_letters + string.digits
+_TEXT = st.text(_LETTERS, max_size=20).map(lambda s: f"x{s}")
+_SENDS = st.one_of(
+    _sent("text", {"send_at": st.just(Ref("time", 3600))}, content=_TEXT), _sent("text", content=_TEXT),
+    _sent("poll", poll=st.fixed_dictionaries({"question": _TEXT, "options": st.lists(_TEXT, min_size=2, max_size=4, unique=True)},
+                                             optional={"multiple": st.booleans(), "anonymous": st.booleans()})),
+    _sent("location", location=st.fixed_dictionaries({"latitude": st.floats(-90, 90), "longitude": st.floats(-180, 180)})),
+    _sent("image", attachment_ids=st.lists(_ref("attachment"), min_size=1, max_size=2, unique_by=repr)),
+    _sent("text", forward_of=_ref("message")))
+# what a schema alone would hardly ever hit: operation -> a body that is mostly accepted
+LIKELY = {
+    "sendMessage": _SENDS, "sendMessageTo": st.builds(lambda body, place: {**body, "conversation_id": place}, _SENDS, _ref("conversation")),
+    "editMessage": st.fixed_dictionaries({"content": _TEXT}), "editMessageByPut": st.fixed_dictionaries({"content": _TEXT}),
+    "vote": st.fixed_dictionaries({"options": st.lists(st.integers(0, 1), max_size=1)}),
+    "addReaction": st.fixed_dictionaries({"emoji": _EMOJI}),
+    "markUnread": st.fixed_dictionaries({"seq": st.integers(1, 4)}), "markRead": st.fixed_dictionaries({"seq": st.integers(1, 4)}),
+}
 
 
 def spots(value, at=()):
@@ -149,10 +182,10 @@ def edges_of(schema):
 
 
 @st.composite
-def broken(draw, schema):
+def broken(draw, schema, likely=None):
     """A body that is almost what the schema wants."""
     schema = merged(schema)
-    value = draw(values(schema))
+    value = draw(likely or values(schema))
     for _ in range(draw(st.sampled_from([1, 1, 1, 2]))):
         how = draw(st.sampled_from(["junk", "edge", "edge", "drop", "extra", "whole", "nest"]))
         places = list(spots(value)) if isinstance(value, (dict, list)) else []
@@ -209,9 +242,9 @@ ODD_VALUES = st.one_of(st.sampled_from(["", "0", "-1", "1", "101", "100", "x", "
 
 @st.composite
 def requests(draw, operations):
-    """{op, method, path, query, body or raw, headers, caller}; path, query and body may hold Refs."""
+    """{op, method, path, query, body or raw, headers, caller, as_sender: whoever sent the message that the path names}; path, query and body may hold Refs."""
     op = draw(st.sampled_from(operations))
-    out = {"op": op.id, "method": op.method, "caller": draw(st.integers(0, 5)), "headers": {}, "query": [], "raw": None, "body": None}
+    out = {"op": op.id, "method": op.method, "caller": draw(st.integers(0, 5)), "as_sender": draw(st.booleans()), "headers": {}, "query": [], "raw": None, "body": None}
     style = draw(st.sampled_from(["valid"] * 5 + ["almost"] * 5 + ["garbage"]))
     names = {p["name"]: p for p in op.parameters if p["in"] == "path"}
     odd_path = style == "garbage" and draw(st.booleans()) or draw(st.integers(0, 19)) == 0
@@ -237,6 +270,10 @@ def _path_value(draw, parameter, op, odd):
         kind = "user"
     elif kind == "any" and op.path.startswith("/conversations/"):
         kind = "conversation"
+    elif op.id == "vote" and draw(st.booleans()):
+        kind = "poll"
+    elif op.path.startswith("/scheduled/"):
+        kind = "scheduled"
     return Ref(kind, draw(st.integers(0, 999)))
 
 
@@ -267,7 +304,8 @@ def _draw_query(draw, op, style, out):
 def _draw_body(draw, op, style, out):
     if not op.body_required and draw(st.integers(0, 3)) == 0:
         return
-    out["body"] = draw(values(op.body.schema) if style == "valid" else broken(op.body.schema))
+    likely = LIKELY.get(op.id) if draw(st.integers(0, 2)) else None
+    out["body"] = draw(likely or values(op.body.schema) if style == "valid" else broken(op.body.schema, likely))
     if style == "garbage":
         how = draw(st.sampled_from(["damage", "type", "none"]))
         if how == "damage":
