@@ -337,7 +337,7 @@ async def perform(stack, schedule):
     for device in devices:
         await device.start()
         await loop.run(device.load)
-    pollers = [await loop.run(Poller, p, 1 + 33 * (n % 3)) for n, p in enumerate(schedule.people) if has("GET", "/sync")]
+    pollers = [await loop.run(Poller, p, 1 + 33 * (n % 3)) for n, p in enumerate(schedule.people)]
     actors = [Actor(schedule, n) for n in range(2 * PEOPLE)]
     await asyncio.gather(*(loop.run(a.run) for a in actors))
     assert not schedule.wrong, "\n".join(schedule.wrong[:10])
