@@ -88,11 +88,17 @@ void read_my_message(const struct rows *, size_t row, size_t column, struct mess
 void read_conversation(const struct rows *, size_t row, size_t column, struct conversation *ret);
 
 /* The statements of each file. */
+extern const struct stmt *const account_statements[];
+extern const struct stmt *const conversation_statements[];
 extern const struct stmt *const group_statements[];
-extern const struct stmt *const account_statements[],
-        *const conversation_statements[], *const message_statements[], *const event_statements[],
-                                                                               *const upkeep_statements[],
-                                                                                       *const attachment_statements[],
-        *const older_statements[], *const block_statements[], *const schedule_statements[], *const change_statements[], *const detail_statements[];
+extern const struct stmt *const message_statements[];
+extern const struct stmt *const change_statements[];
+extern const struct stmt *const detail_statements[];
+extern const struct stmt *const schedule_statements[];
+extern const struct stmt *const event_statements[];
+extern const struct stmt *const upkeep_statements[];
+extern const struct stmt *const attachment_statements[];
+extern const struct stmt *const block_statements[];
+extern const struct stmt *const older_statements[];
 
 #endif
