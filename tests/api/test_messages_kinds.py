@@ -270,6 +270,7 @@ def test_slow_mode(stack, pair):
     reply = post(b, group, draft(), expect=(429, "slow_mode"))
     assert 0 < reply["retry_after_ms"] <= 2000 and int(reply.headers["retry-after"]) == -(-reply["retry_after_ms"] // 1000)
     assert reply["retryable"]
+    b.rest.post("/messages", draft(conversation_id=group), expect=(429, "slow_mode"))
     assert post(b, group, body, expect=200)["id"] == first["id"], "a retry says nothing new"
     for _ in range(3):
         a.say(group, "whoever runs the group speaks")
