@@ -102,9 +102,19 @@ END $$;
 CREATE FUNCTION message_hide(p_me bigint, p_conversation bigint, p_seq bigint, OUT o_changed boolean, OUT o_user_rev bigint)
 LANGUAGE plpgsql AS $$
 BEGIN
-	PERFORM FROM member m JOIN conversation c ON c.id = m.conversation_id JOIN message g ON g.conversation_id = c.id AND g.seq = p_seq
+	PERFORM FROM member m JOIN conversation c ON c.id = m.conversation_id
 	WHERE m.user_id = p_me AND m.conversation_id = p_conversation AND NOT m.hidden
-	  AND g.seq >= first_visible(c.history_all, c.first_seq, m.joined_seq) AND (g.expires_at IS NULL OR g.expires_at > now());
+	  AND p_seq >= first_visible(c.history_all, c.first_seq, m.joined_seq);
+	IF NOT FOUND THEN
+		RAISE SQLSTATE 'PE404' USING MESSAGE = 'not a member, or before my time';
+	END IF;
+	o_changed := NOT EXISTS (SELECT FROM message_mine z WHERE z.user_id = p_me AND z.conversation_id = p_conversation AND z.seq = p_seq
+	                                                      AND z.hidden_at IS NOT NULL);
+	IF NOT o_changed THEN
+		RETURN;
+	END IF;
+	PERFORM FROM message g
+	WHERE g.conversation_id = p_conversation AND g.seq = p_seq AND (g.expires_at IS NULL OR g.expires_at > now());
 	IF NOT FOUND THEN
 		RAISE SQLSTATE 'PE404' USING MESSAGE = 'no such message';
 	END IF;

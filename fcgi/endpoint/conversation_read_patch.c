@@ -35,7 +35,7 @@ mark_read(struct req *req, int64_t seq, bool private_reading)
 		return trace(r);
 	if (mark->moved)
 		req_after_commit(req, announce, mark);
-	r = conversation_get(req->db, req->arena, req->me, req->conversation, &conversation);
+	r = conversation_listed(req->db, req->arena, req->me, req->conversation, &conversation);
 	if (r)
 		return trace(r);
 	return reply_conversation(req, 200, &conversation);

@@ -59,7 +59,7 @@ static const struct stmt unread = {
 };
 /* clang-format on */
 
-const struct stmt *const conversation_statements[] = { &start_direct, &get, &get_for, &participants, &list, &read,
+const struct stmt *const conversation_statements[] = { &start_direct,   &get,    &get_for, &participants, &list, &read,
 	                                               &typing_hearers, &unread, NULL };
 
 int
@@ -72,9 +72,8 @@ conversation_start_direct(struct db *db, struct arena *arena, int64_t me, int64_
 	if (r)
 		return trace(r);
 	*ret_created = rows_int(rows, 0, 1);
-	*ret_advance = (struct advance){
-		.seq = rows_int(rows, 0, 2), .rev = rows_int(rows, 0, 3), .at = rows_int(rows, 0, 4)
-	};
+	*ret_advance =
+	        (struct advance){ .seq = rows_int(rows, 0, 2), .rev = rows_int(rows, 0, 3), .at = rows_int(rows, 0, 4) };
 	return conversation_get(db, arena, me, rows_int(rows, 0, 0), ret);
 }
 
@@ -97,7 +96,7 @@ first_members(struct db *db, struct arena *arena, int64_t conversation_id, const
 }
 
 int
-conversation_get(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, struct conversation *ret)
+conversation_listed(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, struct conversation *ret)
 {
 	struct rows *rows;
 	int r = db_run(db, arena, &get, ARGS(A_INT(me), A_INT(conversation_id)), &rows);
@@ -107,7 +106,15 @@ conversation_get(struct db *db, struct arena *arena, int64_t me, int64_t convers
 	if (!rows_n(rows))
 		return NOT_FOUND;
 	read_conversation(rows, 0, 0, ret);
-	return first_members(db, arena, conversation_id, &ret->participants, &ret->participants_n);
+	return 0;
+}
+
+int
+conversation_get(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, struct conversation *ret)
+{
+	int r = conversation_listed(db, arena, me, conversation_id, ret);
+
+	return r ? trace(r) : first_members(db, arena, conversation_id, &ret->participants, &ret->participants_n);
 }
 
 int

@@ -25,6 +25,8 @@ int conversation_start_direct(struct db *, struct arena *, int64_t me, int64_t p
                               bool *ret_created, struct advance *ret_advance);
 int conversation_get(struct db *, struct arena *, int64_t me, int64_t conversation_id,
                      struct conversation *ret); /* with participants */
+int conversation_listed(struct db *, struct arena *, int64_t me, int64_t conversation_id,
+                        struct conversation *ret); /* without, as in the list */
 /* The same as each of several people sees it, for conversation_created events; also where it is hidden from them. Two
  * statements, however many people. Whoever is not a member is left out. */
 struct viewed {
