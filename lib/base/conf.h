@@ -55,20 +55,20 @@ struct conf {
 	int64_t typing_max_members;      /* 64 */
 	int64_t marks_max_members;       /* 32 */
 	/* the push daemon */
-	int64_t push_hello_seconds;     /* 10 */
-	int64_t push_heartbeat_seconds; /* 30 */
-	int64_t push_dead_seconds;      /* 90 */
-	int64_t push_frames_per_minute; /* 100 */
-	int64_t push_max_frame_kib;     /* 320 */
-	int64_t push_devices_per_user;  /* 10 */
-	int64_t push_queue_events;      /* 256 */
-	int64_t push_queue_kib;         /* 256 */
-	int64_t push_max_connections;   /* 15000 */
+	int64_t push_hello_seconds;       /* 10 */
+	int64_t push_heartbeat_seconds;   /* 30 */
+	int64_t push_dead_seconds;        /* 90 */
+	int64_t push_frames_per_minute;   /* 100 */
+	int64_t push_max_frame_kib;       /* 320 */
+	int64_t push_devices_per_user;    /* 10 */
+	int64_t push_queue_events;        /* 256 */
+	int64_t push_queue_kib;           /* 256 */
+	int64_t push_max_connections;     /* 15000 */
 	int64_t push_watch_check_seconds; /* 600 */
 	int64_t push_watch_max;           /* 200 */
-	int64_t push_offline_seconds;   /* 20 */
-	int64_t push_poll_ms;           /* 250 */
-	int64_t push_drain_seconds;     /* 30 */
+	int64_t push_offline_seconds;     /* 20 */
+	int64_t push_poll_ms;             /* 250 */
+	int64_t push_drain_seconds;       /* 30 */
 	/* uploads */
 	const char *media_dir;                 /* bodies and renditions, on one file system */
 	const char *media_link_secret_file;    /* what nginx and the workers sign links with */
