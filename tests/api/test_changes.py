@@ -566,3 +566,21 @@ def test_what_was_before_me_does_not_exist(group):
     ann.rest.patch(f"/conversations/{g}", {"history": "all"}, expect=200)
     assert [x["id"] for x in eve.rest.get(f"/conversations/{g}/pins")["items"]] == [m["id"]]
     assert react(eve, m["id"], "👍")["reactions"] == [{"emoji": "👍", "count": 2, "me": True}]
+
+
+def test_statements_per_request(stack, pair):
+    """What one request costs: a change is one call, the answer another, and telling the others a third; a list is one statement."""
+    a, b, conversation = pair
+    p, m = poll(a, conversation), a.say(conversation, "count me")["id"]
+    calls = {
+        "PATCH": (lambda: edit(a, m, "counted"), 3), "react": (lambda: react(b, m, "👍"), 3), "pin": (lambda: put(b, f"/messages/{m}/pin"), 3),
+        "vote": (lambda: vote(b, p, 1), 3), "star": (lambda: b.rest.post(f"/messages/{m}/star"), 3),
+        "read": (lambda: b.rest.post(f"/messages/{m}/read", expect=200), 3), "hide": (lambda: delete(b, f"{conversation}.1", "me", 204), 2),
+        "revisions": (lambda: b.rest.get(f"/messages/{m}/revisions"), 1), "reactions": (lambda: b.rest.get(f"/messages/{m}/reactions"), 1),
+        "receipts": (lambda: a.rest.get(f"/messages/{m}/receipts"), 1), "starred": (lambda: b.rest.get("/messages/starred"), 1),
+        "pins": (lambda: b.rest.get(f"/conversations/{conversation}/pins"), 1), "delete": (lambda: delete(a, m), 3),
+    }
+    for name, (call, most) in calls.items():
+        for expected in (most, max(most - 1, 1)):  # the second time nothing changes, and nobody is told
+            line = stack.log_line(call().headers["x-request-id"])
+            assert f" statements={expected} " in line, f"{name}: {line}"
