@@ -257,8 +257,9 @@ def run():
 
 def main():
     peers.install_fastify()
+    busy = os.getloadavg()[0]
     bench, memory = run()
-    result = report.make(bench, memory, {"quick": QUICK, "rounds": ROUNDS, "seconds": SECONDS, "connections": CONNECTIONS, "fastify": bench.peers["fastify"].note})
+    result = report.make(bench, memory, {"quick": QUICK, "rounds": ROUNDS, "seconds": SECONDS, "connections": CONNECTIONS, "load_before": busy, "fastify": bench.peers["fastify"].note})
     (ROOT / "build").mkdir(exist_ok=True)
     (ROOT / "build" / "bench.json").write_text(json.dumps(result, indent=1))
     print(report.text(result))

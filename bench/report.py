@@ -90,6 +90,8 @@ def _memory(memory):
 def text(result):
     lines = [f"{result['date']}: {result['conversations']} conversations, {result['messages']} messages, {result['people']} people; "
              f"{result['connections']} connections, medians of {result['rounds']} rounds of {result['seconds']} s; {result['fastify']}"]
+    if result["load_before"] > 0.5:
+        lines.append(f"the machine was busy before (load average {result['load_before']:.1f}): trust only what is by CPU")
     for name, op in result["operations"].items():
         lines += _operation(name, op)
     lines += _memory(result["memory_kib"])

@@ -208,14 +208,16 @@ async function send(db, request, reply) {
 
 const columns = {};
 
+// The newest messages: one more than asked for tells that there are older ones, and one that is not older ends the page.
 async function page(db, request, reply) {
-  const { rows, fields } = await run(db, 'message_page', [request.me, request.params.conversation, 0, 0, request.query.limit]);
-  const c = columns.page ??= { message: messageColumns(fields), before: finder(fields, 0)('has_before'), after: finder(fields, 0)('has_after') };
+  const most = request.query.limit, me = Number(request.me);
+  const { rows, fields } = await run(db, 'message_page', [request.me, request.params.conversation, 0, 0, most]);
+  const c = columns.page ??= messageColumns(fields);
   if (!rows.length) return reply.code(404).send();
-  const first = rows[0], me = Number(request.me);
+  const older = rows.filter((r) => r[1]);
   return {
-    messages: first[c.message.conversation] === null ? [] : rows.map((r) => message(r, c.message, me)), has_before: first[c.before],
-    has_after: first[c.after], as_of_rev: first[0],
+    messages: older.slice(-most).map((r) => message(r, c, me)), has_before: older.length > most,
+    has_after: rows.some((r) => r[1] === false), as_of_rev: rows[0][0],
   };
 }
 
