@@ -1,6 +1,6 @@
 /*
  * The whole client without a face: session, store, outbox and connection tied together. A user interface reads the fields, calls
- * the methods, and listens to topics: 'session', 'connection', 'list', 'presence', 'c:<conversation>'.
+ * the methods, and listens to topics: 'session', 'connection', 'list', 'presence', 'me', 'c:<conversation>'.
  */
 import { Auth } from './auth.ts';
 import { backoff, systemClock, uniqueId, type Clock } from './clock.ts';
@@ -184,6 +184,12 @@ export class Peal {
 		return new Store(user, {
 			conversation: (id) => {
 				void this.loadRoom(id);
+			},
+			again: (id) => {
+				void this.openRoom(id);
+			},
+			message: (id) => {
+				void this.loadMessage(id);
 			},
 			changed: (topic) => this.options.changed(topic),
 			arrived: (clientId) => this.outbox?.arrived(clientId),
@@ -397,6 +403,17 @@ export class Peal {
 				this.watch();
 			} catch (error) {
 				if (current() && asProblem(error).code === 'not_found') this.store.forgetUnknown(id);
+			}
+		});
+	}
+
+	private loadMessage(id: Id): Promise<void> {
+		return this.once(`message:${id}`, async (current) => {
+			try {
+				const message = await this.persist(() => this.rest.message(id), current);
+				if (current()) this.store.replaced(message);
+			} catch {
+				// it is loaded with its page the next time
 			}
 		});
 	}

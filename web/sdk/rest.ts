@@ -119,6 +119,7 @@ export class Rest {
 	startDirect = (user: Id) => this.body<Conversation>('POST', `/conversations/${user}`);
 	messages = (conversation: Id, from: PageFrom = {}) =>
 		this.get<MessagePage>(`/conversations/${conversation}/messages${query({ ...from })}`);
+	message = (id: Id) => this.get<Message>(`/messages/${encodeURIComponent(id)}`);
 	send = (conversation: Id, message: SendMessage) =>
 		this.body<Message>('POST', `/conversations/${conversation}/messages`, message);
 	attachment = (id: Id) => this.get<AttachmentDetail>(`/attachments/${id}`);

@@ -5,10 +5,12 @@
  * Three places can be newer than each other: the list, a page of history, and the events. Each says what it covers (last_seq
  * and last_rev, as_of_rev, seq + rev), and nothing older ever replaces what is newer.
  */
+import { expired, newest, react, seqOf } from './merge.ts';
 import { Order } from './order.ts';
 import type {
 	Conversation,
 	ConversationEvent,
+	ConversationUpdated,
 	Durable,
 	Head,
 	Heads,
@@ -20,20 +22,28 @@ import type {
 	Participant,
 	Place,
 	Presence,
+	ReactionChanged,
+	Scheduled,
 	Status,
 	Typing,
+	User,
 	UserChanged,
 } from './types.ts';
 
 export const TYPING_MS = 5000;
 const UNREAD_CAP = 100;
 const KEPT_CHANGES = 500;
+const EXPIRY_SOON_MS = 60_000; // until then the next frame is early enough to look again
 
 /** What the store cannot know by itself. */
 export interface Wants {
-	/** An event of a conversation that we do not have. */
+	/** A conversation that we do not have, or of which a number cannot be known here: load it. */
 	conversation(id: Id): void;
-	/** A part of the screen has changed: 'list', 'presence', or 'c:<conversation>'. */
+	/** The history that was shown is no longer what I may see: load it again. */
+	again(id: Id): void;
+	/** What of this message is mine changed on another device: load it. */
+	message(id: Id): void;
+	/** A part of the screen has changed: 'list', 'presence', 'me', or 'c:<conversation>'. */
 	changed(topic: string): void;
 	/** One of my own messages is in the conversation now. */
 	arrived(clientId: string): void;
@@ -51,6 +61,8 @@ export interface Room {
 	/** Up to where `unread` was counted by the server: what came before is not counted again. */
 	counted: Place;
 	readSeq: number;
+	/** I marked unread from here, whatever I have read. */
+	unreadFrom: number | null;
 	marks: Map<Id, { receipt: number; delivered: number }>;
 	/** The end of the history, by seq, without holes that are not the server's. */
 	messages: Message[];
@@ -58,6 +70,10 @@ export interface Room {
 	hasBefore: boolean;
 	/** Latest form of messages that changed, for pages that were on their way meanwhile. */
 	changes: Map<number, Message>;
+	/** The latest reaction to each, likewise. */
+	reactions: Map<number, ReactionChanged>;
+	/** Deleted for me. */
+	hidden: Set<number>;
 	typing: Map<Id, number>;
 }
 
@@ -76,6 +92,11 @@ const activity = (room: Room) => room.info.last_message?.created_at ?? room.info
 export class Store {
 	readonly rooms = new Map<Id, Room>();
 	readonly presence = new Map<Id, Presence>();
+	/** Whom I block, and what I have scheduled, as far as this device has heard. */
+	readonly blocked = new Set<Id>();
+	readonly scheduled = new Map<Id, Scheduled>();
+	/** Me, when that changed. */
+	profile: User | null = null;
 	private strangers = new Map<Id, ConversationEvent[]>();
 	private user = new Order<UserChanged>(null);
 	private heads = new Map<Id, Head>();
@@ -153,6 +174,7 @@ export class Store {
 		room.unread = info.unread_count;
 		room.counted = { seq: info.last_seq, rev: info.last_rev };
 		room.readSeq = info.my.read_seq;
+		room.unreadFrom = info.my.unread_from;
 	}
 
 	private enter(info: Conversation, place: Place, now: number): Room {
@@ -164,11 +186,14 @@ export class Store {
 			unread: info.unread_count,
 			counted: { seq: info.last_seq, rev: info.last_rev },
 			readSeq: info.my.read_seq,
+			unreadFrom: info.my.unread_from,
 			marks: new Map(),
 			messages: [],
 			loaded: false,
 			hasBefore: true,
 			changes: new Map(),
+			reactions: new Map(),
+			hidden: new Set(),
 			typing: new Map(),
 		};
 		this.rooms.set(info.id, room);
@@ -189,8 +214,7 @@ export class Store {
 		if (!room) return true;
 		if (page.as_of_rev < room.place.rev - KEPT_CHANGES) return false;
 		const join = new Map(room.messages.map((m) => [m.seq, m]));
-		for (const message of page.messages)
-			join.set(message.seq, newest(join.get(message.seq), message, room.changes.get(message.seq)));
+		for (const message of page.messages) if (!room.hidden.has(message.seq)) join.set(message.seq, this.latest(room, message));
 		const first = room.messages[0]?.seq;
 		room.messages = [...join.values()].sort((a, b) => a.seq - b.seq);
 		const reachesBack = first === undefined || (page.messages[0]?.seq ?? Infinity) <= first;
@@ -198,6 +222,14 @@ export class Store {
 		room.loaded ||= latest;
 		this.wants.changed(topicOf(id));
 		return true;
+	}
+
+	/** A message of a page, with everything that came of it before and meanwhile. */
+	private latest(room: Room, message: Message): Message {
+		const held = room.messages.find((m) => m.seq === message.seq);
+		const merged = newest(held, message, room.changes.get(message.seq));
+		const reaction = room.reactions.get(message.seq);
+		return reaction && reaction.data.message_rev > merged.rev ? react(merged, reaction, this.me) : merged;
 	}
 
 	/** The reply to my own sending; its event may come before or after. */
@@ -220,6 +252,7 @@ export class Store {
 	/** I have read up to here on this device; the server is told by whoever calls. */
 	readHere(room: Room, seq: number): void {
 		if (seq > room.readSeq) room.readSeq = seq;
+		room.unreadFrom = null;
 		this.recount(room, room.unread);
 		this.changed(room);
 	}
@@ -241,6 +274,8 @@ export class Store {
 		this.strangers.clear();
 		this.presence.clear();
 		this.heads.clear();
+		this.blocked.clear();
+		this.scheduled.clear();
 		this.user = new Order<UserChanged>(null);
 		this.since = this.laterSince = null;
 		this.wants.changed('list');
@@ -262,6 +297,7 @@ export class Store {
 		const newer = head.last_seq + head.last_rev >= room.counted.seq + room.counted.rev;
 		if (newer && head.read_seq >= room.readSeq) {
 			room.readSeq = head.read_seq;
+			room.unreadFrom = head.unread_from ?? null;
 			room.unread = head.unread_count;
 			room.counted = { seq: head.last_seq, rev: head.last_rev };
 		}
@@ -323,7 +359,17 @@ export class Store {
 	private inConversation(event: ConversationEvent, now: number): void {
 		const room = this.rooms.get(event.conversation_id);
 		if (!room) return this.fromStranger(event, now);
+		if (event.type === 'conversation_created' && event.seq + event.rev > room.place.seq + room.place.rev)
+			return this.beginAgain(room, event, now);
 		for (const ready of room.order.offer(event.seq + event.rev, event, now)) this.apply(room, ready);
+	}
+
+	/** I was removed and am back: what came between was not for me, and what was before may not be any more. */
+	private beginAgain(old: Room, event: ConversationEvent & { type: 'conversation_created' }, now: number): void {
+		this.rooms.delete(old.id);
+		const room = this.enter(event.data.conversation, { seq: event.seq, rev: event.rev }, now);
+		this.changed(room);
+		if (old.loaded) this.wants.again(room.id);
 	}
 
 	private fromStranger(event: ConversationEvent, now: number): void {
@@ -354,9 +400,65 @@ export class Store {
 
 	private apply(room: Room, event: ConversationEvent): void {
 		room.place = { seq: event.seq, rev: event.rev };
-		if (event.type === 'new_message') this.newMessage(room, event.data.message);
-		else if (event.type === 'message_deleted') this.deleted(room, event.data.message);
+		this.take(room, event);
 		this.changed(room);
+	}
+
+	private take(room: Room, event: ConversationEvent): void {
+		switch (event.type) {
+			case 'new_message':
+				return this.newMessage(room, event.data.message);
+			case 'message_deleted':
+				return this.deleted(room, event.data.message);
+			case 'message_edited':
+			case 'message_pinned':
+			case 'message_unpinned':
+				return this.change(room, event.data.message);
+			case 'poll_voted':
+				this.change(room, event.data.message);
+				if (event.data.user_id === this.me) this.wants.message(event.data.message.id);
+				return;
+			case 'reaction_added':
+			case 'reaction_removed':
+				return this.reacted(room, event);
+			case 'member_added':
+			case 'member_removed':
+				return this.members(room, event);
+			case 'conversation_updated':
+				return this.updated(room, event);
+		}
+	}
+
+	private reacted(room: Room, event: ReactionChanged): void {
+		const { seq } = seqOf(event.data.message_id);
+		keep(room.reactions, seq, event);
+		room.messages = room.messages.map((m) => (m.seq === seq ? react(m, event, this.me) : m));
+		const last = room.info.last_message;
+		if (last?.seq === seq) room.info = { ...room.info, last_message: react(last, event, this.me) };
+	}
+
+	private members(room: Room, event: ConversationEvent & { type: 'member_added' | 'member_removed' }): void {
+		const added = event.type === 'member_added' ? event.data.member : null;
+		const id = added?.user.id ?? (event.type === 'member_removed' ? event.data.user_id : '');
+		const known = room.info.participants;
+		const others = known?.filter((p) => p.user.id !== id);
+		room.info = { ...room.info, participant_count: event.data.participant_count };
+		if (others) room.info.participants = added ? [...others, added] : others;
+		if (added) this.setMarks(room, [markOf(added)]);
+		else room.marks.delete(id);
+		room.typing.delete(id);
+	}
+
+	private updated(room: Room, event: ConversationUpdated): void {
+		const { name, avatar_id, avatar_url, ...rest } = event.data.conversation;
+		const member = event.data.member;
+		const info = { ...room.info, ...rest };
+		if (info.type === 'group') Object.assign(info, { name, avatar_id, avatar_url });
+		if (member) {
+			info.participants = info.participants?.map((p) => (p.user.id === member.user_id ? { ...p, role: member.role } : p));
+			if (member.user_id === this.me) info.my = { ...info.my, role: member.role };
+		}
+		room.info = info;
 	}
 
 	private newMessage(room: Room, message: Message): void {
@@ -364,7 +466,7 @@ export class Store {
 		this.put(room, message, true);
 		room.typing.delete(message.sender_id);
 		if (message.sender_id === this.me || message.message_type === 'system') return;
-		if (message.seq <= room.readSeq) return;
+		if (message.seq <= unreadAfter(room)) return;
 		if (message.seq > room.counted.seq) room.unread = Math.min(UNREAD_CAP, room.unread + 1);
 		this.wants.heard(room, message);
 	}
@@ -382,14 +484,13 @@ export class Store {
 	}
 
 	private deleted(room: Room, message: Message): void {
-		const unread = message.seq > room.readSeq && message.sender_id !== this.me && room.place.rev > room.counted.rev;
+		const unread = message.seq > unreadAfter(room) && message.sender_id !== this.me && room.place.rev > room.counted.rev;
 		if (unread && room.unread < UNREAD_CAP) room.unread = Math.max(0, room.unread - 1);
 		this.change(room, message);
 	}
 
 	private change(room: Room, message: Message): void {
-		room.changes.set(message.seq, message);
-		if (room.changes.size > KEPT_CHANGES) room.changes.delete(room.changes.keys().next().value as number);
+		keep(room.changes, message.seq, message);
 		const at = room.messages.findIndex((m) => m.seq === message.seq);
 		if (at >= 0) room.messages = replaceAt(room.messages, at, newest(room.messages[at], message));
 		const last = room.info.last_message;
@@ -397,22 +498,86 @@ export class Store {
 	}
 
 	private mine(event: UserChanged): void {
-		const id = event.data.conversation_id;
-		const room = id === undefined ? undefined : this.rooms.get(id);
-		if (event.kind === 'removed' && id !== undefined) return this.leave(id);
-		if (event.kind !== 'read' || !room) return;
-		if (event.data.read_seq !== undefined) room.readSeq = Math.max(room.readSeq, event.data.read_seq);
-		this.recount(room, event.data.unread_count ?? room.unread);
+		switch (event.kind) {
+			case 'removed':
+				return this.removed(event.data);
+			case 'star':
+				return this.starred(event.data.message_id, event.data.starred);
+			case 'hidden':
+				return this.hide(event.data.message_id);
+			case 'block':
+				if (event.data.blocked) this.blocked.add(event.data.user_id);
+				else this.blocked.delete(event.data.user_id);
+				return this.wants.changed('me');
+			case 'scheduled':
+				if (event.data.scheduled) this.scheduled.set(event.data.scheduled_id, event.data.scheduled);
+				else this.scheduled.delete(event.data.scheduled_id);
+				return this.wants.changed('me');
+			case 'profile':
+				this.profile = event.data.user;
+				return this.wants.changed('me');
+			default:
+				return this.ofRoom(event);
+		}
+	}
+
+	private ofRoom(event: UserChanged & { kind: 'read' | 'draft' | 'settings' }): void {
+		const room = this.rooms.get(event.data.conversation_id);
+		if (!room) return;
+		if (event.kind === 'draft') room.info = { ...room.info, my: { ...room.info.my, draft: event.data.draft } };
+		else if (event.kind === 'settings') room.info = { ...room.info, my: { ...room.info.my, ...event.data.my } };
+		else {
+			room.readSeq = Math.max(room.readSeq, event.data.read_seq);
+			room.unreadFrom = event.data.unread_from;
+			this.recount(room, event.data.unread_count);
+		}
 		this.changed(room);
+	}
+
+	/** Unless what I have is from after it: I may be a member again. */
+	private removed(data: { conversation_id: Id; seq: number; rev: number }): void {
+		const room = this.rooms.get(data.conversation_id);
+		if (!room || room.place.seq + room.place.rev < data.seq + data.rev) this.leave(data.conversation_id);
+	}
+
+	private starred(id: Id, starred: boolean): void {
+		const { conversation, seq } = seqOf(id);
+		const room = this.rooms.get(conversation);
+		if (!room) return;
+		room.messages = room.messages.map((m) => (m.seq === seq ? { ...m, starred } : m));
+		this.changed(room);
+	}
+
+	private hide(id: Id): void {
+		const { conversation, seq } = seqOf(id);
+		const room = this.rooms.get(conversation);
+		if (!room) return;
+		room.hidden.add(seq);
+		this.takeAway(room, (m) => m.seq === seq);
+		if (seq > room.readSeq && !this.countable(room)) this.wants.conversation(room.id);
+		this.changed(room);
+	}
+
+	/** Messages that I no longer see, without a trace. */
+	private takeAway(room: Room, gone: (message: Message) => boolean): void {
+		room.messages = room.messages.filter((m) => !gone(m));
+		const last = room.info.last_message;
+		if (last && gone(last)) {
+			room.info = { ...room.info, last_message: room.messages[room.messages.length - 1] ?? null };
+			if (room.messages.length === 0 && (room.hasBefore || !room.loaded)) this.wants.conversation(room.id);
+		}
+		if (room.unread > 0) this.recount(room, room.unread);
 	}
 
 	/** Counts what is unread from what is loaded, if that reaches back far enough; otherwise believes `said`. */
 	private recount(room: Room, said: number): void {
+		if (room.unreadFrom === null && room.readSeq >= room.place.seq) room.unread = 0;
+		else room.unread = this.countable(room) ? countUnread(room, this.me) : said;
+	}
+
+	private countable(room: Room): boolean {
 		const first = room.messages[0]?.seq;
-		if (room.readSeq >= room.place.seq) room.unread = 0;
-		else if (room.loaded && first !== undefined && (first <= room.readSeq + 1 || !room.hasBefore))
-			room.unread = countUnread(room, this.me);
-		else room.unread = said;
+		return room.loaded && (!room.hasBefore || (first !== undefined && first <= unreadAfter(room) + 1));
 	}
 
 	markMoved(frame: MarkMoved): void {
@@ -458,7 +623,7 @@ export class Store {
 	timed(): boolean {
 		if (this.user.waiting) return true;
 		for (const room of this.rooms.values()) if (room.order.waiting || room.typing.size > 0) return true;
-		return false;
+		return this.nextExpiry() - Date.now() < EXPIRY_SOON_MS;
 	}
 
 	/** What time alone changes. `ask`: holes to be filled by `sync`; `reload`, `restart`: asking has not helped. */
@@ -467,6 +632,7 @@ export class Store {
 			reload: Id[] = [];
 		for (const room of this.rooms.values()) {
 			this.expireTyping(room, now);
+			this.expireMessages(room, Date.now());
 			const overdue = room.order.overdue(now);
 			if (overdue === 'ask') ask.push({ conversation: room.id, place: { ...room.place } });
 			if (overdue === 'give_up') reload.push(room.id);
@@ -478,6 +644,20 @@ export class Store {
 		let gone = false;
 		for (const [id, until] of room.typing) if (until <= now) gone = room.typing.delete(id);
 		if (gone) this.changed(room);
+	}
+
+	/** Messages disappear by the clock; no event says so. */
+	expireMessages(room: Room, wall: number): void {
+		if (!room.messages.some((m) => expired(m, wall))) return;
+		this.takeAway(room, (m) => expired(m, wall));
+		this.changed(room);
+	}
+
+	private nextExpiry(): number {
+		let next = Infinity;
+		for (const room of this.rooms.values())
+			for (const m of room.messages) if (m.expires_at) next = Math.min(next, Date.parse(m.expires_at));
+		return next;
 	}
 
 	/** What is held of a conversation is dropped, and it starts over from the server's present state. */
@@ -507,18 +687,17 @@ function replaceAt<T>(items: T[], at: number, item: T): T[] {
 	return copy;
 }
 
-/** The newest form by rev; what only the viewer's form has is carried over from an older one. */
-function newest(...forms: (Message | undefined)[]): Message {
-	const known = forms.filter((m): m is Message => m !== undefined).sort((a, b) => a.rev - b.rev);
-	const last = known[known.length - 1]!;
-	const status = last.status ?? known.map((m) => m.status).find((s) => s !== undefined);
-	const reply = last.reply_to && known.map((m) => m.reply_to).find((r) => r?.excerpt !== undefined);
-	return { ...last, ...(status ? { status } : {}), ...(reply && !last.reply_to?.excerpt ? { reply_to: reply } : {}) };
+function keep<T>(kept: Map<number, T>, seq: number, item: T): void {
+	kept.delete(seq);
+	kept.set(seq, item);
+	if (kept.size > KEPT_CHANGES) kept.delete(kept.keys().next().value as number);
 }
+
+const unreadAfter = (room: Room) => (room.unreadFrom === null ? room.readSeq : room.unreadFrom - 1);
 
 function countUnread(room: Room, me: Id): number {
 	const unread = room.messages.filter(
-		(m) => m.seq > room.readSeq && m.sender_id !== me && !m.deleted_at && m.message_type !== 'system',
+		(m) => m.seq > unreadAfter(room) && m.sender_id !== me && !m.deleted_at && m.message_type !== 'system',
 	);
 	return Math.min(UNREAD_CAP, unread.length);
 }

@@ -148,6 +148,20 @@ export interface MessagePage {
 
 export type Role = 'member' | 'admin' | 'owner';
 
+export interface Draft {
+	content: string;
+	reply_to: Id | null;
+	updated_at: Time;
+}
+
+/** What I have set for a conversation. */
+export interface MySettings {
+	notify: 'all' | 'mentions' | 'none';
+	muted_until: Time | null;
+	archived: boolean;
+	pinned: boolean;
+}
+
 export interface Participant {
 	user: User;
 	role: Role;
@@ -165,7 +179,12 @@ export interface Conversation {
 	updated_at: Time;
 	last_seq: number;
 	last_rev: number;
+	first_seq?: number;
 	participant_count: number;
+	history?: 'all' | 'joined';
+	ttl_seconds?: number | null;
+	retention_days?: number | null;
+	slow_mode_seconds?: number | null;
 	last_message: Message | null;
 	unread_count: number;
 	mention_count: number;
@@ -175,9 +194,34 @@ export interface Conversation {
 		role: Role;
 		pinned: boolean;
 		archived: boolean;
+		notify?: MySettings['notify'];
 		muted_until?: Time | null;
+		draft?: Draft | null;
 	};
 	participants?: Participant[];
+}
+
+/** What all members share of a conversation; name and avatar are null in a direct one. */
+export interface ConversationShared {
+	id: Id;
+	type: 'direct' | 'group';
+	name: string | null;
+	avatar_id: Id | null;
+	avatar_url: string | null;
+	history: 'all' | 'joined';
+	ttl_seconds: number | null;
+	retention_days: number | null;
+	slow_mode_seconds: number | null;
+	participant_count: number;
+	first_seq: number;
+	updated_at: Time;
+}
+
+export interface Scheduled {
+	scheduled_id: Id;
+	conversation_id: Id;
+	send_at: Time;
+	[more: string]: unknown;
 }
 
 export interface Page<T> {
@@ -198,7 +242,9 @@ export interface Head {
 	first_seq: number;
 	read_seq: number;
 	delivered_seq: number;
+	unread_from?: number | null;
 	unread_count: number;
+	mention_count?: number;
 	marks?: Mark[];
 }
 
@@ -221,10 +267,32 @@ export interface NewMessage extends InConversation {
 	type: 'new_message';
 	data: { message: Message };
 }
-export interface MessageDeleted extends InConversation {
-	type: 'message_deleted';
+export interface MessageChanged extends InConversation {
+	type: 'message_edited' | 'message_deleted' | 'message_pinned' | 'message_unpinned';
 	data: { message: Message };
 }
+/** user_id is null when the poll is anonymous. */
+export interface PollVoted extends InConversation {
+	type: 'poll_voted';
+	data: { message: Message; user_id: Id | null };
+}
+export interface ReactionChanged extends InConversation {
+	type: 'reaction_added' | 'reaction_removed';
+	data: { message_id: Id; message_rev: number; user_id: Id; emoji: string; reactions: { emoji: string; count: number }[] };
+}
+export interface MemberAdded extends InConversation {
+	type: 'member_added';
+	data: { member: Participant; by: Id; participant_count: number };
+}
+export interface MemberRemoved extends InConversation {
+	type: 'member_removed';
+	data: { user_id: Id; by: Id; participant_count: number };
+}
+export interface ConversationUpdated extends InConversation {
+	type: 'conversation_updated';
+	data: { conversation: ConversationShared; changed: string[]; member?: { user_id: Id; role: Role } };
+}
+/** It begins for me here, whatever I had of it before. */
 export interface ConversationCreated extends InConversation {
 	type: 'conversation_created';
 	data: { conversation: Conversation };
@@ -232,31 +300,38 @@ export interface ConversationCreated extends InConversation {
 export interface Skipped extends InConversation {
 	type: 'skipped';
 }
-/** Kinds that this version does not show still take their number. */
-export interface OtherEvent extends InConversation {
-	type:
-		| 'message_edited'
-		| 'message_pinned'
-		| 'message_unpinned'
-		| 'reaction_added'
-		| 'reaction_removed'
-		| 'poll_voted'
-		| 'member_added'
-		| 'member_removed'
-		| 'conversation_updated';
-	data: Record<string, unknown>;
-}
-export interface UserChanged {
+
+interface Mine<Kind, Data> {
 	type: 'user_changed';
 	user_rev: number;
-	kind: string;
-	data: { conversation_id?: Id; read_seq?: number; unread_from?: number | null; unread_count?: number } & Record<
-		string,
-		unknown
-	>;
+	kind: Kind;
+	data: Data;
 	timestamp?: Time;
 }
-export type ConversationEvent = NewMessage | MessageDeleted | ConversationCreated | Skipped | OtherEvent;
+/** My own stream: how things are now. */
+export type UserChanged =
+	| Mine<
+			'read',
+			{ conversation_id: Id; read_seq: number; unread_from: number | null; unread_count: number; mention_count: number }
+	  >
+	| Mine<'star', { message_id: Id; starred: boolean }>
+	| Mine<'hidden', { message_id: Id }>
+	| Mine<'draft', { conversation_id: Id; draft: Draft | null }>
+	| Mine<'scheduled', { scheduled_id: Id; scheduled: Scheduled | null }>
+	| Mine<'settings', { conversation_id: Id; my: MySettings }>
+	| Mine<'block', { user_id: Id; blocked: boolean }>
+	| Mine<'profile', { user: User }>
+	| Mine<'removed', { conversation_id: Id; seq: number; rev: number }>;
+export type ConversationEvent =
+	| NewMessage
+	| MessageChanged
+	| PollVoted
+	| ReactionChanged
+	| MemberAdded
+	| MemberRemoved
+	| ConversationUpdated
+	| ConversationCreated
+	| Skipped;
 export type Durable = ConversationEvent | UserChanged;
 
 // Everything else that the socket says.

@@ -7,15 +7,19 @@ import { conversation, message, said } from './help.ts';
 function setUp(info = conversation(5, 1)) {
 	const wanted: string[] = [],
 		arrived: string[] = [],
-		heard: number[] = [];
+		heard: number[] = [],
+		again: string[] = [],
+		stale: string[] = [];
 	const store = new Store('1', {
 		conversation: (id) => wanted.push(id),
+		again: (id) => again.push(id),
+		message: (id) => stale.push(id),
 		changed: () => {},
 		arrived: (id) => arrived.push(id),
 		heard: (_, m) => heard.push(m.seq),
 	});
 	const room = store.adopt(info, 0);
-	return { store, room, wanted, arrived, heard };
+	return { store, room, wanted, arrived, heard, again, stale };
 }
 
 const page = (from: number, to: number, asOfRev: number, more: Partial<MessagePage> = {}): MessagePage => ({
@@ -192,7 +196,7 @@ test('my own stream is dense too', () => {
 		type: 'user_changed',
 		user_rev: rev,
 		kind: 'read',
-		data: { conversation_id: '10', read_seq: seq, unread_count: unread },
+		data: { conversation_id: '10', read_seq: seq, unread_from: null, unread_count: unread, mention_count: 0 },
 	});
 	store.durable(read(42, 5, 0), 0);
 	assert.equal(room.unread, 3);
