@@ -1,5 +1,7 @@
 """One attachment in several messages: who sees it, when its files go, and whose quota it is."""
 
+import concurrent.futures
+import threading
 import time
 
 from peal import media, truth
@@ -72,6 +74,32 @@ def test_twice_in_one_conversation(stack, pair):
     forward(b, conversation, m2, expect=(409, "deleted"))
     delete(a, m1)
     assert gone(stack, one["id"]) and gone(stack, two["id"])
+
+
+def test_forwarding_while_it_is_deleted(stack, pair):
+    """Whichever comes first: the copy has its files, or there is no copy and no file."""
+    a, b, conversation = pair
+    c = Person(stack)
+    other = b.start(c)
+    b.say(other, "hello")
+    outcomes = set()
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        for _ in range(12):
+            attachment = upload(a, media.png(8, 8), "image/png").json
+            m = send(a, conversation, attachment["id"]).json
+            both = threading.Barrier(2)
+            going = pool.submit(lambda: (both.wait(), delete(a, m)))
+            copying = pool.submit(lambda: (both.wait(), forward(b, other, m, expect=None))[1])
+            going.result()
+            reply = copying.result()
+            outcomes.add((reply.status, reply.code))
+            if reply.status == 201:
+                assert ask(stack, link(attachment)).status == 200
+                c.rest.get(f"/attachments/{attachment['id']}", expect=200)
+                delete(b, reply.json)
+            gone(stack, attachment["id"])
+    assert outcomes <= {(201, None), (409, "deleted")}, outcomes
+    assert usage(stack, a) == 0 and truth.rows(stack, "SELECT count(*) FROM attachment_use") == [(0,)]
 
 
 def test_an_expired_message_shows_its_files_no_more(stack, pair):
