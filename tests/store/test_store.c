@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "store/account.h"
 #include "store/change.h"
+#include "store/block.h"
 #include "store/event.h"
 #include "store/message.h"
 #include "store/upkeep.h"
@@ -268,6 +269,15 @@ test_nobody_listening_is_unavailable_at_once(void **state)
 
 /* ---- accounts ---- */
 
+static struct user
+updated(int64_t user_id, struct profile_change change)
+{
+	struct profile_changed changed;
+
+	assert_int_equal(account_update(db, arena, user_id, &change, &changed), 0);
+	return changed.me.user;
+}
+
 static void
 test_accounts(void **state)
 {
@@ -285,15 +295,15 @@ test_accounts(void **state)
 	assert_true(str_eq(user.username, name));
 	assert_int_equal(account_password(db, arena, STR("nobody-at-all"), &user, &hash), NOT_FOUND);
 
-	assert_int_equal(account_update(db, arena, user.id, STR_NONE, STR("busy"), &user), 0);
+	user = updated(user.id, (struct profile_change){ .status_text = STR("busy") });
 	assert_str(user.display_name, "\303\211lan Vital");
 	assert_str(user.status_text, "busy");
-	assert_int_equal(account_update(db, arena, user.id, STR_NULL, STR_NULL, &user), 0);
+	user = updated(user.id, (struct profile_change){ .display_name = STR_NULL, .status_text = STR_NULL });
 	assert_true(str_eq(user.display_name, name));
 	assert_false(str_present(user.status_text));
 
-	assert_int_equal(
-	        account_update(db, arena, user.id, arena_printf(arena, "Quux%d Person", (int)getpid()), STR_NONE, &user), 0);
+	user = updated(user.id,
+	               (struct profile_change){ .display_name = arena_printf(arena, "Quux%d Person", (int)getpid()) });
 	assert_int_equal(account_search(db, arena, arena_printf(arena, "qUUX%d", (int)getpid()), STR_NONE, 10, &found, &n),
 	                 0);
 	assert_int_equal(n, 1);
@@ -385,11 +395,18 @@ test_get(void **state)
 {
 	int64_t a = person(), b = person(), id = direct(a, b), self = direct(a, a);
 	struct conversation c;
+	struct viewed *viewed;
+	size_t viewed_n;
 	struct unread_total unread;
 
 	(void)state;
 	assert_int_equal(conversation_get(db, arena, b, id, &c), NOT_FOUND);
-	assert_int_equal(conversation_get_for_event(db, arena, b, id, &c), 0);
+	assert_int_equal(conversation_get_for(db, arena, id, (const int64_t[]){ a, b, person() }, 3, &viewed, &viewed_n), 0);
+	assert_int_equal(viewed_n, 2);
+	assert_int_equal(viewed[0].viewer, a);
+	assert_int_equal(viewed[0].conversation.peer.id, b);
+	assert_int_equal(viewed[1].conversation.peer.id, a);
+	assert_int_equal(viewed[1].conversation.participants_n, 2);
 	assert_int_equal(conversation_get(db, arena, person(), id, &c), NOT_FOUND);
 	assert_int_equal(conversation_get(db, arena, a, id, &c), 0);
 	assert_int_equal(c.participants_n, 2);
@@ -673,7 +690,7 @@ test_hello_fresh_and_resume(void **state)
 	assert_true(
 	        has(first.heads, arena_printf(arena,
 	                                      "\"id\":\"%lld\",\"last_seq\":1,\"last_rev\":1,\"first_seq\":1,\"read_seq\":0,"
-	                                      "\"delivered_seq\":0,\"unread_count\":1",
+	                                      "\"delivered_seq\":0,\"unread_from\":null,\"unread_count\":1",
 	                                      (long long)id)
 	                                 .p));
 	assert_true(has(first.heads, arena_printf(arena, "\"id\":\"%lld\"", (long long)quiet).p));
@@ -892,7 +909,7 @@ test_acks_watch_seen(void **state)
 	size_t n;
 
 	(void)state;
-	assert_int_equal(event_watchable(db, arena, a, (int64_t[]){ b, stranger }, 2, &users, &n), 0);
+	assert_int_equal(presence_visible(db, arena, a, (int64_t[]){ b, stranger }, 2, &users, &n), 0);
 	assert_int_equal(n, 0); /* b does not see the conversation yet */
 	say(a, id, "one");
 	say(a, id, "two");
@@ -904,7 +921,7 @@ test_acks_watch_seen(void **state)
 	assert_int_equal(event_acks(db, arena, acks, 3, 32, &moved, &n), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(event_seen(db, arena, &b, &at, 1), 0);
-	assert_int_equal(event_watchable(db, arena, a, (int64_t[]){ b, stranger }, 2, &users, &n), 0);
+	assert_int_equal(presence_visible(db, arena, a, (int64_t[]){ b, stranger }, 2, &users, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(users[0].last_seen_at, at);
 }
