@@ -10,14 +10,15 @@ import time
 
 import pytest
 
-from peal import audit
+from peal import audit, generate
 from peal.beside import EVENT_KINDS, USER_EVENT_KINDS, Beside, Differs, has
 from peal.model import Model
 from peal.people import Person
 from peal.state import seconds_of
 
+STACK = {"settings": {"schedule_ahead_seconds": 1, "expiry_seconds": 1}}
 PEOPLE = 6
-STEPS = int(os.environ.get("STEPS") or (400 if int(os.environ.get("TIER") or 1) < 2 else 6000))
+STEPS = int(os.environ.get("STEPS") or (300 if int(os.environ.get("TIER") or 1) < 2 else 6000))
 LOOK_AT_ALL_EVERY = 50
 EMOJI = ["👍", "❤️", "😂", "🎉"]
 
@@ -40,6 +41,7 @@ class Run(Beside):
             self.people[person.id] = person
             self.model.join(person.id)
         self.ids = list(self.people)
+        self.since = {me: person.rest.get("/sync", expect=200)["since"] for me, person in self.people.items()}
         self.refused = self.accepted = 0
 
     # -- saying and comparing
@@ -213,6 +215,46 @@ class Run(Beside):
             message.expires_at = seconds_of(reply["expires_at"])
         self.compare_message(me, place, message, reply.json)
 
+    def schedule(self, me):
+        """Something for later: taken back, or waited for and then sent or refused."""
+        place, key, soon = self.any_place(me), f"s{self.step}", self.rng.random() < 0.5
+        at = time.time() + (1.8 if soon else 3600)
+        body = {"client_id": key, "message_type": "text", "content": f"later {self.step}", "send_at": generate.time_text(at - time.time())}
+        reply = self.do("schedule", me, "POST", f"/conversations/{place}/messages", body, place=place, id=None, send_at=at, content=body["content"],
+                        client_id=key)
+        if reply.status >= 400:
+            return
+        id_ = reply["scheduled_id"]
+        if soon and self.rng.random() < 0.3:  # meanwhile it becomes impossible, perhaps
+            self.rng.choice([self.remove, self.block])(me)
+        if soon:
+            self.wait_for(me, id_, place)
+        else:
+            self.compare_scheduled(me)
+            self.do("unschedule", me, "DELETE", f"/scheduled/{id_}", id=id_)
+            self.do("unschedule", me, "DELETE", f"/scheduled/{id_}", id=id_)
+
+    def wait_for(self, me, id_, place):
+        end = time.monotonic() + 20
+        while True:
+            left = {s["scheduled_id"]: s["failure"] for s in self.people[me].rest.get("/scheduled", expect=200)["items"]}
+            if left.get(id_, "sent") is not None:
+                break
+            if time.monotonic() > end:
+                self.fail(f"{id_} was due 18 s ago", place)
+            time.sleep(0.05)
+        self.model.apply("fire", me, id=id_, at=time.time())
+        self.log.append((self.step, place, f"{me}: {id_} is due -> {left.get(id_, 'sent')}"))
+        failure = self.model.people[me].scheduled.get(id_, {}).get("failure")
+        self.same(f"what became of {id_}", left.get(id_) in failure if failure else id_ in left, bool(failure), place)
+        self.compare_log(place)
+        self.compare_streams()
+
+    def compare_scheduled(self, me):
+        got = self.people[me].rest.get("/scheduled", query={"limit": 100}, expect=200)["items"]
+        self.same(f"what {me} has scheduled", {s["scheduled_id"]: s["failure"] is not None for s in got},
+                  {i: s["failure"] is not None for i, s in self.model.people[me].scheduled.items()})
+
     def edit(self, me):
         place = self.any_place(me)
         seq = self.any_message(me, place, own=0.85)
@@ -290,6 +332,22 @@ class Run(Beside):
             body["reply_to"] = f"{place}.{more['reply_seq']}"
         return self.do("set_draft", me, "PUT", f"/conversations/{place}/draft", body, place=place, content=body["content"], **more)
 
+    def compare_sync(self, me):
+        """All that happened since the beginning, as a client without a socket hears it."""
+        events, since, more = {}, self.since[me], True
+        while more:
+            page = self.people[me].rest.get("/sync", query={"since": since, "limit": 100}, expect=200)
+            for event in page["events"]:
+                if event["type"] == "conversation_created":
+                    events[event["conversation_id"]] = []
+                if event["type"] != "user_changed":
+                    events.setdefault(event["conversation_id"], []).append((event["seq"] + event["rev"], event["type"]))
+            since, more = page["since"], page["more"]
+        mine = self.mine(me)
+        self.same(f"conversations in {me}'s sync", {p for p in events if p in mine}, set(mine))
+        for place in mine:
+            self.same(f"{me}'s sync of {place}", events[place], self.model.replay(me, place, time.time()), place)
+
     def settings(self, me):
         place = self.any_place(me)
         change = self.rng.choice([{"notify": "mentions"}, {"notify": "none"}, {"notify": "all"}, {"archived": True}, {"archived": False},
@@ -314,7 +372,7 @@ DEEDS = [("send", 30, "POST", "/conversations/{id}/messages"), ("start", 3, "POS
          ("react", 10, "POST", "/messages/{id}/reactions"), ("unreact", 4, "DELETE", "/messages/{id}/reactions"), ("star", 5, "POST", "/messages/{id}/star"),
          ("pin", 5, "PUT", "/messages/{id}/pin"), ("vote", 8, "POST", "/messages/{id}/vote"), ("read", 12, "PATCH", "/conversations/{id}/read"),
          ("mark_unread", 4, "POST", "/conversations/{id}/unread"), ("set_draft", 4, "PUT", "/conversations/{id}/draft"),
-         ("settings", 4, "PUT", "/conversations/{id}/settings"), ("block", 3, "PUT", "/users/{id}/block"), ("privacy", 1, "GET", "/blocks")]
+         ("settings", 4, "PUT", "/conversations/{id}/settings"), ("block", 3, "PUT", "/users/{id}/block"), ("schedule", 2, "GET", "/scheduled"), ("privacy", 1, "GET", "/blocks")]
 
 
 def play(stack, seed, steps):
@@ -334,6 +392,8 @@ def play(stack, seed, steps):
             run.look(run.rng.choice(run.ids))
     for me in run.ids:
         run.look(me)
+        run.compare_scheduled(me)
+        run.compare_sync(me)
     audit.check(stack)
     print(f"{run.accepted} operations done, {run.refused} refused, {len(run.model.places)} conversations")
     assert run.accepted > run.refused, "most of it was refused: that tests little"

@@ -378,6 +378,8 @@ class Model:
         if wrong:
             raise Refused(*wrong)
         self.need_mentionable(found, mentions)
+        if (message.content, message.mentions) == (content, list(mentions)):
+            return  # a retry
         if if_version is not None and if_version != message.version:
             raise Refused("stale_version")
         message.revisions.append((message.version, message.content))
@@ -633,14 +635,17 @@ class Model:
             if event.position <= after or event.position < member.joined_position:
                 continue
             type_ = event.kind
-            if event.target_seq is not None and not self.sees(me, place, found.messages[event.target_seq], now):
-                type_ = "skipped"
-            elif event.kind == "conversation_created" and event.position not in (1, member.joined_position):
-                type_ = "skipped"  # the other person has started it too
-            elif event.kind == "new_message" and event.position == member.joined_position:
-                out.append((event.position - 1, "conversation_created"))  # what shows a direct conversation to me
-            elif type_ == "member_added" and event.target_user == me and event.position == member.joined_position:
+            begins = event.position == max(1, member.joined_position)
+            if begins and event.kind == "new_message":  # it begins in the place before the first words
+                out.append((event.position - 1, "conversation_created"))
+            if begins and event.kind != "new_message":
                 type_ = "conversation_created"
+            elif event.target_seq is not None and not self.sees(me, place, found.messages[event.target_seq], now):
+                type_ = "skipped"
+            elif event.kind == "conversation_created":  # it began for somebody else
+                type_ = "skipped"
+            elif event.kind == "member_added" and event.target_user not in found.members:
+                type_ = "skipped"                       # of who is not there any more nothing can be told
             out.append((event.position, type_))
         return out
 
