@@ -112,6 +112,100 @@ test_marks_and_ephemeral_frames(void **state)
 	                           "\"unread_from\":null,\"unread_count\":3,\"mention_count\":1}," TIMESTAMP);
 }
 
+#define PLACE "\"conversation_id\":\"12\",\"seq\":882,\"rev\":31,\"data\":"
+#define NOBODY                                                                                                              \
+	"{\"id\":\"9\",\"username\":\"carol\",\"display_name\":\"Carol\",\"avatar_id\":null,\"avatar_url\":null,\"status_"  \
+	"text\":null"
+
+static void
+test_events_without_a_message(void **state)
+{
+	const struct event_place at = { 12, 882, 31, AT };
+	const struct message m = {
+		.conversation_id = 12, .seq = 7, .rev = 31, .reactions_json = STR("[{\"emoji\":\"x\",\"count\":1}]")
+	};
+	const struct member carol = { .user = { .id = 9, .username = STR("carol"), .display_name = STR("Carol") },
+		                      .role = ROLE_ADMIN };
+	const struct conversation direct = {
+		.id = 12, .kind = CONVERSATION_DIRECT, .name = STR("Carol"), .first_seq = 1, .updated_at = AT
+	};
+	struct message gone = m;
+
+	(void)state;
+	gone.deleted_at = AT;
+	buf_clear(&out);
+	frame_reaction(&out, &at, EVENT_REACTION_ADDED, &m, 9, STR("x"));
+	assert_str(buf_view(&out),
+	           "{\"type\":\"reaction_added\"," PLACE "{\"message_id\":\"12.7\",\"message_rev\":31,\"user_id\":\"9\","
+	           "\"emoji\":\"x\",\"reactions\":[{\"emoji\":\"x\",\"count\":1}]}," TIMESTAMP);
+	buf_clear(&out);
+	frame_reaction(&out, &at, EVENT_REACTION_REMOVED, &gone, 9, STR("x"));
+	assert_str(buf_view(&out),
+	           "{\"type\":\"reaction_removed\"," PLACE "{\"message_id\":\"12.7\",\"message_rev\":31,\"user_id\":\"9\","
+	           "\"emoji\":\"x\",\"reactions\":[]}," TIMESTAMP);
+	buf_clear(&out);
+	frame_member_added(&out, &at, &carol, 7, 3);
+	assert_str(buf_view(&out), "{\"type\":\"member_added\"," PLACE "{\"member\":{\"user\":" NOBODY
+	                           "},\"role\":\"admin\",\"receipt_seq\":0,"
+	                           "\"delivered_seq\":0},\"by\":\"7\",\"participant_count\":3}," TIMESTAMP);
+	buf_clear(&out);
+	frame_member_removed(&out, &at, 9, 7, 2);
+	assert_str(buf_view(&out), "{\"type\":\"member_removed\"," PLACE
+	                           "{\"user_id\":\"9\",\"by\":\"7\",\"participant_count\":2}," TIMESTAMP);
+	buf_clear(&out);
+	frame_conversation_updated(&out, &at, &direct, STR("ttl_seconds,retention_days"), NULL);
+	assert_str(
+	        buf_view(&out),
+	        "{\"type\":\"conversation_updated\"," PLACE
+	        "{\"conversation\":{\"id\":\"12\",\"type\":\"direct\",\"name\":null,"
+	        "\"avatar_id\":null,\"avatar_url\":null,\"history\":\"joined\",\"ttl_seconds\":null,\"retention_days\":null,"
+	        "\"slow_mode_seconds\":null,\"participant_count\":0,\"first_seq\":1,\"updated_at\":"
+	        "\"2026-01-02T03:04:05.678Z\"},\"changed\":[\"ttl_seconds\",\"retention_days\"]}," TIMESTAMP);
+}
+
+static void
+changed(struct user_change u, const char *kind, const char *data)
+{
+	char want[512];
+
+	u.user_rev = 41;
+	u.at = AT;
+	u.conversation_id = 12;
+	buf_clear(&out);
+	frame_user_changed(&out, &u);
+	snprintf(want, sizeof(want), "{\"type\":\"user_changed\",\"user_rev\":41,\"kind\":\"%s\",\"data\":%s," TIMESTAMP,
+	         kind, data);
+	assert_str(buf_view(&out), want);
+}
+
+static void
+test_my_own_stream(void **state)
+{
+	struct conversation c = { .id = 12 };
+
+	(void)state;
+	c.my.notify = 2;
+	changed((struct user_change){ .kind = USER_EVENT_STAR, .seq = 7, .on = true }, "star",
+	        "{\"message_id\":\"12.7\",\"starred\":true}");
+	changed((struct user_change){ .kind = USER_EVENT_HIDDEN, .seq = 7 }, "hidden", "{\"message_id\":\"12.7\"}");
+	changed((struct user_change){ .kind = USER_EVENT_DRAFT, .conversation = &c, .draft_json = STR("{}") }, "draft",
+	        "{\"conversation_id\":\"12\",\"draft\":{}}");
+	changed((struct user_change){ .kind = USER_EVENT_SCHEDULED, .target_id = 5 }, "scheduled",
+	        "{\"scheduled_id\":\"5\",\"scheduled\":null}");
+	changed((struct user_change){ .kind = USER_EVENT_SETTINGS, .conversation = &c }, "settings",
+	        "{\"conversation_id\":\"12\",\"my\":{\"notify\":\"mentions\",\"muted_until\":null,\"archived\":false,"
+	        "\"pinned\":false}}");
+	changed((struct user_change){ .kind = USER_EVENT_BLOCK, .target_id = 9 }, "block",
+	        "{\"user_id\":\"9\",\"blocked\":false}");
+	changed((struct user_change){ .kind = USER_EVENT_REMOVED, .seq = 882, .rev = 31 }, "removed",
+	        "{\"conversation_id\":\"12\",\"seq\":882,\"rev\":31}");
+	/* what is no longer mine: nothing is told of it, and nothing is taken from whoever is back by now */
+	changed((struct user_change){ .kind = USER_EVENT_READ }, "removed",
+	        "{\"conversation_id\":\"12\",\"seq\":0,\"rev\":0}");
+	changed((struct user_change){ .kind = USER_EVENT_SETTINGS }, "removed",
+	        "{\"conversation_id\":\"12\",\"seq\":0,\"rev\":0}");
+}
+
 /* One line, whatever is in it: records are split at the first newline, pages at every one. */
 static void
 test_frames_hold_no_newline(void **state)
@@ -161,7 +255,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_records_there_and_back), cmocka_unit_test(test_presence),
 		cmocka_unit_test(test_malformed_records),      cmocka_unit_test(test_marks_and_ephemeral_frames),
-		cmocka_unit_test(test_frames_hold_no_newline),
+		cmocka_unit_test(test_frames_hold_no_newline), cmocka_unit_test(test_events_without_a_message),
+		cmocka_unit_test(test_my_own_stream),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
