@@ -123,6 +123,8 @@ class Fuzzer:
         self.judge(op, method, path, query, raw, drawn, reply, shown)
         if reply.status < 300 and isinstance(drawn["caller"], int):
             self.world.learn(reply.json)
+            if isinstance(reply.json, dict) and "scheduled_id" in reply.json:
+                self.world.senders[reply["scheduled_id"]] = drawn["caller"]
 
     def judge(self, op, method, path, query, raw, drawn, reply, shown):
         if reply.status >= 500:
