@@ -4,7 +4,6 @@ No 5xx; every answer as the document says; nothing that the document forbids is 
 SEED= repeats a run; TIER=2 makes 100,000 requests, REQUESTS= as many as it says. COLLECT=1 goes on after a finding and lists all of them at the end."""
 
 import collections
-import json
 import multiprocessing
 import os
 import random
@@ -13,7 +12,6 @@ import traceback
 import urllib.parse
 
 import hypothesis
-import pytest
 from hypothesis import strategies as st
 
 from peal import audit, contract, generate, media
