@@ -407,7 +407,8 @@ hand_out(struct round *d, struct str plan)
 {
 	struct str rest;
 	size_t n;
-	int r = event_replay(d->o->db, d->o->arena, d->o->user_id, plan, d->most - d->events, d->most_bytes, d->out, &n, &rest);
+	int r = event_replay(d->o->db, d->o->arena, d->o->user_id, plan, d->most - d->events, d->most_bytes, d->out, &n,
+	                     &rest);
 
 	if (r)
 		return trace(r);
@@ -433,7 +434,8 @@ hand_out_conversations(struct round *d)
 	if (r)
 		return trace(r);
 	for (size_t i = 0; i < rows_n(rows); i++)
-		buf_printf(plan, "%s%lld:%lld", i ? "," : "", (long long)rows_int(rows, i, 0), (long long)rows_int(rows, i, 1));
+		buf_printf(plan, "%s%lld:%lld", i ? "," : "", (long long)rows_int(rows, i, 0),
+		           (long long)rows_int(rows, i, 1));
 	r = hand_out(d, buf_view(plan));
 	if (r || d->full)
 		return r;
