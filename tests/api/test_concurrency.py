@@ -372,6 +372,44 @@ def test_everybody_at_once(stack, turn):
     assert done > DEEDS_EACH * PEOPLE / 2
 
 
+def test_one_message_changed_by_everybody(stack):
+    """All threads at two messages: counts, revs and versions are not lost to each other."""
+    people = [Person(stack, f"h{n}") for n in range(PEOPLE)]
+    group = people[0].rest.post("/conversations", {"type": "group", "name": "Hot", "participant_ids": [p.id for p in people]}, expect=201)["id"]
+    for person in people[1:]:
+        people[0].rest.patch(f"/conversations/{group}/participants/{person.id}", {"role": "admin"}, expect=200)
+    text = people[0].say(group, "hot")["id"]
+    poll = people[0].rest.post(f"/conversations/{group}/messages", {"client_id": "poll", "message_type": "poll", "poll": {
+        "question": "?", "options": ["a", "b", "c"], "multiple": True}}, expect=201)["id"]
+    seed, wrong = int(os.environ.get("SEED") or random.randrange(2**32)), []
+    print(f"SEED={seed}")
+
+    def act(n):
+        me, rng = people[n % PEOPLE], random.Random(f"{seed} {n}")
+        client = me.rest.as_(me.token)
+        for k in range(DEEDS_EACH):
+            where = rng.choice([text, poll])
+            reply = rng.choice([
+                lambda: client.post(f"/messages/{where}/reactions", {"emoji": rng.choice(EMOJI)}),
+                lambda: client.delete(f"/messages/{where}/reactions", query={"emoji": rng.choice(EMOJI)}),
+                lambda: client.post(f"/messages/{poll}/vote", {"options": rng.sample(range(3), rng.randint(0, 3))}),
+                lambda: client.call(rng.choice(["PUT", "DELETE"]), f"/messages/{where}/pin"),
+                lambda: people[0].rest.patch(f"/messages/{text}", {"content": f"{n} {k}"})])()
+            if reply.status != 200:
+                wrong.append(str(reply))
+        client.close()
+    threads = [threading.Thread(target=act, args=(n,)) for n in range(2 * PEOPLE)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong, wrong[:5]
+    audit.check(stack)
+    beside = Beside(load(stack), {p.id: p for p in people})
+    for person in people:
+        beside.look(person.id)
+
+
 def test_what_a_cut_connection_has_made_is_made_once(stack):
     """Each is asked for three times, twice by somebody who does not wait for the reply, and once by somebody else at the same moment."""
     ann, ben, conversation = pair(stack)

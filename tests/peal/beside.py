@@ -27,6 +27,17 @@ class Differs(AssertionError):
     pass
 
 
+def items(rest, path):
+    """All pages of a list."""
+    out, query = [], {"limit": 100}
+    while True:
+        page = rest.get(path, query=query, expect=200)
+        out += page["items"]
+        if page["next_cursor"] is None:
+            return out
+        query["cursor"] = page["next_cursor"]
+
+
 class Beside:
     def __init__(self, model, people, rng=None):
         self.model, self.people, self.rng = model, people, rng or random.Random(1)
@@ -101,7 +112,7 @@ class Beside:
             got = rest.get(f"/conversations/{place}/pins", expect=200)["items"]
             self.same(f"pins of {place}", sorted(m["seq"] for m in got), model.pins(me, place, time.time()), place)
         if has("GET", "/conversations/{id}/participants"):
-            got = rest.get(f"/conversations/{place}/participants", expect=200)["items"]
+            got = items(rest, f"/conversations/{place}/participants")
             self.compare_members(place, got)
         self.same(f"my role in {place}", rest.get(f"/conversations/{place}", expect=200)["my"]["role"], member.role, place)
 
@@ -144,15 +155,15 @@ class Beside:
         self.compare_message(me, place, message, got)
         others = {u: m for u, m in model.places[place].members.items() if u != message.sender}
         if has("GET", "/messages/{id}/receipts"):
-            got = rest.get(f"/messages/{place}.{seq}/receipts", expect=200)
-            told = {r["user_id"]: r["status"] for r in got["items"]}
+            got = items(rest, f"/messages/{place}.{seq}/receipts")
+            told = {r["user_id"]: r["status"] for r in got}
             want = {u: "read" if m.receipt_seq >= seq else "delivered" for u, m in others.items() if max(m.receipt_seq, m.delivered_seq) >= seq}
             self.same(f"who got {place}.{seq}", told, want, place)
         if has("GET", "/messages/{id}/reactions"):
-            got = rest.get(f"/messages/{place}.{seq}/reactions", expect=200)["items"]
+            got = items(rest, f"/messages/{place}.{seq}/reactions")
             self.same(f"who reacted to {place}.{seq}", sorted((e, r["user"]["id"]) for r in got for e in r["emojis"]), sorted(message.reactions), place)
         if has("GET", "/messages/{id}/revisions"):
-            got = rest.get(f"/messages/{place}.{seq}/revisions", expect=200)["items"]
+            got = items(rest, f"/messages/{place}.{seq}/revisions")
             want = [] if message.deleted_at else message.revisions
             self.same(f"what {place}.{seq} said", sorted((r["version"], r["content"]) for r in got), want, place)
         return None
@@ -171,10 +182,10 @@ class Beside:
         self.same(f"what is unread for {me}", listed, {p: n for p, n in unread.items() if n[0]})
         self.same(f"how much is unread for {me}", (got["total"], got["mentions"]), (sum(n for n, _ in listed.values()), sum(n for _, n in listed.values())))
         if has("GET", "/messages/starred"):
-            starred = rest.get("/messages/starred", query={"limit": 100}, expect=200)["items"]
-            self.same(f"stars of {me}", [m["id"] for m in starred], [f"{p}.{s}" for p, s in model.starred(me, now)][:100])
+            starred = items(rest, "/messages/starred")
+            self.same(f"stars of {me}", [m["id"] for m in starred], [f"{p}.{s}" for p, s in model.starred(me, now)])
         if has("GET", "/blocks"):
-            got = rest.get("/blocks", query={"limit": 100}, expect=200)["items"]
+            got = items(rest, "/blocks")
             self.same(f"whom {me} blocks", {b.get("user", b)["id"] for b in got}, model.people[me].blocks)
 
     def look(self, me):
