@@ -104,6 +104,13 @@ export class Person {
 		await this.bubble(text, page).locator(`.tick-${kind}`).waitFor();
 	}
 
+	/** Something from the menu of the message with this text. */
+	async choose(text, item, page = this.page) {
+		await this.bubble(text, page).last().hover();
+		await this.bubble(text, page).last().getByRole('button', { name: 'Message options' }).click();
+		await page.getByRole('menuitem', { name: item, exact: true }).click();
+	}
+
 	async live(page = this.page) {
 		await page.waitForFunction(() => document.querySelector('[data-live="live"]') !== null);
 	}

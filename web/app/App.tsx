@@ -1,12 +1,13 @@
 // Which screen, and what lies over all of them: the connection's state, complaints, announcements.
+import type { FunctionComponent } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Chat } from './Chat.tsx';
 import { displayName } from './format.ts';
 import { Bell } from './icons.tsx';
 import { List } from './List.tsx';
 import { SignIn } from './SignIn.tsx';
-import { current, peal, spoken, toast, watch } from './state.ts';
-import { Spinner } from './parts.tsx';
+import { current, liftAll, overlays, peal, spoken, tell, watch } from './state.ts';
+import { Spinner, Toast } from './parts.tsx';
 
 export function App() {
 	watch('session');
@@ -16,9 +17,7 @@ export function App() {
 			{session.state === 'starting' && <Starting trouble={session.trouble} />}
 			{session.state === 'out' && <SignIn expired={session.reason === 'expired'} />}
 			{session.state === 'in' && <Main />}
-			<div class="toast-place" role="alert">
-				{toast.value && <div class="toast">{toast.value}</div>}
-			</div>
+			{overlays.value.length === 0 && <Toast />}
 			<div class="unseen" aria-live="polite" data-testid="announcer">
 				{spoken.value}
 			</div>
@@ -46,8 +45,26 @@ function Main() {
 				<List />
 			</div>
 			<main class="room-pane">{open ? <Chat key={open} id={open} /> : <Nothing />}</main>
+			<Over />
 		</div>
 	);
+}
+
+/** Loaded when it is first needed: a first visit shows no sheets. */
+function Over() {
+	const [sheets, setSheets] = useState<{ Sheets: FunctionComponent } | null>(null);
+	const wanted = overlays.value.length > 0;
+	useEffect(() => {
+		if (!wanted || sheets) return;
+		import('./sheets/Sheets.tsx').then(
+			(module) => setSheets({ Sheets: module.default }),
+			() => {
+				liftAll();
+				tell('This part of Peal could not be loaded. Is the network there?');
+			},
+		);
+	}, [wanted]);
+	return sheets ? <sheets.Sheets /> : null;
 }
 
 function Nothing() {

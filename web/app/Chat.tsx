@@ -5,6 +5,7 @@ import { Composer } from './Composer.tsx';
 import { displayName, lastSeen } from './format.ts';
 import { BackIcon } from './icons.tsx';
 import { Log } from './Log.tsx';
+import { Pins } from './Pins.tsx';
 import { Avatar, Spinner } from './parts.tsx';
 import { goHome, peal, sendPictures, watch, watchRoom } from './state.ts';
 
@@ -24,6 +25,7 @@ export function Chat({ id }: { id: Id }) {
 	return (
 		<section class="chat" aria-label={`Conversation with ${displayName(room.info)}`} data-room={id} {...drop.on}>
 			<Header room={room} />
+			{room.loaded && <Pins room={room} />}
 			{room.loaded ? (
 				<Log room={room} pending={peal.waiting(id)} />
 			) : (

@@ -1,8 +1,9 @@
 // The left pane: who I am, search, and the conversations.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Room, User } from '../sdk/index.ts';
-import { displayName, excerpt, exactTime, listTime, userName } from './format.ts';
+import { displayName, exactTime, listTime, userName } from './format.ts';
 import { Bell, ClearIcon, LeaveIcon, SearchIcon, Ticks } from './icons.tsx';
+import { preview } from './names.ts';
 import { Avatar, Spinner } from './parts.tsx';
 import { complain, current, draftOf, goTo, peal, roomHref, signOut, watch, watchRoom } from './state.ts';
 import { Confirm } from './Confirm.tsx';
@@ -217,10 +218,10 @@ function Preview({ room }: { room: Room }) {
 		);
 	const last = room.info.last_message;
 	if (!last) return <span class="row-text">Say hello</span>;
-	const mine = last.sender_id === peal.store.me && !last.deleted_at;
+	const mine = last.sender_id === peal.store.me && !last.deleted_at && last.message_type !== 'system';
 	return (
 		<span class={last.deleted_at ? 'row-text is-gone' : 'row-text'}>
-			{mine && <Ticks kind={peal.store.status(room, last)} />} {excerpt(last)}
+			{mine && <Ticks kind={peal.store.status(room, last)} />} {preview(room, last)}
 		</span>
 	);
 }

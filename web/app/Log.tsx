@@ -8,6 +8,7 @@ import type { Parcel, Pending, Room } from '../sdk/index.ts';
 import { dayLabel, displayName } from './format.ts';
 import { DownIcon } from './icons.tsx';
 import { MessageRow } from './Message.tsx';
+import { systemLine } from './names.ts';
 import { Spinner } from './parts.tsx';
 import { rowsOf, type Row } from './rows.ts';
 import { attentive, peal, watchRoom } from './state.ts';
@@ -82,8 +83,8 @@ function Line({ row, room }: { row: Row; room: Room }) {
 		);
 	if (row.kind === 'note')
 		return (
-			<div class="day">
-				<span>{row.text}</span>
+			<div class="note" data-message={row.message.id}>
+				<span>{systemLine(row.message)}</span>
 			</div>
 		);
 	return <MessageRow bubble={row} room={room} />;

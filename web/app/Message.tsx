@@ -1,127 +1,195 @@
 // One bubble, and what can be done with it.
-import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Message, Room } from '../sdk/index.ts';
+import { Card, hasCard } from './Card.tsx';
 import { Confirm } from './Confirm.tsx';
-import { exactTime, isJumbo, pieces, timeOfDay, userName } from './format.ts';
-import { AgainIcon, BinIcon, CopyIcon, MoreIcon, NoneIcon, Ticks } from './icons.tsx';
+import { EditBox } from './EditBox.tsx';
+import { duration, exactTime, isJumbo, spans, timeOfDay } from './format.ts';
+import { AgainIcon, ForwardIcon, HourIcon, MoreIcon, NoneIcon, PinIcon, ReplyIcon, SmileIcon, StarIcon, Ticks } from './icons.tsx';
+import { Menu, type MenuKind } from './Menu.tsx';
+import { nameOf, whomFor } from './names.ts';
 import { Picture, Sending } from './Picture.tsx';
+import { Quote } from './Quote.tsx';
+import { Reactions } from './Reactions.tsx';
 import { tickOf, type Bubble } from './rows.ts';
-import { complain, peal, tell } from './state.ts';
+import { aimed, attempt, editing, lay, peal, replying } from './state.ts';
 
 const LONG_PRESS_MS = 450;
 
 export function MessageRow({ bubble, room }: { bubble: Bubble; room: Room }) {
-	const [menu, setMenu] = useState(false);
-	const [asking, ask] = useState(false);
+	const [menu, setMenu] = useState<MenuKind | null>(null);
+	const [asking, ask] = useState<'everyone' | 'me' | null>(null);
 	const { mine, message, pending, parcel } = bubble;
 	const waiting = pending ?? parcel;
 	const gone = !!message?.deleted_at;
-	const press = useLongPress(() => setMenu(true));
+	const press = useLongPress(() => setMenu('menu'));
+	const row = useRef<HTMLElement>(null);
+	const aim = !!message && aimed.value === message.id;
+	useEffect(() => {
+		if (aim) requestAnimationFrame(() => row.current?.scrollIntoView({ block: 'center' }));
+	}, [aim]);
 	const kinds = [
 		'bubble-row',
 		mine ? 'out' : 'in',
 		bubble.first && 'is-first',
 		bubble.last && 'is-last',
 		menu && 'is-open',
+		aim && 'is-aimed',
 	];
 	return (
 		<article
+			ref={row}
 			class={kinds.filter(Boolean).join(' ')}
 			data-message={message?.id}
 			data-state={waiting?.state}
-			{...(gone ? {} : press)}
+			{...(message && !gone ? press : {})}
 		>
-			{room.info.type === 'group' && !mine && bubble.first && (
-				<span class="author">{authorName(room, bubble.author)}</span>
-			)}
+			{room.info.type === 'group' && !mine && bubble.first && <span class="author">{nameOf(bubble.author)}</span>}
 			<div class="bubble-line">
 				<div class={shapeOf(bubble, gone)}>
-					<span class="unseen">{mine ? 'You' : authorName(room, bubble.author)}: </span>
+					<span class="unseen">{nameOf(bubble.author)}: </span>
 					{gone ? (
 						<p class="text">
 							<NoneIcon /> This message was deleted
-							<Spacer at={bubble.at} ticks={false} />
+							<Spacer bubble={bubble} />
 						</p>
 					) : (
-						<>
-							{bubble.pictures.map((attachment) => (
-								<Picture key={attachment.id} attachment={attachment} alone={bubble.text === ''} />
-							))}
-							{parcel && <Sending parcel={parcel} />}
-							{bubble.text !== '' && <Text text={bubble.text} at={bubble.at} mine={mine} />}
-						</>
+						<Body bubble={bubble} room={room} />
 					)}
 					<Meta bubble={bubble} room={room} gone={gone} />
 				</div>
-				{message && !gone && (mine || message.content) && (
-					<div class="menu-place">
-						<button
-							type="button"
-							class="ghost menu-button"
-							aria-label="Message options"
-							aria-haspopup="menu"
-							aria-expanded={menu}
-							onClick={() => setMenu(!menu)}
-						>
-							<MoreIcon />
-						</button>
-						{menu && (
-							<Menu mine={mine} message={message} close={() => setMenu(false)} onDelete={() => ask(true)} />
-						)}
-					</div>
+				{message && (
+					<Tools message={message} room={room} gone={gone} menu={menu} setMenu={setMenu} onDelete={(who) => ask(who)} />
 				)}
 			</div>
-			{waiting?.state === 'failed' && <Failed box={parcel ? peal.uploads : peal.outbox} id={waiting.client_id} why={waiting.problem} />}
-			{asking && message && (
-				<Confirm
-					title="Delete this message?"
-					text={`It disappears for you and ${room.info.type === 'direct' ? userName(room.info.peer) : 'everyone'}.`}
-					action="Delete for everyone"
-					onNo={() => ask(false)}
-					onYes={() => {
-						ask(false);
-						remove(message);
-					}}
-				/>
+			{message && !gone && <Reactions message={message} />}
+			{waiting?.state === 'failed' && (
+				<Failed box={parcel ? peal.uploads : peal.outbox} id={waiting.client_id} why={waiting.problem} />
 			)}
+			{asking && message && <Deleting who={asking} message={message} room={room} done={() => ask(null)} />}
 		</article>
 	);
 }
 
-function shapeOf(bubble: Bubble, gone: boolean): string {
-	if (gone) return 'bubble is-gone';
-	if (bubble.pictures.length > 0 || bubble.parcel) return bubble.text ? 'bubble has-picture' : 'bubble has-picture is-bare';
-	return isJumbo(bubble.text) ? 'bubble is-jumbo' : 'bubble';
-}
-
-function remove(message: Message): void {
-	peal.deleteForEveryone(message).catch((error) => complain(error, 'Deleting'));
-}
-
-function authorName(room: Room, id: string): string {
-	return userName(
-		room.info.peer?.id === id ? room.info.peer : room.info.participants?.find((p) => p.user.id === id)?.user,
+function Body({ bubble, room }: { bubble: Bubble; room: Room }) {
+	const { message, parcel } = bubble;
+	if (message && editing.value === message.id) return <EditBox message={message} room={room} />;
+	return (
+		<>
+			{message?.forward_of && (
+				<p class="forwarded">
+					<ForwardIcon /> Forwarded from {nameOf(message.forward_of.sender_id)}
+				</p>
+			)}
+			{bubble.parent && <Quote room={room} parent={bubble.parent} message={message} />}
+			{bubble.pictures.map((attachment) => (
+				<Picture key={attachment.id} attachment={attachment} alone={bubble.text === ''} />
+			))}
+			{parcel && <Sending parcel={parcel} />}
+			{hasCard(message) && <Card message={message!} />}
+			{bubble.text !== '' && <Text bubble={bubble} />}
+		</>
 	);
 }
 
-/** Keeps room at the end of the last line for the time and the ticks, which stand below it to the right. */
-const Spacer = ({ at, ticks }: { at: number; ticks: boolean }) => (
-	<span class={ticks ? 'spacer wide' : 'spacer'} data-time={timeOfDay(at)} aria-hidden="true" />
-);
+function shapeOf(bubble: Bubble, gone: boolean): string {
+	const { message } = bubble;
+	if (gone) return 'bubble is-gone';
+	const kinds = ['bubble'];
+	if (message && editing.value === message.id) kinds.push('is-editing');
+	if (bubble.pictures.length > 0 || bubble.parcel) kinds.push('has-picture', bubble.text ? '' : 'is-bare');
+	if (hasCard(message)) kinds.push('has-card');
+	if (isJumbo(bubble.text) && kinds.length === 1 && !bubble.parent && !message?.forward_of) kinds.push('is-jumbo');
+	return kinds.filter(Boolean).join(' ');
+}
 
-function Text({ text, at, mine }: { text: string; at: number; mine: boolean }) {
+interface ToolsProps {
+	message: Message;
+	room: Room;
+	gone: boolean;
+	menu: MenuKind | null;
+	setMenu: (kind: MenuKind | null) => void;
+	onDelete: (who: 'everyone' | 'me') => void;
+}
+
+/** Beside the bubble while a mouse is over it, or a key has come to it. */
+function Tools({ message, room, gone, menu, setMenu, onDelete }: ToolsProps) {
+	const button = (kind: MenuKind) => () => setMenu(menu === kind ? null : kind);
+	if (gone) return null;
+	return (
+		<div class="menu-place">
+			<button type="button" class="ghost tool" aria-label="React" aria-expanded={menu === 'emoji'} onClick={button('emoji')}>
+				<SmileIcon />
+			</button>
+			<button type="button" class="ghost tool" aria-label="Reply" onClick={() => (replying.value = message)}>
+				<ReplyIcon />
+			</button>
+			<button
+				type="button"
+				class="ghost tool menu-button"
+				aria-label="Message options"
+				aria-haspopup="menu"
+				aria-expanded={menu === 'menu'}
+				onClick={button('menu')}
+			>
+				<MoreIcon />
+			</button>
+			{menu && (
+				<Menu key={menu} kind={menu} message={message} room={room} close={() => setMenu(null)} onKind={setMenu} onDelete={onDelete} />
+			)}
+		</div>
+	);
+}
+
+interface DeletingProps {
+	who: 'everyone' | 'me';
+	message: Message;
+	room: Room;
+	done: () => void;
+}
+
+function Deleting({ who, message, room, done }: DeletingProps) {
+	const everyone = who === 'everyone';
+	return (
+		<Confirm
+			title="Delete this message?"
+			text={everyone ? `It disappears for you and ${whomFor(room)}.` : 'It disappears for you alone, on all your devices.'}
+			action={everyone ? 'Delete for everyone' : 'Delete for me'}
+			onNo={done}
+			onYes={() => {
+				done();
+				void attempt('Deleting', () => (everyone ? peal.act.deleteForEveryone(message) : peal.act.deleteForMe(message)));
+			}}
+		/>
+	);
+}
+
+/** Keeps room at the end of the last line for the time and the marks, which stand below it to the right. */
+function Spacer({ bubble }: { bubble: Bubble }) {
+	const { message } = bubble;
+	const icons = message?.deleted_at ? 0 : [message?.pinned, message?.starred, message?.expires_at].filter(Boolean).length;
+	const words = `${message?.edited_at && !message.deleted_at ? 'edited ' : ''}${timeOfDay(bubble.at)}${'\u2003\u2009'.repeat(icons)}`;
+	return <span class={bubble.mine && !message?.deleted_at ? 'spacer wide' : 'spacer'} data-time={words} aria-hidden="true" />;
+}
+
+function Text({ bubble }: { bubble: Bubble }) {
 	return (
 		<p class="text" dir="auto">
-			{pieces(text).map((piece, i) =>
-				piece.href ? (
+			{spans(bubble.text, bubble.message?.mentions ?? []).map((piece, i) => {
+				if (piece.user)
+					return (
+						<span key={i} class={piece.user === peal.store.me ? 'mention is-me' : 'mention'}>
+							{piece.text}
+						</span>
+					);
+				if (!piece.href) return piece.text;
+				return (
 					<a key={i} href={piece.href} target="_blank" rel="noopener noreferrer nofollow">
 						{piece.text}
 					</a>
-				) : (
-					piece.text
-				),
-			)}
-			<Spacer at={at} ticks={mine} />
+				);
+			})}
+			<Spacer bubble={bubble} />
 		</p>
 	);
 }
@@ -130,6 +198,7 @@ function Meta({ bubble, room, gone }: { bubble: Bubble; room: Room; gone: boolea
 	const { message } = bubble;
 	return (
 		<span class="meta">
+			{message && !gone && <Marks message={message} />}
 			<time dateTime={new Date(bubble.at).toISOString()} title={exactTime(bubble.at)}>
 				{timeOfDay(bubble.at)}
 			</time>
@@ -137,6 +206,34 @@ function Meta({ bubble, room, gone }: { bubble: Bubble; room: Room; gone: boolea
 				<Ticks kind={tickOf(bubble, () => (message ? peal.store.status(room, message) : 'sent'))} />
 			)}
 		</span>
+	);
+}
+
+function Marks({ message }: { message: Message }) {
+	const left = message.expires_at ? Math.max(60, Math.round((Date.parse(message.expires_at) - Date.now()) / 60_000) * 60) : 0;
+	return (
+		<>
+			{message.pinned && (
+				<span role="img" aria-label="Pinned" title="Pinned">
+					<PinIcon />
+				</span>
+			)}
+			{message.starred && (
+				<span role="img" aria-label="Starred" title="Starred">
+					<StarIcon />
+				</span>
+			)}
+			{message.expires_at && (
+				<span role="img" aria-label="Disappears" title={`Disappears in about ${duration(left)}`}>
+					<HourIcon />
+				</span>
+			)}
+			{message.edited_at && (
+				<button type="button" class="edited" onClick={() => lay({ kind: 'history', message })}>
+					edited
+				</button>
+			)}
+		</>
 	);
 }
 
@@ -155,78 +252,6 @@ function Failed({ box, id, why }: { box: Box | null; id: string; why: string | u
 			<button type="button" class="link" onClick={() => box?.discard(id)}>
 				Discard
 			</button>
-		</div>
-	);
-}
-
-function Menu({
-	mine,
-	message,
-	close,
-	onDelete,
-}: {
-	mine: boolean;
-	message: Message;
-	close: () => void;
-	onDelete: () => void;
-}) {
-	const box = useRef<HTMLDivElement>(null);
-	const [up, setUp] = useState(false);
-	useLayoutEffect(() => {
-		const log = box.current!.closest('.log')!.getBoundingClientRect();
-		setUp(box.current!.getBoundingClientRect().bottom > log.bottom - 8);
-		box.current!.querySelector('button')?.focus();
-	}, []);
-	useEffect(() => {
-		const outside = (e: Event) => {
-			if (!box.current?.parentElement?.contains(e.target as Node)) close();
-		};
-		document.addEventListener('pointerdown', outside);
-		return () => document.removeEventListener('pointerdown', outside);
-	}, []);
-	const leave = () => {
-		const button = box.current?.parentElement?.querySelector<HTMLElement>('.menu-button');
-		close();
-		button?.focus();
-	};
-	const keys = (e: KeyboardEvent) => {
-		if (e.key === 'Escape' || e.key === 'Tab') {
-			e.preventDefault();
-			leave();
-		}
-		const step = e.key === 'ArrowDown' ? 1 : e.key === 'ArrowUp' ? -1 : 0;
-		if (step === 0) return;
-		const items = [...box.current!.querySelectorAll('button')];
-		items[(items.indexOf(document.activeElement as HTMLButtonElement) + step + items.length) % items.length]?.focus();
-		e.preventDefault();
-	};
-	const copy = () => {
-		navigator.clipboard?.writeText(message.content ?? '').then(
-			() => tell('Copied.'),
-			() => tell('The browser does not allow copying here.'),
-		);
-		leave();
-	};
-	return (
-		<div class={up ? 'menu is-up' : 'menu'} role="menu" aria-label="Message" ref={box} onKeyDown={keys}>
-			{message.content && (
-				<button type="button" role="menuitem" onClick={copy}>
-					<CopyIcon /> Copy text
-				</button>
-			)}
-			{mine && (
-				<button
-					type="button"
-					role="menuitem"
-					class="is-danger"
-					onClick={() => {
-						leave();
-						onDelete();
-					}}
-				>
-					<BinIcon /> Delete for everyone
-				</button>
-			)}
 		</div>
 	);
 }

@@ -1,5 +1,5 @@
 // Names, times and links as people read them.
-import type { Conversation, Message, Presence, User } from '../sdk/index.ts';
+import type { Conversation, Mention, Message, Presence, User } from '../sdk/index.ts';
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit' });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: 'long' });
@@ -65,6 +65,59 @@ export function hue(id: string): number {
 export interface Piece {
 	text: string;
 	href?: string;
+	/** Whom it mentions. */
+	user?: string;
+}
+
+/** The same with mentions, whose places are counted in code points. */
+export function spans(text: string, mentions: Mention[]): Piece[] {
+	if (mentions.length === 0) return pieces(text);
+	const points = Array.from(text);
+	const found: Piece[] = [];
+	let from = 0;
+	for (const { user_id, offset, length } of [...mentions].sort((a, b) => a.offset - b.offset)) {
+		if (offset < from || offset + length > points.length) continue;
+		found.push(...pieces(points.slice(from, offset).join('')));
+		found.push({ text: points.slice(offset, offset + length).join(''), user: user_id });
+		from = offset + length;
+	}
+	return [...found, ...pieces(points.slice(from).join(''))];
+}
+
+/** Members whom a text names as @Name or @username; the longest name that fits. */
+export function mentionsIn(text: string, members: User[]): Mention[] {
+	const names = members
+		.flatMap((user) => [user.display_name, user.username].filter(Boolean).map((name) => ({ id: user.id, name })))
+		.sort((a, b) => b.name.length - a.name.length);
+	const found: Mention[] = [];
+	for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', at + 1)) {
+		if (at > 0 && /[\p{L}\p{N}_]/u.test(text[at - 1]!)) continue;
+		const rest = text.slice(at + 1);
+		const hit = names.find(({ name }) => rest.toLowerCase().startsWith(name.toLowerCase()) && !/^[\p{L}\p{N}_]/u.test(rest.slice(name.length)));
+		if (!hit) continue;
+		const points = (s: string) => Array.from(s).length;
+		found.push({ user_id: hit.id, offset: points(text.slice(0, at)), length: points(hit.name) + 1 });
+		at += hit.name.length;
+	}
+	return found.slice(0, 50);
+}
+
+/** What is being typed after an @ at the end of what stands before the cursor; null when nothing is. */
+export const mentionTail = (before: string) => /(?:^|[^\p{L}\p{N}_])@([\p{L}\p{N}._-]*(?: [\p{L}\p{N}._-]*)?)$/u.exec(before)?.[1] ?? null;
+
+const UNITS: [number, string][] = [
+	[86_400 * 7, 'week'],
+	[86_400, 'day'],
+	[3600, 'hour'],
+	[60, 'minute'],
+	[1, 'second'],
+];
+
+/** 3600 as "1 hour". */
+export function duration(seconds: number): string {
+	const [size, unit] = UNITS.find(([n]) => seconds % n === 0 && seconds >= n) ?? [1, 'second'];
+	const n = seconds / size;
+	return `${n} ${unit}${n === 1 ? '' : 's'}`;
 }
 
 /** Splits text at web addresses; closing punctuation stays outside of them. */
@@ -89,9 +142,27 @@ export function isJumbo(text: string): boolean {
 	);
 }
 
+const KINDS: Partial<Record<Message['message_type'], string>> = {
+	image: 'Picture',
+	audio: 'Voice message',
+	video: 'Video',
+	file: 'File',
+	encrypted: 'Encrypted message',
+};
+
 export function excerpt(message: Message | null): string {
 	if (!message) return '';
 	if (message.deleted_at) return 'Message deleted';
 	if (message.content) return message.content.replace(/\s+/g, ' ');
-	return message.message_type === 'image' ? 'Picture' : `(${message.message_type})`;
+	if (message.poll) return `Poll: ${message.poll.question}`;
+	if (message.location) return message.location.name ? `Location: ${message.location.name}` : 'Location';
+	if (message.call) return callText(message.call);
+	return KINDS[message.message_type] ?? `(${message.message_type})`;
+}
+
+export function callText(call: NonNullable<Message['call']>): string {
+	const what = call.media === 'video' ? 'Video call' : 'Call';
+	if (call.outcome !== 'completed') return `${what}: ${call.outcome}`;
+	const minutes = Math.floor(call.duration_seconds / 60);
+	return `${what}, ${minutes}:${String(call.duration_seconds % 60).padStart(2, '0')}`;
 }

@@ -101,6 +101,103 @@ export const EyeIcon = ({ off }: { off: boolean }) => (
 	</Icon>
 );
 
+export const ReplyIcon = () => (
+	<Icon name="reply" size={17}>
+		<path d="M9.5 6 4 11.5 9.5 17M4.5 11.5H13a7 7 0 0 1 7 7" />
+	</Icon>
+);
+export const SmileIcon = () => (
+	<Icon name="smile" size={18}>
+		<circle cx="12" cy="12" r="8.3" />
+		<path d="M8.5 14a4.2 4.2 0 0 0 7 0M9 9.6v.01M15 9.6v.01" />
+	</Icon>
+);
+export const EditIcon = () => (
+	<Icon name="edit" size={17}>
+		<path d="M4.5 19.5 5.6 15 16 4.6a2 2 0 0 1 2.8 0l.6.6a2 2 0 0 1 0 2.8L9 18.4Z" />
+	</Icon>
+);
+export const ForwardIcon = () => (
+	<Icon name="forward" size={17}>
+		<path d="M14.5 6 20 11.5 14.5 17M19.5 11.5H11a7 7 0 0 0-7 7" />
+	</Icon>
+);
+export const StarIcon = () => (
+	<Icon name="star" size={17}>
+		<path d="m12 4.3 2.4 4.9 5.4.8-3.9 3.8.9 5.4-4.8-2.6-4.8 2.6.9-5.4L4.2 10l5.4-.8Z" />
+	</Icon>
+);
+export const PinIcon = () => (
+	<Icon name="pin" size={17}>
+		<path d="M9 4.5h6l-.8 5 3.3 3.2v1.8h-11v-1.8L9.8 9.5ZM12 14.5V20" />
+	</Icon>
+);
+export const InfoIcon = () => (
+	<Icon name="info" size={17}>
+		<circle cx="12" cy="12" r="8.3" />
+		<path d="M12 11v5M12 8v.01" />
+	</Icon>
+);
+export const PollIcon = () => (
+	<Icon name="poll" size={20}>
+		<path d="M5 20V11M12 20V4.5M19 20v-6" />
+	</Icon>
+);
+export const PlaceIcon = () => (
+	<Icon name="place" size={20}>
+		<path d="M12 20.5s-6.5-5.6-6.5-10.5a6.5 6.5 0 0 1 13 0c0 4.9-6.5 10.5-6.5 10.5Z" />
+		<circle cx="12" cy="10" r="2.3" />
+	</Icon>
+);
+export const GroupIcon = () => (
+	<Icon name="group" size={20}>
+		<circle cx="9" cy="9" r="3.3" />
+		<path d="M3 19c.4-3.3 2.8-5 6-5s5.6 1.7 6 5M15.5 6.2a3 3 0 0 1 0 5.8M17.5 14.5c2 .6 3.2 2.1 3.5 4.5" />
+	</Icon>
+);
+export const MuteIcon = () => (
+	<Icon name="mute" size={15}>
+		<path d="M6.5 16.5h11M8 16.5V11a4 4 0 0 1 6.5-3.1M16 11v5.5M10.5 19.5h3M4.5 4.5l15 15" />
+	</Icon>
+);
+export const ClockIcon = () => (
+	<Icon name="clock" size={17}>
+		<circle cx="12" cy="12" r="8.3" />
+		<path d="M12 7.5V12l3 2" />
+	</Icon>
+);
+export const PlusIcon = () => (
+	<Icon name="plus" size={20}>
+		<path d="M12 5v14M5 12h14" />
+	</Icon>
+);
+export const BoxIcon = () => (
+	<Icon name="box" size={17}>
+		<path d="M4 8.5h16M5.5 8.5V18a1.5 1.5 0 0 0 1.5 1.5h10a1.5 1.5 0 0 0 1.5-1.5V8.5M4.5 4.5h15v4h-15ZM10 12.5h4" />
+	</Icon>
+);
+export const BanIcon = () => (
+	<Icon name="ban" size={17}>
+		<circle cx="12" cy="12" r="8.3" />
+		<path d="m6.3 6.3 11.4 11.4" />
+	</Icon>
+);
+export const CheckIcon = () => (
+	<Icon name="check" size={17}>
+		<path d="m5 12.5 4.5 4.5L19 7.5" />
+	</Icon>
+);
+export const DotIcon = () => (
+	<Icon name="dot" size={17}>
+		<circle cx="12" cy="12" r="4" fill="currentColor" />
+	</Icon>
+);
+export const HourIcon = () => (
+	<Icon name="hour" size={13}>
+		<path d="M7 4h10M7 20h10M8 4c0 5 8 6 8 8s-8 3-8 8M16 4c0 5-8 6-8 8s8 3 8 8" />
+	</Icon>
+);
+
 function Tick({
 	children,
 	label,

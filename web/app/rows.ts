@@ -12,6 +12,8 @@ export interface Bubble {
 	at: number;
 	text: string;
 	pictures: Attachment[];
+	/** The message that this one answers. */
+	parent: string | null;
 	author: string;
 	/** Place in a run of messages by one person. */
 	first: boolean;
@@ -25,7 +27,7 @@ export type Row =
 	| Bubble
 	| { kind: 'day'; key: string; at: number }
 	| { kind: 'unread'; key: string }
-	| { kind: 'note'; key: string; text: string };
+	| { kind: 'note'; key: string; message: Message };
 
 export function rowsOf(room: Room, pending: (Pending | Parcel)[], me: string, unreadFrom: number | null): Row[] {
 	const rows: Row[] = [];
@@ -47,7 +49,7 @@ export function rowsOf(room: Room, pending: (Pending | Parcel)[], me: string, un
 			before = null;
 		}
 		if (next.message?.message_type === 'system') {
-			rows.push({ kind: 'note', key: next.key, text: next.text });
+			rows.push({ kind: 'note', key: next.key, message: next.message });
 			before = null;
 			continue;
 		}
@@ -70,6 +72,7 @@ function said(message: Message, me: string): Bubble {
 		at: Date.parse(message.created_at),
 		text: message.content ?? '',
 		pictures: message.attachments,
+		parent: message.reply_to?.id ?? null,
 		first: true,
 		last: true,
 		message,
@@ -96,8 +99,9 @@ function unsaid(room: Room, pending: (Pending | Parcel)[], me: string): Bubble[]
 			mine: true,
 			author: me,
 			at: Math.max(p.at, floor),
-			text: p.content,
+		text: p.content,
 			pictures: 'file' in p ? [] : (p.attachments ?? []),
+			parent: 'file' in p ? null : (p.more?.reply_to ?? null),
 			first: true,
 			last: true,
 			message: null,

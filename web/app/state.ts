@@ -1,7 +1,8 @@
 // The one client of this page, its topics as signals, and what the address bar says.
 import { signal, type Signal } from '@preact/signals';
-import { asProblem, Peal, type Id, type Room } from '../sdk/index.ts';
-import { displayName, excerpt } from './format.ts';
+import { asProblem, Peal, seqOf, type Id, type Message, type Room } from '../sdk/index.ts';
+import { displayName } from './format.ts';
+import { preview } from './names.ts';
 
 const topics = new Map<string, Signal<number>>();
 
@@ -42,7 +43,7 @@ export const peal = new Peal({
 	shelf: localStorage,
 	tab: sessionStorage,
 	changed,
-	heard: (room, message) => announce(room, excerpt(message)),
+	heard: (room, message) => announce(room, preview(room, message)),
 	switched: () => location.reload(),
 });
 
@@ -106,29 +107,61 @@ export function sendPictures(id: Id, files: File[], caption: string): boolean {
 
 // ---- drafts ----------------------------------------------------------------------------------------------------------
 
-const draftKey = (id: Id) => `peal.draft.${peal.store.me}.${id}`;
-export const draftOf = (id: Id) => localStorage.getItem(draftKey(id)) ?? '';
-
-export function keepDraft(id: Id, text: string): void {
-	const before = draftOf(id);
-	try {
-		if (text.trim() === '') localStorage.removeItem(draftKey(id));
-		else localStorage.setItem(draftKey(id), text);
-	} catch {
-		return; // storage is full: the draft lives as long as the page
-	}
-	if ((before === '') !== (text.trim() === '')) changed('list');
-}
-
-function forgetDrafts(): void {
-	for (const key of Object.keys(localStorage))
-		if (key.startsWith(`peal.draft.${peal.store.me}.`)) localStorage.removeItem(key);
-}
+export const draftOf = (id: Id) => peal.drafts?.of(id).content ?? '';
 
 export async function signOut(): Promise<void> {
-	forgetDrafts();
 	goHome();
 	await peal.logout();
+}
+
+// ---- what lies over the conversation ---------------------------------------------------------------------------------
+
+export type Overlay =
+	| { kind: 'details' | 'add' | 'poll' | 'pins'; room: Id }
+	| { kind: 'forward' | 'history' | 'who'; message: Message }
+	| { kind: 'later'; room: Id; text: string; replyTo: Id | null }
+	| { kind: 'group' | 'me' | 'starred' | 'blocked' | 'scheduled' | 'archived' };
+
+/** Sheets, the topmost last. */
+export const overlays = signal<Overlay[]>([]);
+export const lay = (overlay: Overlay) => {
+	overlays.value = [...overlays.value, overlay];
+};
+export const lift = () => {
+	overlays.value = overlays.value.slice(0, -1);
+};
+export const liftAll = () => {
+	overlays.value = [];
+};
+
+/** The message that the next one answers, and the one that is being edited. */
+export const replying = signal<Message | null>(null);
+export const editing = signal<Id | null>(null);
+
+/** The message that is being shown to somebody who asked for it. */
+export const aimed = signal<Id | null>(null);
+let aimTimer: ReturnType<typeof setTimeout> | undefined;
+
+export async function show(messageId: Id): Promise<void> {
+	const { conversation, seq } = seqOf(messageId);
+	liftAll();
+	if (current.value !== conversation) goTo(conversation);
+	await peal.openRoom(conversation);
+	if (!(await peal.reach(conversation, seq))) return tell('This message cannot be shown: it is gone, or too far back.');
+	clearTimeout(aimTimer);
+	aimed.value = messageId;
+	aimTimer = setTimeout(() => (aimed.value = null), 2200);
+}
+
+/** Does it, and says so when it fails. True when it worked. */
+export async function attempt(doing: string, action: () => Promise<unknown>): Promise<boolean> {
+	try {
+		await action();
+		return true;
+	} catch (error) {
+		complain(error, doing);
+		return false;
+	}
 }
 
 // ---- the browser around us -------------------------------------------------------------------------------------------
@@ -150,6 +183,7 @@ function attention(): void {
 export function attach(): void {
 	addEventListener('hashchange', () => {
 		current.value = roomIn(location.hash);
+		replying.value = editing.value = null;
 	});
 	addEventListener('online', () => peal.online(true));
 	addEventListener('offline', () => peal.online(false));

@@ -1,21 +1,24 @@
 /*
  * The whole client without a face: session, store, outbox and connection tied together. A user interface reads the fields, calls
- * the methods, and listens to topics: 'session', 'connection', 'list', 'presence', 'me', 'c:<conversation>'.
+ * the methods, and listens to topics: 'session', 'connection', 'list', 'presence', 'people', 'me', 'c:<conversation>'.
  */
+import { Actions } from './actions.ts';
 import { Auth } from './auth.ts';
 import { backoff, systemClock, uniqueId, type Clock } from './clock.ts';
-import { Outbox, type Pending, type Shelf } from './outbox.ts';
-import { asProblem, PealError } from './problem.ts';
+import { Drafts } from './drafts.ts';
+import { Outbox, type Extra, type Pending, type Shelf } from './outbox.ts';
+import { People } from './people.ts';
+import { asProblem } from './problem.ts';
 import { Rest, type Transport } from './rest.ts';
 import { isDurable, Socket, type ConnectionState, type Wire } from './socket.ts';
 import { Store, type Room } from './store.ts';
 import { PICTURE_TYPES, Uploads, xhrCourier, type Courier, type Parcel } from './upload.ts';
-import type { Conversation, Durable, Frame, Heads, Id, Message, User, Welcome } from './types.ts';
+import type { Attachment, Conversation, Durable, Frame, Heads, Id, Me, Message, Page, Welcome } from './types.ts';
 
 export type Session =
 	| { state: 'starting'; trouble: boolean }
 	| { state: 'out'; reason: 'none' | 'expired' | 'left' }
-	| { state: 'in'; user: User };
+	| { state: 'in'; user: Me };
 
 export interface Options {
 	/** Where the API is; "" for the page's own origin. */
@@ -42,13 +45,19 @@ const TICK_MS = 250;
 const TYPING_EVERY_MS = 3000;
 const ACTIVE_EVERY_MS = 30_000;
 const READ_MS = 150;
+const REACH_PAGES = 30;
 
 export class Peal {
 	session: Session = { state: 'starting', trouble: false };
 	connection: { state: ConnectionState; reason: string | null; since: number } = { state: 'idle', reason: null, since: 0 };
 	list: { state: 'loading' | 'ready' | 'error'; more: string | null } = { state: 'loading', more: null };
 	readonly rest: Rest;
+	/** What is done to messages, conversations and people. */
+	readonly act: Actions;
+	/** Names to ids. */
+	readonly people: People;
 	store: Store;
+	drafts: Drafts | null = null;
 	outbox: Outbox | null = null;
 	uploads: Uploads | null = null;
 
@@ -63,6 +72,7 @@ export class Peal {
 	private reads = new Map<Id, number>();
 	private cancelReads: (() => void) | null = null;
 	private watched = new Set<Id>();
+	private extra: Id[] = []; // people on the screen who are not in the list
 	private said = { typing: new Map<Id, number>(), active: 0 };
 	private restarts = 0;
 	private ticking: (() => void) | null = null;
@@ -80,6 +90,8 @@ export class Peal {
 		});
 		this.rest = new Rest(transport, this.auth);
 		this.store = this.newStore('');
+		this.act = new Actions(this.rest, () => this.store, this.clock);
+		this.people = new People(this.rest.user, () => options.changed('people'));
 	}
 
 	// ---- session -------------------------------------------------------------------------------------------------------
@@ -102,16 +114,19 @@ export class Peal {
 	}
 
 	async login(username: string, password: string): Promise<void> {
-		this.enter(await this.auth.login(username, password));
+		await this.auth.login(username, password);
+		this.enter(await this.rest.me());
 	}
 
 	async register(username: string, password: string, displayName: string): Promise<void> {
-		this.enter(await this.auth.register(username, password, displayName));
+		await this.auth.register(username, password, displayName);
+		this.enter(await this.rest.me());
 	}
 
 	/** Unsent messages are forgotten too: ask first when there are any. */
 	async logout(): Promise<void> {
 		this.outbox?.clear();
+		this.drafts?.close(true);
 		const told = this.auth.logout();
 		this.leave('left');
 		await told;
@@ -124,7 +139,7 @@ export class Peal {
 		this.leave('left');
 	}
 
-	private enter(user: User): void {
+	private enter(user: Me): void {
 		this.life++;
 		this.options.shelf.setItem(SIGNED_IN, '1');
 		this.store = this.newStore(user.id);
@@ -135,6 +150,19 @@ export class Peal {
 			sent: (message) => this.store.sent(message),
 			changed: (conversation) => {
 				this.options.changed(`c:${conversation}`);
+				this.options.changed('list');
+			},
+		});
+		this.people.learn([user]);
+		this.drafts = new Drafts(user.id, {
+			shelf: this.options.shelf,
+			clock: this.clock,
+			there: (id) => this.store.rooms.get(id)?.info.my.draft,
+			taken: (id, draft) => this.store.setMine(id, { draft }),
+			put: this.rest.putDraft,
+			drop: this.rest.dropDraft,
+			changed: (id) => {
+				this.options.changed(`c:${id}`);
 				this.options.changed('list');
 			},
 		});
@@ -153,6 +181,7 @@ export class Peal {
 			this.outbox?.pump();
 		};
 		void this.loadList().then(begin);
+		void this.loadBlocks();
 	}
 
 	private leave(reason: 'expired' | 'left', then?: () => void): void {
@@ -160,6 +189,10 @@ export class Peal {
 		this.options.shelf.removeItem(SIGNED_IN);
 		this.socket?.stop();
 		this.outbox?.close();
+		this.drafts?.close(false);
+		this.drafts = null;
+		this.people.clear();
+		this.extra = [];
 		this.uploads?.close();
 		this.uploads = null;
 		this.socket = null;
@@ -191,10 +224,25 @@ export class Peal {
 			message: (id) => {
 				void this.loadMessage(id);
 			},
-			changed: (topic) => this.options.changed(topic),
+			changed: (topic) => this.storeChanged(topic),
 			arrived: (clientId) => this.outbox?.arrived(clientId),
 			heard: (room, message) => this.options.heard?.(room, message),
 		});
+	}
+
+	private storeChanged(topic: string): void {
+		const { session, store } = this;
+		if (topic === 'me' && session.state === 'in' && store.profile && store.profile !== session.user) {
+			this.people.learn([store.profile]);
+			this.setSession({ state: 'in', user: store.profile });
+		}
+		this.options.changed(topic);
+	}
+
+	/** The whole of my profile after a change of it. */
+	async changeMe(change: Parameters<Rest['changeMe']>[0]): Promise<void> {
+		this.store.profile = await this.rest.changeMe(change);
+		this.storeChanged('me');
 	}
 
 	// ---- connection ----------------------------------------------------------------------------------------------------
@@ -291,6 +339,7 @@ export class Peal {
 		this.store.reset();
 		this.list = { state: 'loading', more: null };
 		void this.loadList();
+		void this.loadBlocks();
 		for (const id of open) void this.openRoom(id);
 	}
 
@@ -343,11 +392,17 @@ export class Peal {
 
 	private watch(): void {
 		if (this.connection.state !== 'live') return;
-		const want = new Set(this.store.peers().slice(0, WATCHED_MAX));
+		const want = new Set([...this.extra, ...this.store.peers()].slice(0, WATCHED_MAX));
 		const add = [...want].filter((id) => !this.watched.has(id));
 		const remove = [...this.watched].filter((id) => !want.has(id));
 		if (add.length + remove.length > 0 && this.socket?.send({ type: 'presence_watch', add, remove }))
 			this.watched = want;
+	}
+
+	/** People whose presence is on the screen besides those of direct conversations. */
+	watchPeople(ids: Id[]): void {
+		this.extra = ids.filter((id) => id !== this.store.me);
+		this.watch();
 	}
 
 	// ---- loading -------------------------------------------------------------------------------------------------------
@@ -369,7 +424,7 @@ export class Peal {
 			try {
 				const page = await this.persist(() => this.rest.conversations(more ? this.list.more : null), current);
 				if (!current()) return;
-				for (const info of page.items) this.store.adopt(info, this.clock.now());
+				for (const info of page.items) this.adopt(info);
 				this.list = { state: 'ready', more: more || this.list.more === null ? page.next_cursor : this.list.more };
 			} catch {
 				if (current()) this.list = { ...this.list, state: 'error' };
@@ -378,6 +433,61 @@ export class Peal {
 			this.options.changed('list');
 			this.watch();
 		});
+	}
+
+	private adopt(info: Conversation): void {
+		this.people.learn([info.peer, ...(info.participants ?? []).map((p) => p.user)]);
+		this.store.adopt(info, this.clock.now());
+	}
+
+	loadArchived(): Promise<void> {
+		return this.once('archived', async (current) => {
+			let cursor: string | null = null;
+			do {
+				const page = await this.persist(() => this.rest.conversations(cursor, 100, true), current);
+				if (!current()) return;
+				for (const info of page.items) this.adopt(info);
+				cursor = page.next_cursor;
+			} while (cursor !== null);
+			this.watch();
+		});
+	}
+
+	/** Everybody in it; a conversation by itself names 32 at most. */
+	loadParticipants(id: Id): Promise<void> {
+		return this.once(`participants:${id}`, async (current) => {
+			const all = await this.pages((cursor) => this.rest.participants(id, cursor), current);
+			if (!current()) return;
+			this.people.learn(all.map((p) => p.user));
+			this.store.setParticipants(id, all);
+		});
+	}
+
+	loadBlocks(): Promise<void> {
+		return this.once('blocks', async (current) => {
+			const all = await this.pages(this.rest.blocks, current).catch(() => null);
+			if (!current() || !all) return;
+			this.people.learn(all.map((block) => block.user));
+			this.store.setBlocks(all);
+		});
+	}
+
+	loadScheduled(): Promise<void> {
+		return this.once('scheduled', async (current) => {
+			const all = await this.pages(this.rest.scheduled, current);
+			if (current()) this.store.setScheduled(all);
+		});
+	}
+
+	private async pages<T>(ask: (cursor: string | null) => Promise<Page<T>>, current: () => boolean): Promise<T[]> {
+		const all: T[] = [];
+		let cursor: string | null = null;
+		do {
+			const page: Page<T> = await this.persist(() => ask(cursor), current);
+			all.push(...page.items);
+			cursor = page.next_cursor;
+		} while (cursor !== null && current());
+		return all;
 	}
 
 	/** Asks again for a while when the server is away. */
@@ -399,7 +509,7 @@ export class Peal {
 			try {
 				const info = await this.persist(() => this.rest.conversation(id), current);
 				if (!current()) return;
-				this.store.adopt(info, this.clock.now());
+				this.adopt(info);
 				this.watch();
 			} catch (error) {
 				if (current() && asProblem(error).code === 'not_found') this.store.forgetUnknown(id);
@@ -407,7 +517,8 @@ export class Peal {
 		});
 	}
 
-	private loadMessage(id: Id): Promise<void> {
+	/** A message as I see it, with what events do not say. */
+	loadMessage(id: Id): Promise<void> {
 		return this.once(`message:${id}`, async (current) => {
 			try {
 				const message = await this.persist(() => this.rest.message(id), current);
@@ -432,6 +543,18 @@ export class Peal {
 		return room?.loaded && room.hasBefore ? this.loadPage(id, false) : Promise.resolve();
 	}
 
+	/** Loads back to a message that is above what is held. False when it is too far up. */
+	async reach(id: Id, seq: number): Promise<boolean> {
+		for (let i = 0; i < REACH_PAGES; i++) {
+			const room = this.store.rooms.get(id);
+			if (!room?.loaded) return false;
+			if (!room.hasBefore || (room.messages[0]?.seq ?? 0) <= seq) return room.messages.some((m) => m.seq === seq);
+			await this.loadPage(id, false, 100);
+			if (this.failed.has(id)) return false;
+		}
+		return false;
+	}
+
 	roomFailed(id: Id): boolean {
 		return this.failed.has(id);
 	}
@@ -442,13 +565,13 @@ export class Peal {
 		this.options.changed(`c:${id}`);
 	}
 
-	private loadPage(id: Id, latest: boolean): Promise<void> {
+	private loadPage(id: Id, latest: boolean, limit = 50): Promise<void> {
 		return this.once(`page:${id}`, async (current) => {
 			this.setFailed(id, false);
 			try {
 				for (let good = false; !good;) {
 					const before = latest ? undefined : this.store.rooms.get(id)?.messages[0]?.seq;
-					const page = await this.persist(() => this.rest.messages(id, { before, limit: 50 }), current);
+					const page = await this.persist(() => this.rest.messages(id, { before, limit }), current);
 					good = !current() || this.store.page(id, page, latest);
 				}
 			} catch {
@@ -474,9 +597,10 @@ export class Peal {
 
 	// ---- doing ---------------------------------------------------------------------------------------------------------
 
-	send(conversation: Id, content: string, replyTo?: Id): void {
+	send(conversation: Id, content: string, more?: Extra): void {
 		this.said.typing.delete(conversation);
-		this.outbox?.add(conversation, content, replyTo);
+		this.drafts?.keep(conversation, '', null);
+		this.outbox?.add(conversation, content, more);
 	}
 
 	/** Pictures, each a message of its own; the text goes with the first. Returns those that are none. */
@@ -492,20 +616,23 @@ export class Peal {
 		return all.sort((a, b) => a.at - b.at);
 	}
 
+	/** A picture for something that is no message, such as a profile. */
+	uploadPicture(file: File): Promise<Attachment> {
+		return this.uploads!.send(file, file.name);
+	}
+
 	async startDirect(user: Id): Promise<Conversation> {
 		const info = await this.rest.startDirect(user);
-		this.store.adopt(info, this.clock.now());
+		this.adopt(info);
 		this.watch();
 		return info;
 	}
 
-	async deleteForEveryone(message: Message): Promise<void> {
-		try {
-			const tombstone = await this.rest.deleteForEveryone(message.id);
-			if (tombstone?.seq) this.store.replaced(tombstone);
-		} catch (error) {
-			throw error instanceof PealError ? error : asProblem(error);
-		}
+	/** A group with these people; `key` is the same when it is tried again. */
+	async createGroup(group: Parameters<Rest['createGroup']>[0], key: string): Promise<Conversation> {
+		const info = await this.rest.createGroup(group, key);
+		this.adopt(info);
+		return info;
 	}
 
 	/** Everything up to the newest message is on the screen, in front of somebody. */

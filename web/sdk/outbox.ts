@@ -12,14 +12,17 @@ export interface Pending {
 	client_id: string;
 	conversation_id: Id;
 	content: string;
-	reply_to?: Id;
 	attachments?: Attachment[];
+	/** What goes with the text, or instead of it. */
+	more?: Extra;
 	at: number; // milliseconds since 1970, strictly growing on this device
 	state: 'waiting' | 'sending' | 'failed';
 	attempts: number;
 	notBefore: number;
 	problem?: string;
 }
+
+export type Extra = Omit<SendMessage, 'client_id' | 'content' | 'attachment_ids'>;
 
 export interface Shelf {
 	getItem(key: string): string | null;
@@ -63,8 +66,8 @@ export class Outbox {
 		return this.items.filter((item) => item.conversation_id === conversation);
 	}
 
-	add(conversation: Id, content: string, replyTo?: Id): Pending {
-		return this.put(conversation, uniqueId(), { content, ...(replyTo ? { reply_to: replyTo } : {}) });
+	add(conversation: Id, content: string, more?: Extra): Pending {
+		return this.put(conversation, uniqueId(), { content, ...(more ? { more } : {}) });
 	}
 
 	/** What has been uploaded, as a message whose key was chosen when the upload began. */
@@ -72,7 +75,7 @@ export class Outbox {
 		return this.put(conversation, clientId, { content, attachments });
 	}
 
-	private put(conversation: Id, clientId: string, what: Pick<Pending, 'content' | 'reply_to' | 'attachments'>): Pending {
+	private put(conversation: Id, clientId: string, what: Pick<Pending, 'content' | 'attachments' | 'more'>): Pending {
 		this.last = Math.max(this.deps.clock.now(), this.last + 1);
 		const item: Pending = {
 			client_id: clientId,
@@ -157,12 +160,8 @@ export class Outbox {
 		item.state = 'sending';
 		item.attempts++;
 		this.deps.changed(item.conversation_id);
-		const message: SendMessage = { client_id: item.client_id, message_type: item.attachments ? 'image' : 'text' };
-		if (item.content) message.content = item.content;
-		if (item.reply_to) message.reply_to = item.reply_to;
-		if (item.attachments) message.attachment_ids = item.attachments.map((a) => a.id);
 		try {
-			const reply = await this.deps.send(item.conversation_id, message);
+			const reply = await this.deps.send(item.conversation_id, letterOf(item));
 			if (!this.open) return;
 			this.deps.sent(reply);
 			this.arrived(item.client_id);
@@ -209,6 +208,15 @@ export class Outbox {
 		}
 		return found;
 	}
+}
+
+/** What is forwarded brings its own kind with it. */
+function letterOf(item: Pending): SendMessage {
+	const kind = item.more?.forward_of ? {} : { message_type: item.attachments ? ('image' as const) : ('text' as const) };
+	const letter: SendMessage = { client_id: item.client_id, ...kind, ...item.more };
+	if (item.content && !item.more?.forward_of) letter.content = item.content;
+	if (item.attachments) letter.attachment_ids = item.attachments.map((a) => a.id);
+	return letter;
 }
 
 function parse(text: string | null): Pending | null {

@@ -2,15 +2,29 @@
 import { networkError, problemFrom } from './problem.ts';
 import type {
 	AttachmentDetail,
+	Block,
 	CallRecord,
 	Conversation,
+	ConversationChange,
 	Encrypted,
+	GroupNew,
 	Id,
+	Me,
 	Mention,
 	Message,
 	MessagePage,
 	MessageType,
+	MySettings,
 	Page,
+	Participant,
+	Presence,
+	ProfileChange,
+	Reactor,
+	Receipt,
+	Revision,
+	Role,
+	Scheduled,
+	ScheduledPlace,
 	Time,
 	User,
 } from './types.ts';
@@ -34,8 +48,9 @@ export async function call<T>(
 	path: string,
 	body?: unknown,
 	token?: string | null,
+	extra: Record<string, string> = {},
 ): Promise<Reply<T>> {
-	const headers: Record<string, string> = { Accept: 'application/json' };
+	const headers: Record<string, string> = { Accept: 'application/json', ...extra };
 	if (body !== undefined) headers['Content-Type'] = 'application/json';
 	if (token) headers.Authorization = `Bearer ${token}`;
 	const stop = new AbortController();
@@ -98,6 +113,14 @@ export interface SendMessage {
 	expires_in_seconds?: number;
 }
 
+export interface MessageEdit {
+	content: string | null;
+	mentions?: Mention[];
+	if_version?: number;
+}
+
+const at = (message: Id) => `/messages/${encodeURIComponent(message)}`;
+
 export type PageFrom = { before?: number; after?: number; around?: number; limit?: number };
 
 function query(params: Record<string, string | number | undefined | null>): string {
@@ -111,35 +134,83 @@ export class Rest {
 		private readonly bearer: Bearer,
 	) {}
 
-	me = () => this.get<User>('/me');
+	// people
+	me = () => this.get<Me>('/me');
+	changeMe = (change: ProfileChange) => this.body<Me>('PATCH', '/me', change);
 	searchUsers = (q: string, limit = 20) => this.get<Page<User>>(`/users${query({ q, limit })}`);
-	conversations = (cursor?: string | null, limit = 50) =>
-		this.get<Page<Conversation>>(`/conversations${query({ limit, cursor })}`);
+	user = (id: Id) => this.get<User>(`/users/${id}`);
+	presence = (ids: Id[]) => this.get<{ items: Presence[] }>(`/users/presence/bulk${query({ ids: ids.join(',') })}`);
+	blocks = (cursor?: string | null, limit = 100) => this.get<Page<Block>>(`/blocks${query({ limit, cursor })}`);
+	block = (user: Id) => this.body<void>('PUT', `/users/${user}/block`);
+	unblock = (user: Id) => this.body<void>('DELETE', `/users/${user}/block`);
+
+	// conversations
+	conversations = (cursor?: string | null, limit = 50, archived = false) =>
+		this.get<Page<Conversation>>(`/conversations${query({ limit, cursor, archived: archived ? 'true' : null })}`);
 	conversation = (id: Id) => this.get<Conversation>(`/conversations/${id}`);
 	startDirect = (user: Id) => this.body<Conversation>('POST', `/conversations/${user}`);
-	messages = (conversation: Id, from: PageFrom = {}) =>
-		this.get<MessagePage>(`/conversations/${conversation}/messages${query({ ...from })}`);
-	message = (id: Id) => this.get<Message>(`/messages/${encodeURIComponent(id)}`);
-	send = (conversation: Id, message: SendMessage) =>
-		this.body<Message>('POST', `/conversations/${conversation}/messages`, message);
-	attachment = (id: Id) => this.get<AttachmentDetail>(`/attachments/${id}`);
+	/** The same key again finds the group that the first one made. */
+	createGroup = (group: GroupNew, key: string) =>
+		this.body<Conversation>('POST', '/conversations', { type: 'group', ...group }, { 'Idempotency-Key': key });
+	changeConversation = (id: Id, change: ConversationChange) =>
+		this.body<Conversation>('PATCH', `/conversations/${id}`, change);
+	participants = (id: Id, cursor?: string | null, limit = 100) =>
+		this.get<Page<Participant>>(`/conversations/${id}/participants${query({ limit, cursor })}`);
+	addParticipants = (id: Id, users: Id[]) =>
+		this.body<{ added: Id[]; participant_count: number }>('POST', `/conversations/${id}/participants`, { user_ids: users });
+	setRole = (id: Id, user: Id, role: Role) =>
+		this.body<Participant>('PATCH', `/conversations/${id}/participants/${user}`, { role });
+	/** Of myself: leaves. */
+	removeParticipant = (id: Id, user: Id) => this.body<void>('DELETE', `/conversations/${id}/participants/${user}`);
+	settings = (id: Id, change: Partial<MySettings>) => this.body<Conversation>('PUT', `/conversations/${id}/settings`, change);
+	putDraft = (id: Id, content: string, replyTo: Id | null = null) =>
+		this.body<void>('PUT', `/conversations/${id}/draft`, { content, reply_to: replyTo });
+	dropDraft = (id: Id) => this.body<void>('DELETE', `/conversations/${id}/draft`);
 	markRead = (conversation: Id, seq: number) =>
 		this.body<unknown>('PATCH', `/conversations/${conversation}/read`, { seq });
-	deleteForEveryone = (message: Id) =>
-		this.body<Message | undefined>('DELETE', `/messages/${encodeURIComponent(message)}?for=everyone`);
+	markUnread = (id: Id, seq: number) => this.body<Conversation>('POST', `/conversations/${id}/unread`, { seq });
+	pins = (id: Id) => this.get<Page<Message>>(`/conversations/${id}/pins`);
+
+	// messages
+	messages = (conversation: Id, from: PageFrom = {}) =>
+		this.get<MessagePage>(`/conversations/${conversation}/messages${query({ ...from })}`);
+	message = (id: Id) => this.get<Message>(at(id));
+	send = (conversation: Id, message: SendMessage) =>
+		this.body<Message>('POST', `/conversations/${conversation}/messages`, message);
+	schedule = (conversation: Id, message: SendMessage & { send_at: Time }) =>
+		this.body<ScheduledPlace>('POST', `/conversations/${conversation}/messages`, message);
+	scheduled = (cursor?: string | null, limit = 100) => this.get<Page<Scheduled>>(`/scheduled${query({ limit, cursor })}`);
+	unschedule = (id: Id) => this.body<void>('DELETE', `/scheduled/${id}`);
+	attachment = (id: Id) => this.get<AttachmentDetail>(`/attachments/${id}`);
+	edit = (id: Id, edit: MessageEdit) => this.body<Message>('PATCH', at(id), edit);
+	deleteForEveryone = (id: Id) => this.body<Message | undefined>('DELETE', `${at(id)}?for=everyone`);
+	deleteForMe = (id: Id) => this.body<void>('DELETE', `${at(id)}?for=me`);
+	revisions = (id: Id, cursor?: string | null) => this.get<Page<Revision>>(`${at(id)}/revisions${query({ cursor })}`);
+	receipts = (id: Id, cursor?: string | null, limit = 100) =>
+		this.get<Page<Receipt>>(`${at(id)}/receipts${query({ limit, cursor })}`);
+	reactors = (id: Id, cursor?: string | null, limit = 100) =>
+		this.get<Page<Reactor>>(`${at(id)}/reactions${query({ limit, cursor })}`);
+	react = (id: Id, emoji: string) => this.body<Message>('POST', `${at(id)}/reactions`, { emoji });
+	unreact = (id: Id, emoji: string) => this.body<Message>('DELETE', `${at(id)}/reactions${query({ emoji })}`);
+	star = (id: Id) => this.body<Message>('POST', `${at(id)}/star`);
+	unstar = (id: Id) => this.body<Message>('DELETE', `${at(id)}/star`);
+	starred = (cursor?: string | null, limit = 50) => this.get<Page<Message>>(`/messages/starred${query({ limit, cursor })}`);
+	pin = (id: Id) => this.body<Message>('PUT', `${at(id)}/pin`);
+	unpin = (id: Id) => this.body<Message>('DELETE', `${at(id)}/pin`);
+	vote = (id: Id, options: number[]) => this.body<Message>('POST', `${at(id)}/vote`, { options });
 
 	private get<T>(path: string): Promise<T> {
 		return this.body<T>('GET', path);
 	}
 
-	private async body<T>(method: string, path: string, body?: unknown): Promise<T> {
+	private async body<T>(method: string, path: string, body?: unknown, extra?: Record<string, string>): Promise<T> {
 		const token = await this.bearer.token();
 		try {
-			return (await call<T>(this.transport, method, path, body, token)).body;
+			return (await call<T>(this.transport, method, path, body, token, extra)).body;
 		} catch (error) {
 			if ((error as { status?: number }).status !== 401) throw error;
 			const fresh = await this.bearer.renew(token); // once: a second 401 goes to the caller
-			return (await call<T>(this.transport, method, path, body, fresh)).body;
+			return (await call<T>(this.transport, method, path, body, fresh, extra)).body;
 		}
 	}
 }

@@ -8,17 +8,21 @@
 import { expired, newest, react, seqOf } from './merge.ts';
 import { Order } from './order.ts';
 import type {
+	Block,
 	Conversation,
 	ConversationEvent,
 	ConversationUpdated,
+	Draft,
 	Durable,
 	Head,
 	Heads,
 	Id,
 	Mark,
 	MarkMoved,
+	Me,
 	Message,
 	MessagePage,
+	MySettings,
 	Participant,
 	Place,
 	Presence,
@@ -26,7 +30,6 @@ import type {
 	Scheduled,
 	Status,
 	Typing,
-	User,
 	UserChanged,
 } from './types.ts';
 
@@ -74,6 +77,8 @@ export interface Room {
 	reactions: Map<number, ReactionChanged>;
 	/** Deleted for me. */
 	hidden: Set<number>;
+	/** How often pins have changed while this was watched. */
+	pinTurns: number;
 	typing: Map<Id, number>;
 }
 
@@ -96,7 +101,7 @@ export class Store {
 	readonly blocked = new Set<Id>();
 	readonly scheduled = new Map<Id, Scheduled>();
 	/** Me, when that changed. */
-	profile: User | null = null;
+	profile: Me | null = null;
 	private strangers = new Map<Id, ConversationEvent[]>();
 	private user = new Order<UserChanged>(null);
 	private heads = new Map<Id, Head>();
@@ -112,6 +117,10 @@ export class Store {
 
 	list(): Room[] {
 		return [...this.rooms.values()].filter((room) => !room.info.my.archived).sort(byActivity);
+	}
+
+	archived(): Room[] {
+		return [...this.rooms.values()].filter((room) => room.info.my.archived).sort(byActivity);
 	}
 
 	unreadTotal(): number {
@@ -194,6 +203,7 @@ export class Store {
 			changes: new Map(),
 			reactions: new Map(),
 			hidden: new Set(),
+			pinTurns: 0,
 			typing: new Map(),
 		};
 		this.rooms.set(info.id, room);
@@ -247,6 +257,50 @@ export class Store {
 		if (!room) return;
 		this.change(room, message);
 		this.changed(room);
+	}
+
+	/** What was asked of the server, shown before it answers: of the same age as what is there, so that any news replaces it. */
+	guess(message: Message): void {
+		const room = this.rooms.get(message.conversation_id);
+		if (!room) return;
+		const instead = (m: Message) => (m.seq === message.seq && m.rev <= message.rev ? message : m);
+		room.messages = room.messages.map(instead);
+		if (room.info.last_message) room.info = { ...room.info, last_message: instead(room.info.last_message) };
+		this.changed(room);
+	}
+
+	/** My own side of a conversation, as I have just set it here. */
+	setMine(id: Id, my: Partial<MySettings> & { draft?: Draft | null }): void {
+		const room = this.rooms.get(id);
+		if (!room) return;
+		room.info = { ...room.info, my: { ...room.info.my, ...my } };
+		this.changed(room);
+	}
+
+	setParticipants(id: Id, participants: Participant[]): void {
+		const room = this.rooms.get(id);
+		if (!room) return;
+		room.info = { ...room.info, participants };
+		this.setMarks(room, participants.map(markOf));
+		this.changed(room);
+	}
+
+	setBlocked(user: Id, yes: boolean): void {
+		if (yes) this.blocked.add(user);
+		else this.blocked.delete(user);
+		this.wants.changed('me');
+	}
+
+	setBlocks(blocks: Block[]): void {
+		this.blocked.clear();
+		for (const { user } of blocks) this.blocked.add(user.id);
+		this.wants.changed('me');
+	}
+
+	setScheduled(items: Scheduled[]): void {
+		this.scheduled.clear();
+		for (const item of items) this.scheduled.set(item.scheduled_id, item);
+		this.wants.changed('me');
 	}
 
 	/** I have read up to here on this device; the server is told by whoever calls. */
@@ -410,9 +464,11 @@ export class Store {
 				return this.newMessage(room, event.data.message);
 			case 'message_deleted':
 				return this.deleted(room, event.data.message);
-			case 'message_edited':
 			case 'message_pinned':
 			case 'message_unpinned':
+				room.pinTurns++;
+				return this.change(room, event.data.message);
+			case 'message_edited':
 				return this.change(room, event.data.message);
 			case 'poll_voted':
 				this.change(room, event.data.message);
@@ -506,9 +562,7 @@ export class Store {
 			case 'hidden':
 				return this.hide(event.data.message_id);
 			case 'block':
-				if (event.data.blocked) this.blocked.add(event.data.user_id);
-				else this.blocked.delete(event.data.user_id);
-				return this.wants.changed('me');
+				return this.setBlocked(event.data.user_id, event.data.blocked);
 			case 'scheduled':
 				if (event.data.scheduled) this.scheduled.set(event.data.scheduled_id, event.data.scheduled);
 				else this.scheduled.delete(event.data.scheduled_id);
@@ -540,7 +594,7 @@ export class Store {
 		if (!room || room.place.seq + room.place.rev < data.seq + data.rev) this.leave(data.conversation_id);
 	}
 
-	private starred(id: Id, starred: boolean): void {
+	starred(id: Id, starred: boolean): void {
 		const { conversation, seq } = seqOf(id);
 		const room = this.rooms.get(conversation);
 		if (!room) return;
@@ -548,7 +602,8 @@ export class Store {
 		this.changed(room);
 	}
 
-	private hide(id: Id): void {
+	/** Deleted for me. */
+	hide(id: Id): void {
 		const { conversation, seq } = seqOf(id);
 		const room = this.rooms.get(conversation);
 		if (!room) return;

@@ -7,8 +7,32 @@ export interface User {
 	id: Id;
 	username: string;
 	display_name: string;
+	avatar_id?: Id | null;
 	avatar_url?: string | null;
 	status_text?: string | null;
+}
+
+export interface Privacy {
+	/** Others see what I read. */
+	read_receipts: boolean;
+	/** Others see whether I am here, and when I was. */
+	last_seen: boolean;
+}
+
+export interface Me extends User {
+	privacy: Privacy;
+}
+
+export interface ProfileChange {
+	display_name?: string;
+	status_text?: string | null;
+	avatar_id?: Id | null;
+	privacy?: Partial<Privacy>;
+}
+
+export interface Block {
+	user: User;
+	created_at: Time;
 }
 
 export type MessageType =
@@ -173,6 +197,7 @@ export interface Conversation {
 	id: Id;
 	type: 'direct' | 'group';
 	name: string | null;
+	avatar_id?: Id | null;
 	avatar_url?: string | null;
 	peer?: User | null;
 	created_at: Time;
@@ -217,11 +242,58 @@ export interface ConversationShared {
 	updated_at: Time;
 }
 
-export interface Scheduled {
+export interface ScheduledPlace {
 	scheduled_id: Id;
-	conversation_id: Id;
 	send_at: Time;
-	[more: string]: unknown;
+}
+
+export interface Scheduled extends ScheduledPlace {
+	conversation_id: Id;
+	client_id: Id;
+	created_at: Time;
+	failed_at: Time | null;
+	/** A code of the table of errors: why it was not sent. */
+	failure: string | null;
+	message_type: MessageType | null;
+	content: string | null;
+	reply_to: Id | null;
+	forward_of: Id | null;
+}
+
+export interface GroupNew {
+	name: string;
+	participant_ids: Id[];
+	avatar_id?: Id | null;
+	history?: 'all' | 'joined';
+}
+
+export interface ConversationChange {
+	name?: string;
+	avatar_id?: Id | null;
+	history?: 'all' | 'joined';
+	ttl_seconds?: number | null;
+	retention_days?: number | null;
+	slow_mode_seconds?: number | null;
+}
+
+export interface Revision {
+	version: number;
+	content: string | null;
+	mentions: Mention[];
+	created_at: Time;
+}
+
+export interface Reactor {
+	user: User;
+	emojis: string[];
+	reacted_at: Time;
+}
+
+export interface Receipt {
+	user_id: Id;
+	status: 'delivered' | 'read';
+	delivered_at: Time | null;
+	read_at: Time | null;
 }
 
 export interface Page<T> {
@@ -320,7 +392,7 @@ export type UserChanged =
 	| Mine<'scheduled', { scheduled_id: Id; scheduled: Scheduled | null }>
 	| Mine<'settings', { conversation_id: Id; my: MySettings }>
 	| Mine<'block', { user_id: Id; blocked: boolean }>
-	| Mine<'profile', { user: User }>
+	| Mine<'profile', { user: Me }>
 	| Mine<'removed', { conversation_id: Id; seq: number; rev: number }>;
 export type ConversationEvent =
 	| NewMessage

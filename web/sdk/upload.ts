@@ -109,7 +109,8 @@ export class Uploads {
 		for (let attempt = 1; !stop.aborted; attempt++) {
 			try {
 				this.set(parcel, { state: 'uploading', progress: 0 });
-				const attachment = await this.send(parcel, stop);
+				const progress = (share: number) => this.set(parcel, { progress: share });
+				const attachment = await this.send(parcel.file, parcel.name, progress, stop);
 				if (stop.aborted) return;
 				this.remove(parcel);
 				return this.deps.done(parcel, attachment);
@@ -123,16 +124,21 @@ export class Uploads {
 		}
 	}
 
-	private async send(parcel: Parcel, stop: AbortSignal): Promise<Attachment> {
-		const path = `/messages/upload-image${parcel.name ? `?filename=${encodeURIComponent(parcel.name)}` : ''}`;
-		const progress = (share: number) => this.set(parcel, { progress: share });
+	/** One file, once; trouble is the caller's. */
+	async send(
+		file: Blob,
+		name: string,
+		progress: (share: number) => void = () => {},
+		stop: AbortSignal = new AbortController().signal,
+	): Promise<Attachment> {
+		const path = `/messages/upload-image${name ? `?filename=${encodeURIComponent(name)}` : ''}`;
 		const token = await this.deps.bearer.token();
 		try {
-			return await this.deps.courier(path, parcel.file, token, progress, stop);
+			return await this.deps.courier(path, file, token, progress, stop);
 		} catch (error) {
 			if ((error as { status?: number }).status !== 401) throw error;
 			const fresh = await this.deps.bearer.renew(token); // once: a second 401 is the caller's
-			return await this.deps.courier(path, parcel.file, fresh, progress, stop);
+			return await this.deps.courier(path, file, fresh, progress, stop);
 		}
 	}
 

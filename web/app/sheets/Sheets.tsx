@@ -1,0 +1,35 @@
+// The sheets that lie over everything; loaded when the first of them is asked for.
+import { overlays, type Overlay } from '../state.ts';
+import { Forward } from './Forward.tsx';
+import { History } from './History.tsx';
+import { Later } from './Later.tsx';
+import { NewPoll } from './NewPoll.tsx';
+import { Scheduled } from './Scheduled.tsx';
+import { Who } from './Who.tsx';
+
+export default function Sheets() {
+	return (
+		<>
+			{overlays.value.map((overlay, i) => (
+				<One key={`${i}-${overlay.kind}`} overlay={overlay} />
+			))}
+		</>
+	);
+}
+
+function One({ overlay }: { overlay: Overlay }) {
+	switch (overlay.kind) {
+		case 'forward':
+			return <Forward message={overlay.message} />;
+		case 'history':
+			return <History message={overlay.message} />;
+		case 'who':
+			return <Who message={overlay.message} />;
+		case 'poll':
+			return <NewPoll room={overlay.room} />;
+		case 'later':
+			return <Later room={overlay.room} text={overlay.text} replyTo={overlay.replyTo} />;
+		case 'scheduled':
+			return <Scheduled />;
+	}
+}
