@@ -31,6 +31,35 @@ FROM (SELECT o.user_id, o.conversation_id, c.last_seq,
       FROM member o JOIN conversation c ON c.id = o.conversation_id) w
 WHERE m.user_id = w.user_id AND m.conversation_id = w.conversation_id AND (m.read_seq, m.delivered_seq) <> (w.seq, w.last_seq)"""
 
+# For Extremes: see mark().
+MARKS = """
+INSERT INTO message_mine (user_id, conversation_id, seq, starred_at)
+SELECT sender_id, conversation_id, seq, created_at + interval '1 minute' FROM message WHERE (seq + conversation_id) % 20 = 0;
+INSERT INTO message_mine (user_id, conversation_id, seq, starred_at)
+SELECT user_id, conversation_id, 1, now() - conversation_id * interval '1 second' FROM member WHERE user_id = {busy} ON CONFLICT DO NOTHING;
+INSERT INTO message_mine (user_id, conversation_id, seq, reactions, reacted_at)
+SELECT user_id, conversation_id, 1001, ARRAY['👍'], now() FROM member WHERE conversation_id = {crowd} ON CONFLICT DO NOTHING;
+INSERT INTO message_mine (user_id, conversation_id, seq, hidden_at)
+SELECT {reader}, conversation_id, seq, now() FROM message WHERE conversation_id = {large} AND seq % 100 = 51 ON CONFLICT DO NOTHING;
+INSERT INTO user_event (user_id, user_rev, kind, conversation_id, target_seq, xid, at)
+SELECT user_id, row_number() OVER (PARTITION BY user_id ORDER BY starred_at, conversation_id, seq), 2, conversation_id, seq, '502',
+       least(starred_at, now()) FROM message_mine WHERE starred_at IS NOT NULL;
+UPDATE users SET last_user_rev = n FROM (SELECT user_id, count(*) AS n FROM user_event GROUP BY user_id) e WHERE id = user_id;
+UPDATE member SET hides = true WHERE user_id = {reader} AND conversation_id = {large};
+UPDATE message SET pinned_at = created_at WHERE conversation_id IN ({large}, {crowd}) AND seq % 40 = 0 AND seq <= 2000;
+UPDATE member SET read_seq = s, receipt_seq = s, delivered_seq = s, mark_xid = pg_current_xact_id()
+FROM (SELECT user_id AS u, user_id * 7919 % 2001 AS s FROM member WHERE conversation_id = {crowd}) m
+WHERE user_id = u AND conversation_id = {crowd};
+INSERT INTO mark_advance (conversation_id, user_id, slot, at, receipt_seq, delivered_seq)
+SELECT {crowd}, user_id, floor(extract(epoch FROM now()) / 10) - 10000 * (3 - n), now() - (3 - n) * interval '100000 seconds',
+       read_seq * n / 3, delivered_seq * n / 3
+FROM member, generate_series(1, 3) AS n WHERE conversation_id = {crowd};
+UPDATE member SET receipt_seq = 0, delivered_seq = read_seq WHERE user_id = {reader} AND conversation_id = {large};
+INSERT INTO mark_advance (conversation_id, user_id, slot, at, receipt_seq, delivered_seq)
+SELECT DISTINCT ON (slot) conversation_id, {reader}, floor(extract(epoch FROM created_at) / 10) AS slot, created_at, 0, seq FROM message
+WHERE conversation_id = {large} AND seq % 10 = 0 ORDER BY slot, seq;
+"""
+
 
 class Shape:
     """How much of everything, and who is where."""
@@ -77,6 +106,39 @@ class Shape:
         return [self.conversation(r) for r in self.random.choices(range(1, ranks + 1), cum_weights=self.weights[:ranks], k=n)]
 
 
+class Extremes(Shape):
+    """The same with what is rare in it: conversation 1 of two people has `largest` messages, the last conversation is a group of
+    CROWD members, and the last person is in BUSY conversations, four in five of them direct."""
+
+    CROWD, CROWD_MESSAGES, BUSY = 5000, 2000, 2000
+
+    def __init__(self, messages, largest, seed=1):
+        self.largest = largest
+        self.large, self.crowd, self.busy = 1, 12000, 6000
+        super().__init__(12000, 6000, messages, seed)
+
+    def _counts(self):
+        """What the two large ones have does not follow the law; the others share the rest by it."""
+        rank = (self.crowd - 1) * pow(STEP, -1, self.conversations) % self.conversations + 1
+        given = {1: self.largest, rank: self.CROWD_MESSAGES}
+        share = (self.messages - sum(given.values()) - self.conversations + 2) / (self.weights[-1] - 1)
+        totals = [0] + [round(w * share) for w in self.weights]
+        counts = [given.get(r, 1 + totals[r] - totals[r - 1]) for r in range(1, self.conversations + 1)]
+        counts[1] += self.messages - sum(counts)
+        return counts
+
+    def members(self, conversation):
+        if conversation == self.crowd:
+            return list(range(1, self.CROWD + 1))
+        if 10 <= conversation < 10 + self.BUSY * 4 // 5:
+            return [conversation, self.busy]
+        people = super().members(conversation)
+        direct = DIRECT_SHARE * self.conversations
+        if self.busy not in people and direct < conversation <= direct + self.BUSY // 5:
+            people.append(self.busy)
+        return people
+
+
 def texts(shape, n=4096):
     dice = random.Random(2)
     return [" ".join(dice.choices(WORDS, k=min(60, 1 + int(dice.expovariate(1 / 12))))) for _ in range(n)]
@@ -118,6 +180,21 @@ def _moment(at):
     return time.strftime("%Y-%m-%d %H:%M:%S+00", time.gmtime(at))
 
 
+class Clock:
+    """When the i-th of n messages was said, and in which transaction: numbers that every new cluster has behind it."""
+
+    FIRST_XID, XIDS = 3, 500
+
+    def __init__(self, n):
+        self.n, self.start, self.step = n, time.time() - DAYS * 86400, (DAYS * 86400 - 60) / n
+
+    def at(self, i):
+        return _moment(self.start + i * self.step)
+
+    def xid(self, i):
+        return self.FIRST_XID + self.XIDS * i // self.n
+
+
 def _people(cursor, shape):
     _copy(cursor, "users", "id, username, display_name", (
         f"{u}\tperson{u}\t{NAMES[u % len(NAMES)]} {u}\n" for u in range(1, shape.users + 1)))
@@ -125,7 +202,7 @@ def _people(cursor, shape):
         f"{s}\t{u}\t\\\\x{u:064x}\t{_moment(time.time() + 30 * 86400)}\n" for u, s in sessions(shape).items()))
 
 
-def _conversations(cursor, shape, ranks, first, last):
+def _conversations(cursor, shape, ranks, clock, first, last):
     lines, members = [], []
     for rank in ranks:
         c = shape.conversation(rank)
@@ -133,15 +210,15 @@ def _conversations(cursor, shape, ranks, first, last):
         low, high = (min(people), max(people)) if shape.is_direct(c) else ("\\N", "\\N")
         name = "\\N" if shape.is_direct(c) else f"Group {c}"
         lines.append(f"{c}\t{1 if shape.is_direct(c) else 2}\t{name}\t{people[0]}\t{low}\t{high}\t{len(people)}\t{shape.counts[rank - 1]}\t1\t"
-                     f"{_moment(first[rank])}\t{_moment(last[rank])}\n")
-        members += [f"{u}\t{c}\t{1 if shape.is_direct(c) or u != people[0] else 3}\t{_moment(first[rank])}\n" for u in people]
+                     f"{clock.at(first[rank])}\t{clock.at(last[rank])}\t{clock.xid(last[rank])}\n")
+        members += [f"{u}\t{c}\t{1 if shape.is_direct(c) or u != people[0] else 3}\t{clock.at(first[rank])}\n" for u in people]
     _copy(cursor, "conversation", "id, kind, name, created_by, direct_low, direct_high, participant_count, last_seq, last_rev, created_at, "
-                                  "updated_at", lines)
+                                  "updated_at, last_xid", lines)
     _copy(cursor, "member", "user_id, conversation_id, role, joined_at", members)
 
 
 def _messages(cursor, shape):
-    """Messages with their keys and events, mixed in time. When the first and the last message of each rank was."""
+    """Messages with their keys and events, mixed in time. Their clock, and which were the first and the last of each rank."""
     dice, contents = random.Random(3), texts(shape)
     digests = [hashlib.sha256(t.encode()).hexdigest() for t in contents]
     hashes = [request_hash(d, 0) for d in digests]
@@ -150,30 +227,30 @@ def _messages(cursor, shape):
     dice.shuffle(order)
     seqs, first, last = [0] * (shape.conversations + 1), {}, {}
     people = {}
-    start, step = time.time() - DAYS * 86400, (DAYS * 86400 - 60) / len(order)
+    clock = Clock(len(order))
     out = Copied(cursor, [
         ("message", "conversation_id, seq, sender_id, kind, reply_seq, client_id, content, created_at"),
         ("message_key", "conversation_id, sender_id, client_id, seq, request_hash, created_at"),
-        ("event", "conversation_id, position, seq, rev, kind, actor_id, target_seq, at")])
+        ("event", "conversation_id, position, seq, rev, kind, actor_id, target_seq, xid, at")])
     message, key, event = out.lines
     for i, rank in enumerate(order):
-        c, at = shape.conversation(rank), _moment(start + i * step)
+        c, at, xid = shape.conversation(rank), clock.at(i), clock.xid(i)
         seqs[rank] = seq = seqs[rank] + 1
         if seq == 1:
             people[rank] = shape.members(c)
-            first[rank] = start + i * step
-            event.append(f"{c}\t1\t0\t1\t2\t{people[rank][0]}\t\\N\t{at}\n")
-        last[rank] = start + i * step
+            first[rank] = i
+            event.append(f"{c}\t1\t0\t1\t2\t{people[rank][0]}\t\\N\t{xid}\t{at}\n")
+        last[rank] = i
         sender, text = dice.choice(people[rank]), dice.randrange(len(contents))
         reply = seq - 1 - dice.randrange(min(5, seq - 1)) if seq > 1 and dice.random() < 0.1 else 0
         digest = request_hash(digests[text], reply) if reply else hashes[text]
         message.append(f"{c}\t{seq}\t{sender}\t1\t{reply or chr(92) + 'N'}\tm{i:023x}\t{contents[text]}\t{at}\n")
         key.append(f"{c}\t{sender}\tm{i:023x}\t{seq}\t\\\\x{digest}\t{at}\n")
-        event.append(f"{c}\t{seq + 1}\t{seq}\t1\t1\t{sender}\t{seq}\t{at}\n")
+        event.append(f"{c}\t{seq + 1}\t{seq}\t1\t1\t{sender}\t{seq}\t{xid}\t{at}\n")
         if out.full():
             out.flush()
     out.flush()
-    return first, last
+    return clock, first, last
 
 
 def load(stack, shape):
@@ -182,8 +259,7 @@ def load(stack, shape):
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT event_partitions((now() AT TIME ZONE 'UTC')::date - %s, %s)", (DAYS + 1, DAYS + 1))
         _people(cursor, shape)
-        first, last = _messages(cursor, shape)
-        _conversations(cursor, shape, range(1, shape.conversations + 1), first, last)
+        _conversations(cursor, shape, range(1, shape.conversations + 1), *_messages(cursor, shape))
         for table in ("users", "conversation"):
             cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
     connection.close()
@@ -209,3 +285,12 @@ def mark_published(stack):
             conversation, position = place.split(":")
             pipe.set(f"pub:c{conversation}", position, ex=3600)
         pipe.execute()
+
+
+def mark(stack, shape):
+    """What people do with messages, in the data of Extremes: stars, pins, reactions, deleting for themselves, and when their marks moved.
+
+    In the large conversation one person has received everything at once, every half minute, and never said that it was read.
+    """
+    stack.psql(MARKS.format(large=shape.large, crowd=shape.crowd, busy=shape.busy, reader=2))
+    stack.psql("VACUUM (ANALYZE) users, message, message_mine, member, mark_advance, user_event")

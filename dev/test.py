@@ -141,6 +141,7 @@ PARTS = [
     ("browser", pytest("tests/browser"), False),
     ("run", pytest("tests/run"), False),
     ("bench", pytest("tests/bench"), False),
+    ("plans", pytest("tests/plans"), False),
     ("chaos", pytest("tests/chaos", "-s"), True),
 ]
 

@@ -10,7 +10,7 @@ LANGUAGE sql STABLE ROWS 1 AS $$
 	        AND g.sender_id <> p_user AND g.deleted_at IS NULL AND g.kind <> 9 AND (g.expires_at IS NULL OR g.expires_at > now())
 	        AND (NOT (SELECT m.hides FROM member m WHERE m.user_id = p_user AND m.conversation_id = p_conversation)
 	             OR NOT EXISTS (SELECT FROM message_mine z WHERE z.user_id = p_user AND z.conversation_id = p_conversation
-	                                                         AND z.seq = g.seq AND z.hidden_at IS NOT NULL))
+	                                                         AND z.seq = g.seq AND z.hidden_at IS NOT NULL OFFSET 0)) -- one probe for each
 	      LIMIT 100) u
 $$;
 
