@@ -168,16 +168,14 @@ DECLARE
 	v_slow    integer;
 	v_place   bigint;
 BEGIN
-	SELECT first_visible(c.history_all, c.first_seq, m.joined_seq), m.hides INTO v_floor, v_hides
+	SELECT first_visible(c.history_all, c.first_seq, m.joined_seq), m.hides, k.seq, k.request_hash, k.client_id IS NOT NULL
+	INTO v_floor, v_hides, o_seq, v_hash, o_replayed
 	FROM member m JOIN conversation c ON c.id = m.conversation_id
+	LEFT JOIN message_key k ON k.conversation_id = p_conversation AND k.sender_id = p_me AND k.client_id = p_client_id
 	WHERE m.user_id = p_me AND m.conversation_id = p_conversation AND NOT m.hidden;
 	IF NOT FOUND THEN
 		RAISE SQLSTATE 'PE404' USING MESSAGE = 'not a member';
 	END IF;
-
-	SELECT k.seq, k.request_hash INTO o_seq, v_hash
-	FROM message_key k WHERE k.conversation_id = p_conversation AND k.sender_id = p_me AND k.client_id = p_client_id;
-	o_replayed := FOUND;
 	IF o_replayed THEN
 		IF v_hash <> p_request_hash OR o_seq IS NULL THEN
 			RAISE SQLSTATE 'PE422' USING MESSAGE = 'client_id was used with another body';

@@ -5,6 +5,13 @@ from . import truth
 
 # name -> a query that must find nothing
 RULES = {
+    "values are in their ranges": """
+        SELECT 'conversation', c.id FROM conversation c
+        WHERE c.kind NOT IN (1, 2) OR c.ttl_seconds <= 0 OR c.retention_days <= 0 OR c.slow_mode_seconds <= 0
+           OR (c.kind = 1) <> (c.direct_low IS NOT NULL AND c.direct_high IS NOT NULL AND c.direct_low <= c.direct_high)
+        UNION ALL SELECT 'member', m.conversation_id FROM member m WHERE m.role NOT IN (1, 2, 3) OR m.notify NOT IN (1, 2, 3)
+        UNION ALL SELECT 'key', k.conversation_id FROM message_key k WHERE k.seq IS NULL AND k.scheduled_id IS NULL
+        UNION ALL SELECT 'event', e.conversation_id FROM event e WHERE octet_length(e.detail) > 200""",
     "the log of a conversation is dense": """
         SELECT c.id, c.last_seq, c.last_rev, count(e.position), max(e.position)
         FROM conversation c LEFT JOIN event e ON e.conversation_id = c.id GROUP BY c.id
