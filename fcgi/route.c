@@ -50,6 +50,7 @@
 	X(message_reactions_get) \
 	X(message_reaction_post) \
 	X(message_reaction_delete) \
+	X(messages_search_get) \
 	X(message_star_post) \
 	X(message_star_delete) \
 	X(messages_starred_get) \

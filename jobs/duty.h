@@ -33,6 +33,10 @@ struct work {
 	struct {
 		int64_t removed;
 	} keys;
+	struct {
+		struct arena *scratch; /* of one message */
+		int64_t split_at;      /* monotonic microseconds: when to look again whether the newest slice is full */
+	} search;
 };
 
 /*
@@ -45,6 +49,7 @@ duty_fn schedule_duty;   /* sends what is due */
 duty_fn sweep_duty;      /* republishes what a dead worker did not */
 duty_fn expiry_duty;     /* empties messages that have expired */
 duty_fn ageing_duty;     /* retention, and rows that nobody sees any more */
+duty_fn search_duty;     /* indexes what was said, edited, taken back */
 duty_fn keys_duty;       /* sessions, keys and advances of marks that have lived long enough */
 
 #endif

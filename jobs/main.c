@@ -30,6 +30,7 @@ static const struct duty {
 	{ "partitions", partitions_duty, SECONDS(3600), SECONDS(60) },
 	{ "schedule", schedule_duty, MS(500), MS(500) },
 	{ "sweep", sweep_duty, 0, 0 },
+	{ "search", search_duty, MS(200), MS(500) },
 	{ "expiry", expiry_duty, 0, SECONDS(1) },
 	{ "ageing", ageing_duty, SECONDS(3600), SECONDS(10) },
 	{ "keys", keys_duty, SECONDS(3600), SECONDS(60) },
@@ -227,10 +228,12 @@ main(int argc, char **argv)
 	j.work = (struct work){ .conf = &j.conf,
 		                .db = db_new(j.conf.database, "peal-jobs", STATEMENT_TIMEOUT_MS),
 		                .redis = redis_new(j.conf.redis_socket, j.conf.redis_timeout_ms),
-		                .arena = arena_new(256u << 20) };
+		                .arena = arena_new(512u << 20),
+		                .search = { .scratch = arena_new(64u << 20) } };
 	status = serve(&j);
 	db_free(j.work.db);
 	redis_free(j.work.redis);
+	arena_free(j.work.search.scratch);
 	arena_free(j.work.arena);
 	arena_free(forever);
 	return status;

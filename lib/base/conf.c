@@ -86,6 +86,8 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(requests_per_worker, "50000", 1, 1000000000, "Requests after which a REST worker is replaced."),
 	PATH_KEY(run_dir, "/run/peal", "Folder of the sockets. Short: a socket's path has at most 107 bytes."),
 	INT_KEY(schedule_ahead_seconds, "5", 1, 3600, "How far ahead the time of a scheduled message is at least."),
+	INT_KEY(search_budget_ms, "250", 1, 60000, "How long a search looks before it answers what it has found, with a cursor to go on."),
+	INT_KEY(search_slice_rows, "250000", 100, 10000000, "Messages in one slice of the search index; a search looks at one slice after the other."),
 	INT_KEY(shed_after_ms, "2000", 10, 600000, "A request that waited longer for a worker is answered 503 at once."),
 	INT_KEY(statement_timeout_ms, "2000", 10, 600000, "How long one SQL statement may take."),
 	INT_KEY(sweep_ms, "1000", 10, 60000, "Pause between two sweeps of peal-jobs for events that nobody published."),

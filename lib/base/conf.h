@@ -54,6 +54,7 @@ struct conf {
 	int64_t schedule_ahead_seconds;  /* 5 */
 	int64_t typing_max_members;      /* 64 */
 	int64_t marks_max_members;       /* 32 */
+	int64_t search_budget_ms;        /* 250 */
 	/* the push daemon */
 	int64_t push_hello_seconds;       /* 10 */
 	int64_t push_heartbeat_seconds;   /* 30 */
@@ -88,6 +89,7 @@ struct conf {
 	int64_t sweep_ms;             /* 1000 */
 	int64_t event_retention_days; /* 30 */
 	int64_t expiry_seconds;       /* 20 */
+	int64_t search_slice_rows;    /* 250000 */
 	const char *log_level;        /* error | warning | notice | info | debug */
 };
 

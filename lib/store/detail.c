@@ -43,22 +43,6 @@ static const struct stmt receipts = {
 	        "LEFT JOIN LATERAL (SELECT x.* FROM member x WHERE x.conversation_id = g.conversation_id AND x.user_id <> g.sender_id "
 	        " AND x.delivered_seq >= g.seq AND x.user_id > $4 ORDER BY x.user_id LIMIT $5) o ON true ORDER BY o.user_id",
 };
-/*
- * Lists of messages `l`: the marks of each conversation in it are sorted once, and every message counts by searching there. The
- * sender's own are taken away.
- */
-#define LIST_MARKS                                                                                            \
-	"marks AS MATERIALIZED (SELECT d.conversation_id, t.* FROM (SELECT DISTINCT conversation_id FROM l) d "    \
-	" CROSS JOIN LATERAL (SELECT count(*) AS n, array_agg(o.receipt_seq ORDER BY o.receipt_seq) AS receipts, "  \
-	"  array_agg(o.delivered_seq ORDER BY o.delivered_seq) AS delivereds FROM member o "                      \
-	"  WHERE o.conversation_id = d.conversation_id) t) "
-#define LIST_COUNTS                                                                                           \
-	" LEFT JOIN LATERAL (SELECT a.n - (s.receipt_seq IS NOT NULL)::integer AS others, "                       \
-	"  a.n - width_bucket(g.seq - 1, a.receipts) - (coalesce(s.receipt_seq, 0) >= g.seq)::integer AS read, "   \
-	"  a.n - width_bucket(g.seq - 1, a.delivereds) - (coalesce(s.delivered_seq, 0) >= g.seq)::integer AS delivered " \
-	"  FROM marks a LEFT JOIN LATERAL (SELECT m.receipt_seq, m.delivered_seq FROM member m WHERE m.user_id = g.sender_id " \
-	"   AND m.conversation_id = g.conversation_id LIMIT 1) s ON true WHERE a.conversation_id = g.conversation_id) k ON true "
-
 /* $2 $3 $4 the place before, $5 limit. Stars are walked in their order until the page is full. */
 static const struct stmt starred = {
 	.name = "detail_starred", .params = "itiii", .results = "t" MY_MESSAGE_RESULTS,

@@ -15,6 +15,7 @@ const struct stmt *const *const store_statements[] = { account_statements,
 	                                               schedule_statements,
 	                                               change_statements,
 	                                               detail_statements,
+	                                               search_statements,
 	                                               NULL };
 
 void

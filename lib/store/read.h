@@ -54,6 +54,22 @@
 	" LEFT JOIN message r ON r.conversation_id = g.conversation_id AND r.seq = g.reply_seq AND r.seq >= " c ".floor " \
 	"AND " SHOWN("r", c) " "
 
+/*
+ * Lists of messages `l`: the marks of each conversation in it are sorted once, and every message counts by searching there. The
+ * sender's own are taken away.
+ */
+#define LIST_MARKS                                                                                            \
+	"marks AS MATERIALIZED (SELECT d.conversation_id, t.* FROM (SELECT DISTINCT conversation_id FROM l) d "    \
+	" CROSS JOIN LATERAL (SELECT count(*) AS n, array_agg(o.receipt_seq ORDER BY o.receipt_seq) AS receipts, "  \
+	"  array_agg(o.delivered_seq ORDER BY o.delivered_seq) AS delivereds FROM member o "                      \
+	"  WHERE o.conversation_id = d.conversation_id) t) "
+#define LIST_COUNTS                                                                                           \
+	" LEFT JOIN LATERAL (SELECT a.n - (s.receipt_seq IS NOT NULL)::integer AS others, "                       \
+	"  a.n - width_bucket(g.seq - 1, a.receipts) - (coalesce(s.receipt_seq, 0) >= g.seq)::integer AS read, "   \
+	"  a.n - width_bucket(g.seq - 1, a.delivereds) - (coalesce(s.delivered_seq, 0) >= g.seq)::integer AS delivered " \
+	"  FROM marks a LEFT JOIN LATERAL (SELECT m.receipt_seq, m.delivered_seq FROM member m WHERE m.user_id = g.sender_id " \
+	"   AND m.conversation_id = g.conversation_id LIMIT 1) s ON true WHERE a.conversation_id = g.conversation_id) k ON true "
+
 /* My conversations: c has all columns of member and conversation, and the first seq that I may see. */
 #define MINE(where)                                                                                           \
 	" (SELECT m.*, v.*, first_visible(v.history_all, v.first_seq, m.joined_seq) AS floor "                   \
@@ -94,6 +110,7 @@ extern const struct stmt *const group_statements[];
 extern const struct stmt *const message_statements[];
 extern const struct stmt *const change_statements[];
 extern const struct stmt *const detail_statements[];
+extern const struct stmt *const search_statements[];
 extern const struct stmt *const schedule_statements[];
 extern const struct stmt *const event_statements[];
 extern const struct stmt *const upkeep_statements[];

@@ -1,0 +1,146 @@
+/*
+ * search.c -- keeps the index of what was said. The only writer of it: what it reads of a message and what it then writes cannot be
+ * overtaken by anybody, and a later change is in the log, or among what has gone, for the next batch.
+ *
+ * One turn is a batch of the log, then one of a rebuild if one is asked for, so that a rebuild holds up nothing.
+ */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "../lib/base/log.h"
+#include "../lib/base/terms.h"
+#include "../lib/store/search.h"
+#include "duty.h"
+
+#define BATCH         100
+#define GONE_BATCH    500
+#define IDLE_XIDS     10000 /* the place in the log is written down at least so often */
+#define SPLIT_SECONDS 5
+#define TERMS_BYTES   900000 /* a tsvector holds 1 MiB */
+
+static int
+compare_terms(const void *a, const void *b)
+{
+	const struct term *x = a, *y = b;
+
+	return str_cmp(x->text, y->text);
+}
+
+static void
+put_mentions(struct buf *buf, struct str mentions_json)
+{
+	json_t *all = str_present(mentions_json) ? json_loadb(mentions_json.p, mentions_json.n, 0, NULL) : NULL;
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(all, i, one)
+	{
+		const char *id = json_string_value(json_object_get(one, "user_id"));
+
+		buf_printf(buf, " '@m%s'", id ? id : "");
+	}
+	json_decref(all);
+}
+
+/* Words are left out of a text that has more of them than an index row holds. */
+static void
+put_words(struct buf *buf, struct terms *terms)
+{
+	if (terms->n)
+		qsort(terms->list, terms->n, sizeof(*terms->list), compare_terms);
+	for (size_t i = 0; i < terms->n && buf->n < TERMS_BYTES; i++) {
+		if (i && str_eq(terms->list[i].text, terms->list[i - 1].text))
+			continue;
+		buf_char(buf, ' ');
+		search_quote(buf, terms->list[i].text);
+	}
+}
+
+/* All terms of a message, as a tsvector is written. In the scratch arena but for the result. */
+static struct str
+terms_of_message(struct work *w, const struct search_text *text)
+{
+	static const char *const kinds[] = { "", "text", "image", "audio", "video", "file", "location", "poll" };
+	struct terms terms = { 0 };
+	struct folded folded;
+	struct str out;
+	struct buf buf;
+
+	if (!text->kind)
+		return STR_NONE;
+	fold_text(w->search.scratch, text->content, &folded);
+	terms_of(w->search.scratch, &folded, &terms);
+	fold_text(w->search.scratch, text->names, &folded);
+	terms_of(w->search.scratch, &folded, &terms);
+	buf_init(&buf, (size_t)4 << 20);
+	buf_printf(&buf, "'#%lld' '@%lld' '!%s'", (long long)text->conversation_id, (long long)text->sender_id,
+	           kinds[text->kind]);
+	if (terms_link(text->content))
+		buf_str(&buf, STR(" '!link'"));
+	put_mentions(&buf, text->mentions_json);
+	put_words(&buf, &terms);
+	out = arena_str(w->arena, buf_view(&buf));
+	buf_deinit(&buf);
+	arena_reset(w->search.scratch);
+	return out;
+}
+
+static int
+index_batch(struct work *w, const struct search_batch *batch)
+{
+	struct str *terms = arena_alloc_array(w->arena, batch->n + 1, sizeof(*terms));
+
+	for (size_t i = 0; i < batch->n; i++)
+		terms[i] = terms_of_message(w, &batch->texts[i]);
+	return search_write(w->db, w->arena, batch, terms);
+}
+
+static int
+follow_log(struct work *w, bool *ret_more)
+{
+	struct search_batch batch;
+	int64_t gone = 0;
+	int r = search_pending(w->db, w->arena, BATCH, &batch);
+
+	if (!r && batch.lost)
+		LOG(WARNING, "search_rebuild", L_CSTR("why", "the log begins later than the index ends"));
+	if (!r && (batch.n || batch.lost || batch.to - batch.from > IDLE_XIDS))
+		r = index_batch(w, &batch);
+	if (!r)
+		r = search_forget(w->db, w->arena, GONE_BATCH, &gone);
+	if (!r)
+		*ret_more = batch.more || gone == GONE_BATCH;
+	return r;
+}
+
+static int
+rebuild(struct work *w, bool *ret_more)
+{
+	struct search_batch batch;
+	bool asked;
+	int r = search_rebuild_next(w->db, w->arena, BATCH, &asked, &batch);
+
+	if (r || !asked)
+		return r;
+	*ret_more = batch.n > 0;
+	if (!batch.n)
+		LOG(NOTICE, "search_rebuilt");
+	return index_batch(w, &batch);
+}
+
+int
+search_duty(struct work *w, int64_t *wait)
+{
+	bool more = false;
+	int r = follow_log(w, &more);
+
+	if (!r)
+		r = rebuild(w, &more);
+	if (!r && w->search.split_at < clock_mono_us()) {
+		r = search_split(w->db, w->arena, w->conf->search_slice_rows);
+		w->search.split_at = clock_mono_us() + SECONDS(SPLIT_SECONDS);
+	}
+	if (!r && more)
+		*wait = 0;
+	return r ? trace(r) : 0;
+}
