@@ -17,7 +17,8 @@ import collections
 import re
 import time
 
-SHARED = ("id", "type", "history", "ttl_seconds", "retention_days", "slow_mode_seconds", "participant_count", "first_seq")
+# not first_seq: the conversation's own is in events, mine in REST, and mine may lie higher
+SHARED = ("id", "type", "history", "ttl_seconds", "retention_days", "slow_mode_seconds", "participant_count")
 NOT_IN_EVENTS = ("starred", "status", "read_count", "delivered_count", "link_preview")
 
 
