@@ -23,7 +23,7 @@ import measure
 import peers
 import report
 import sockets
-from stack import ROOT, Stack
+from stack import RATES, ROOT, Stack
 
 QUICK = os.environ.get("QUICK", "0") not in ("", "0")
 ROUNDS, SECONDS, WARM_UP = (2, 2, 0.5) if QUICK else (5, 5, 1)
@@ -33,7 +33,8 @@ IDLE_SOCKETS = 1000
 REQUESTS = 20_000
 PAGE = 50
 NODE_PROCESSES = 2
-SETTINGS = {"workers_fast": CONNECTIONS, "push_max_connections": 15000, "push_devices_per_user": 100, "argon2_memory_kib": 19456}
+SETTINGS = {"workers_fast": CONNECTIONS, "push_max_connections": 15000, "push_devices_per_user": 100, "argon2_memory_kib": 19456,
+            **dict.fromkeys(RATES, 1000000)}
 # Durable, with room for the whole data set; the same for everybody who is measured.
 POSTGRES = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "wal_compression": "lz4"}
 OPERATIONS = {"send": ("message_send", 201, "Created"), "page": ("message_page", 200, "OK"), "list": ("conversation_list", 200, "OK")}

@@ -35,10 +35,13 @@ LONGEST_SOCKET = len("/.s.PGSQL.5432")
 SUN_PATH = 107
 MARK = "PEAL_STACK"
 
+RATES = [f"rate_{name}_per_minute" for name in ("login", "mark", "read", "register", "session", "typing", "upload", "write")]
+
 # Limits that would make tests wait or fail each other, and waits that nobody needs on a desk.
 TEST_SETTINGS = {
     "registration": "open", "argon2_memory_kib": 1024, "argon2_passes": 1, "push_frames_per_minute": 1000000,
     "push_drain_seconds": 1, "drain_seconds": 5, "log_level": "info", "workers_fast": 8,
+    **dict.fromkeys(RATES, 1000000),
 }
 RUN_SETTINGS = {"registration": "open", "push_drain_seconds": 1, "drain_seconds": 5}
 
@@ -326,6 +329,16 @@ class Stack:
         service.process.send_signal(signal.SIGHUP)
         service.wait_notice(timeout=timeout)
 
+    def reload_nginx(self, timeout=15):
+        """After a change of its files: returns when no worker with the former ones is left."""
+        old = self.pids("nginx")[1:]
+        self.services["nginx"].process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + timeout
+        while set(old) & {pid for pid, stat in _stats() if stat[0] not in "ZX"}:
+            if time.monotonic() > until:
+                raise StackError("nginx did not change its workers; the end of its log:\n" + (self.dir / "log" / "nginx.log").read_text()[-3000:])
+            time.sleep(0.02)
+
     def wait_death(self, name, timeout=10):
         """A failpoint made it die: wait for that."""
         self.services[name].may_die = True
@@ -414,6 +427,11 @@ class Stack:
         if check and out.returncode:
             raise StackError(f"pealctl {' '.join(map(str, args))}: {(out.stderr or out.stdout).strip()}")
         return out
+
+    def redis(self, *args):
+        """The lines that Redis answers."""
+        out = subprocess.run(["/usr/bin/redis-cli", "-s", self.redis_socket, *map(str, args)], capture_output=True, text=True, check=True)
+        return out.stdout.splitlines()
 
     @property
     def redis_socket(self):

@@ -1,6 +1,7 @@
 /* fcgi/board.c -- the scoreboard: one slot per worker, in memory shared with the master. */
 #include <sys/mman.h>
 
+#include "base/bytes.h"
 #include "board.h"
 
 const char *const pool_names[POOL_N] = { "fast", "slow", "auth", "feed" };
@@ -9,8 +10,11 @@ struct board *
 board_new(void)
 {
 	void *p = mmap(NULL, sizeof(struct board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct board *board = p == MAP_FAILED ? NULL : p;
 
-	return p == MAP_FAILED ? NULL : p;
+	if (board)
+		bytes_random(&board->rates.seed, sizeof(board->rates.seed));
+	return board;
 }
 
 void

@@ -2,7 +2,8 @@
  * board -- what the workers are doing, in memory that they share with the master.
  *
  * One slot per worker process. The worker writes its slot and the master reads it; only `stop` and `stopping` go the other
- * way. Everything is an atomic, so neither ever waits for the other.
+ * way. Everything is an atomic, so neither ever waits for the other. What callers owe lies here as well, so that all workers, and
+ * both generations while they change, count together.
  */
 #ifndef PEAL_FCGI_BOARD_H
 #define PEAL_FCGI_BOARD_H
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "rate_table.h"
 
 #define BOARD_SLOTS  10240 /* two generations of the most workers there may be, and some that drain */
 #define REQUEST_ID_N 32    /* hex digits */
@@ -29,6 +31,7 @@ struct slot {
 struct board {
 	_Atomic int stopping; /* the service ends and the sockets are gone: serve what is queued, then exit */
 	struct slot slots[BOARD_SLOTS];
+	struct rate_table rates;
 };
 
 extern const char *const pool_names[POOL_N];

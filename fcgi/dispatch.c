@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "dispatch.h"
+#include "rate.h"
 #include "reply.h"
 #include "route.h"
 #include "wire/link.h"
@@ -30,6 +31,7 @@ dispatch_begin(struct req *req)
 	req->id = str_n(req->id_text, REQUEST_ID_N);
 	req->endpoint = NULL;
 	req->me = 0;
+	req->rate = (struct rate_standing){ 0 };
 	req->head = false;
 }
 
@@ -158,6 +160,9 @@ serve(struct req *req)
 	if (r)
 		return r;
 	r = check_who(req);
+	if (r)
+		return r;
+	r = rate_arrived(req);
 	if (r)
 		return r;
 	r = parse_ids(req, &match);

@@ -1,7 +1,7 @@
 /*
  * dispatch -- what every request goes through, written once.
  *
- *     reset arena -> clock -> route -> body size -> content type -> who -> ids -> handler -> after-commit effects -> reply
+ *     reset arena -> clock -> route -> body size -> content type -> who -> rate -> ids -> handler -> after-commit effects -> reply
  */
 #ifndef PEAL_FCGI_DISPATCH_H
 #define PEAL_FCGI_DISPATCH_H

@@ -7,6 +7,7 @@
 
 #define IGNORED_MAX_BYTES 256
 #define ETAG_BYTES        16
+#define SECOND_US         1000000
 
 struct json_out *
 reply_json(struct req *req, int status)
@@ -192,6 +193,24 @@ write_etag(struct req *req)
 	buf_clear(&req->out);
 }
 
+static void
+header_int(struct req *req, const char *name, int64_t value)
+{
+	buf_str(&req->headers, str_c(name));
+	buf_int(&req->headers, value);
+	buf_str(&req->headers, STR("\r\n"));
+}
+
+static void
+write_rate(struct req *req)
+{
+	if (!req->rate.counted)
+		return;
+	header_int(req, "RateLimit-Limit: ", req->rate.limit);
+	header_int(req, "RateLimit-Remaining: ", req->rate.remaining);
+	header_int(req, "RateLimit-Reset: ", (req->rate.reset_us + SECOND_US - 1) / SECOND_US);
+}
+
 void
 reply_finish(struct req *req)
 {
@@ -200,12 +219,11 @@ reply_finish(struct req *req)
 	if (conditional)
 		write_etag(req);
 	write_ignored(req);
+	write_rate(req);
 	reply_header(req, "X-Request-Id", req->id);
 	reply_header(req, "Cache-Control", conditional ? STR("private, no-cache") : STR("no-store"));
 	if (req->content_type) {
 		reply_header(req, "Content-Type", str_c(req->content_type));
-		buf_str(&req->headers, STR("Content-Length: "));
-		buf_int(&req->headers, (int64_t)req->out.n);
-		buf_str(&req->headers, STR("\r\n"));
+		header_int(req, "Content-Length: ", (int64_t)req->out.n);
 	}
 }

@@ -23,6 +23,6 @@ int reply_end_line(struct req *, struct str rest);
 /* Left out when the value holds control characters. */
 void reply_header(struct req *, const char *name, struct str value);
 void reply_problem(struct req *, int r); /* RFC 9457, with the headers of this outcome and no others */
-void reply_finish(struct req *);         /* ETag and 304, X-Request-Id, Cache-Control, Content-* */
+void reply_finish(struct req *);         /* ETag and 304, RateLimit-*, X-Request-Id, Cache-Control, Content-* */
 
 #endif

@@ -27,6 +27,21 @@ enum who {
 	WHO_DAEMON, /* peal-push on the feed door; nginx and peal-media on the upload door */
 };
 
+/* What a request is counted as (rate.h). Limits are configuration keys. */
+enum rate {
+	RATE_UNSET,    /* every route says what it is: a test looks */
+	RATE_NONE,     /* for our own processes, or answered without asking anybody */
+	RATE_WRITE,    /* changes what others see; by user */
+	RATE_MARK,     /* changes what is mine: marks, stars, drafts, settings; by user */
+	RATE_TYPING,   /* by user */
+	RATE_READ,     /* by user */
+	RATE_UPLOAD,   /* by user */
+	RATE_SESSION,  /* refresh and sign out; by address */
+	RATE_REGISTER, /* by address */
+	RATE_LOGIN,    /* by account, be there one or not */
+	RATE_N
+};
+
 /* What a route does with a body. Sizes are configuration keys. */
 enum body_kind {
 	BODY_NONE,    /* whatever comes is read and ignored */
@@ -43,6 +58,7 @@ struct endpoint {
 	enum who who;
 	enum pool pool; /* nginx sends it there; POOL_AUTH routes exist nowhere else */
 	enum body_kind body;
+	enum rate rate;
 	bool etag; /* a conditional read: ETag, If-None-Match */
 	int (*fn)(struct req *);
 	const char *doc;
@@ -55,7 +71,14 @@ struct service {
 	struct str refresh_key;
 	struct db *db;
 	struct redis *redis;
+	struct rate_table *rates; /* shared by all workers of the master */
 	struct arena *arena;
+};
+
+/* Where the caller stands with the limit of this class, for the headers. */
+struct rate_standing {
+	bool counted; /* otherwise nothing is known */
+	int64_t limit, remaining, reset_us;
 };
 
 struct effect {
@@ -84,6 +107,7 @@ struct req {
 	int64_t now; /* microseconds since 1970 */
 	const struct endpoint *endpoint;
 	const char *allow; /* 405: the methods that the path has */
+	struct rate_standing rate;
 	int64_t me;
 	struct str session;
 	struct str attachment;

@@ -203,9 +203,12 @@ void
 route_print(void)
 {
 	static const char *const who[] = { "anyone", "user", "member", "daemon" };
+	static const char *const rate[RATE_N] = {
+		"unset", "none", "write", "mark", "typing", "read", "upload", "session", "register", "login",
+	};
 
 	for (size_t i = 0; routes[i]; i++)
-		printf("%s %s%s %s %s\n", routes[i]->method,
-		       routes[i]->who == WHO_DAEMON || route_whole(str_c(routes[i]->path)) ? "" : API_PREFIX, routes[i]->path,
-		       pool_names[routes[i]->pool], who[routes[i]->who]);
+		printf("%s %s%s %s %s %s\n", routes[i]->method,
+		       routes[i]->who == WHO_DAEMON || route_whole(str_c(routes[i]->path)) ? "" : API_PREFIX,
+		       routes[i]->path, pool_names[routes[i]->pool], who[routes[i]->who], rate[routes[i]->rate]);
 }

@@ -165,11 +165,11 @@ take_text(struct str *rest, bool *ret_quoted)
 }
 
 static int
-add_needle(struct req *req, struct needle *list, size_t *n, struct str text, bool prefix)
+add_needle(struct req *req, struct needle *list, size_t *n, struct str text)
 {
 	if (*n == SEARCH_WORDS_MAX)
 		return refuse(req, "too_long", "That is more words than a search takes.");
-	*n += needle_parse(req->arena, text, prefix, &list[*n]);
+	*n += needle_parse(req->arena, text, false, &list[*n]);
 	return 0;
 }
 
@@ -201,8 +201,19 @@ take_one(struct req *req, struct search *s, struct str *rest)
 	if (found)
 		return found->set(req, s, text);
 	if (minus)
-		return add_needle(req, s->unwanted, &s->unwanted_n, text, false);
-	return add_needle(req, s->wanted, &s->wanted_n, text, !quoted && !rest->n);
+		return add_needle(req, s->unwanted, &s->unwanted_n, text);
+	s->last = quoted ? STR_NONE : text;
+	return add_needle(req, s->wanted, &s->wanted_n, text);
+}
+
+/* The word that was typed last may go on, wherever operators stand. */
+static void
+open_end(struct req *req, struct search *s)
+{
+	struct needle needle;
+
+	if (s->last.n && s->wanted_n && needle_parse(req->arena, s->last, true, &needle))
+		s->wanted[s->wanted_n - 1] = needle;
 }
 
 /* Keyboards put other quotation marks. */
@@ -240,6 +251,7 @@ search_parse(struct req *req, struct str q, struct search *ret)
 	}
 	if (r)
 		return r;
+	open_end(req, ret);
 	if (!ret->wanted_n && !str_present(ret->from) && !ret->kinds && !ret->link && !ret->starred && !ret->pinned &&
 	    !ret->mentions_me)
 		return refuse(req, "too_broad", "Say a word to look for, or from:, has:, is: or mentions:.");

@@ -18,6 +18,7 @@
 struct search {
 	struct needle wanted[SEARCH_WORDS_MAX], unwanted[SEARCH_WORDS_MAX];
 	size_t wanted_n, unwanted_n;
+	struct str last;     /* the word that was typed last, outside of quotes */
 	struct str in, from; /* as typed; absent: everywhere, anybody */
 	unsigned kinds;      /* has: bits of enum message_kind */
 	bool link, starred, pinned, mentions_me;

@@ -121,6 +121,7 @@ init(struct worker *w, const struct worker_job *job)
 		.refresh_key = job->generation->refresh_key,
 		.db = db_new(conf->database, "peal-fcgi", conf->statement_timeout_ms),
 		.redis = redis_new(conf->redis_socket, conf->redis_timeout_ms),
+		.rates = &job->board->rates,
 		.arena = arena_new(ARENA_MOST),
 	};
 	w->req.service = &w->service;

@@ -29,6 +29,7 @@ const struct endpoint attachment_get_endpoint = {
 	.method = "GET",
 	.path = "/attachments/{attachment}",
 	.who = WHO_MEMBER,
+	.rate = RATE_READ,
 	.fn = attachment_get_,
 	.doc = "An attachment: what it is, fresh links to its renditions, and a link to download it.",
 };

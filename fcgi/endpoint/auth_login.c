@@ -1,6 +1,8 @@
 /* fcgi/endpoint/auth_login.c -- sign in with name and password. */
 #include "base/password.h"
 #include "fcgi/auth.h"
+#include "fcgi/rate.h"
+#include "fcgi/text.h"
 #include "store/account.h"
 
 struct body {
@@ -14,14 +16,17 @@ static const struct field body_fields[] = { STR_FIELD(struct body, username, .mi
 	                                    ENUM_FIELD(struct body, token_delivery, .words = deliveries),
 	                                    { 0 } };
 
-/* BAD_CREDENTIALS costs the same whether the person exists or not. */
+/*
+ * BAD_CREDENTIALS costs the same whether the person exists or not. What no account could be called is not looked up: the database
+ * folds more letters than the limit does, and another spelling of the same name would be another allowance.
+ */
 static int
 verify(struct req *req, const struct body *in, struct user *ret)
 {
 	struct str hash;
 	int r;
 
-	r = account_password(req->db, req->arena, in->username, ret, &hash);
+	r = text_username(in->username) ? account_password(req->db, req->arena, in->username, ret, &hash) : NOT_FOUND;
 	if (r == NOT_FOUND) {
 		password_verify_nobody(req->arena, in->password, req->conf->argon2_memory_kib, req->conf->argon2_passes);
 		return BAD_CREDENTIALS;
@@ -44,6 +49,9 @@ auth_login(struct req *req)
 	r = auth_delivery(req, in.token_delivery);
 	if (r)
 		return r;
+	r = rate_account(req, in.username);
+	if (r)
+		return r;
 	if ((int64_t)in.password.n > req->conf->password_max_bytes)
 		return BAD_CREDENTIALS; /* nobody has such a password: no need to hash it */
 	r = verify(req, &in, &user);
@@ -58,6 +66,7 @@ const struct endpoint auth_login_endpoint = {
 	.who = WHO_ANYONE,
 	.pool = POOL_AUTH,
 	.body = BODY_JSON,
+	.rate = RATE_LOGIN,
 	.fn = auth_login,
 	.doc = "Sign in with name and password.",
 };

@@ -30,6 +30,7 @@ const struct endpoint auth_logout_endpoint = {
 	.path = "/auth/logout",
 	.who = WHO_ANYONE,
 	.body = BODY_JSON,
+	.rate = RATE_SESSION,
 	.fn = auth_logout,
 	.doc = "End the session of this refresh token. Idempotent.",
 };

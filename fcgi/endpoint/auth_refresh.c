@@ -110,6 +110,7 @@ const struct endpoint auth_refresh_endpoint = {
 	.path = "/auth/refresh",
 	.who = WHO_ANYONE,
 	.body = BODY_JSON,
+	.rate = RATE_SESSION,
 	.fn = auth_refresh,
 	.doc = "A new access token for a refresh token, which is rotated.",
 };

@@ -86,6 +86,7 @@ const struct endpoint auth_register_endpoint = {
 	.who = WHO_ANYONE,
 	.pool = POOL_AUTH,
 	.body = BODY_JSON,
+	.rate = RATE_REGISTER,
 	.fn = auth_register,
 	.doc = "Make an account and sign it in.",
 };

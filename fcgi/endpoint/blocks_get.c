@@ -63,6 +63,7 @@ const struct endpoint blocks_get_endpoint = {
 	.method = "GET",
 	.path = "/blocks",
 	.who = WHO_USER,
+	.rate = RATE_READ,
 	.fn = blocks_get,
 	.doc = "Whom I have blocked, newest first.",
 };

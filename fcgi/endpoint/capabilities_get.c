@@ -122,6 +122,7 @@ const struct endpoint capabilities_get_endpoint = {
 	.method = "GET",
 	.path = "/capabilities",
 	.who = WHO_ANYONE,
+	.rate = RATE_NONE,
 	.fn = capabilities_get,
 	.doc = "Limits, features and the server's clock.",
 };

@@ -66,6 +66,7 @@ const struct endpoint draft_put_endpoint = {
 	.path = "/conversations/{conversation}/draft",
 	.who = WHO_MEMBER,
 	.body = BODY_MESSAGE,
+	.rate = RATE_MARK,
 	.fn = draft_put,
 	.doc = "Keep what I have begun to write.",
 };
@@ -74,6 +75,7 @@ const struct endpoint draft_delete_endpoint = {
 	.method = "DELETE",
 	.path = "/conversations/{conversation}/draft",
 	.who = WHO_MEMBER,
+	.rate = RATE_MARK,
 	.fn = draft_delete,
 	.doc = "Forget my draft.",
 };

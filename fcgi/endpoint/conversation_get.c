@@ -19,6 +19,7 @@ const struct endpoint conversation_get_endpoint = {
 	.path = "/conversations/{conversation}",
 	.who = WHO_MEMBER,
 	.etag = true,
+	.rate = RATE_READ,
 	.fn = conversation_get_one,
 	.doc = "One conversation, with at most 32 of its participants.",
 };

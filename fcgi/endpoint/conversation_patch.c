@@ -95,6 +95,7 @@ const struct endpoint conversation_patch_endpoint = {
 	.path = "/conversations/{conversation}",
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
+	.rate = RATE_WRITE,
 	.fn = conversation_patch,
 	.doc = "Change a conversation. What is absent stays; null takes away.",
 };

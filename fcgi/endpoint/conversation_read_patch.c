@@ -91,6 +91,7 @@ const struct endpoint conversation_read_patch_endpoint = {
 	.path = "/conversations/{conversation}/read",
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
+	.rate = RATE_MARK,
 	.fn = conversation_read_patch,
 	.doc = "I have read up to here. Monotone.",
 };
@@ -99,6 +100,7 @@ const struct endpoint message_read_post_endpoint = {
 	.method = "POST",
 	.path = "/messages/{message}/read",
 	.who = WHO_MEMBER,
+	.rate = RATE_MARK,
 	.fn = message_read_post,
 	.doc = "I have read up to this message.",
 };

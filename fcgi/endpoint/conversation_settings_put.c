@@ -78,6 +78,7 @@ const struct endpoint conversation_settings_put_endpoint = {
 	.path = "/conversations/{conversation}/settings",
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
+	.rate = RATE_MARK,
 	.fn = conversation_settings_put,
 	.doc = "My own settings of a conversation. What is absent stays.",
 };

@@ -35,6 +35,7 @@ const struct endpoint conversation_start_post_endpoint = {
 	.method = "POST",
 	.path = "/conversations/{user}",
 	.who = WHO_USER,
+	.rate = RATE_WRITE,
 	.fn = conversation_start_post,
 	.doc = "Start, or find, the direct conversation with this person.",
 };

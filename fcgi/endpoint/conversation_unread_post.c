@@ -32,6 +32,7 @@ const struct endpoint conversation_unread_post_endpoint = {
 	.path = "/conversations/{conversation}/unread",
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
+	.rate = RATE_MARK,
 	.fn = conversation_unread_post,
 	.doc = "Mark unread from here on, until I read again.",
 };

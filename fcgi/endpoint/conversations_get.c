@@ -77,6 +77,7 @@ const struct endpoint conversations_get_endpoint = {
 	.method = "GET",
 	.path = "/conversations",
 	.who = WHO_USER,
+	.rate = RATE_READ,
 	.fn = conversations_get,
 	.doc = "My conversations, pinned ones first, then newest activity first.",
 };

@@ -33,6 +33,7 @@ const struct endpoint conversations_unread_get_endpoint = {
 	.method = "GET",
 	.path = "/conversations/unread-count",
 	.who = WHO_USER,
+	.rate = RATE_READ,
 	.fn = conversations_unread_get,
 	.doc = "How much is unread, in all and per conversation.",
 };

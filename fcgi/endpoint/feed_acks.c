@@ -82,6 +82,7 @@ const struct endpoint feed_acks_endpoint = {
 	.who = WHO_DAEMON,
 	.pool = POOL_FEED,
 	.body = BODY_FEED,
+	.rate = RATE_NONE,
 	.fn = feed_acks,
 	.doc = "Move delivered marks.",
 };

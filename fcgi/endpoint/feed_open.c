@@ -108,6 +108,7 @@ const struct endpoint feed_open_endpoint = {
 	.who = WHO_DAEMON,
 	.pool = POOL_FEED,
 	.body = BODY_FEED,
+	.rate = RATE_NONE,
 	.fn = feed_open,
 	.doc = "A socket's heads and the plan of its replay.",
 };

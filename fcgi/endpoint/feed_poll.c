@@ -41,6 +41,7 @@ const struct endpoint feed_poll_endpoint = {
 	.who = WHO_DAEMON,
 	.pool = POOL_FEED,
 	.body = BODY_FEED,
+	.rate = RATE_NONE,
 	.fn = feed_poll,
 	.doc = "Everything in the log at or after a horizon, with recipients.",
 };

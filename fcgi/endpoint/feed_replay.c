@@ -44,6 +44,7 @@ const struct endpoint feed_replay_endpoint = {
 	.who = WHO_DAEMON,
 	.pool = POOL_FEED,
 	.body = BODY_FEED,
+	.rate = RATE_NONE,
 	.fn = feed_replay,
 	.doc = "The next page of a replay.",
 };

@@ -69,6 +69,7 @@ const struct endpoint feed_seen_endpoint = {
 	.who = WHO_DAEMON,
 	.pool = POOL_FEED,
 	.body = BODY_FEED,
+	.rate = RATE_NONE,
 	.fn = feed_seen,
 	.doc = "Note when people were last here.",
 };

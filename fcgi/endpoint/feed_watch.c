@@ -76,6 +76,7 @@ const struct endpoint feed_watch_endpoint = {
 	.who = WHO_DAEMON,
 	.pool = POOL_FEED,
 	.body = BODY_FEED,
+	.rate = RATE_NONE,
 	.fn = feed_watch,
 	.doc = "Those of the ids whose presence the user may watch.",
 };

@@ -121,6 +121,7 @@ const struct endpoint group_post_endpoint = {
 	.path = "/conversations",
 	.who = WHO_USER,
 	.body = BODY_JSON,
+	.rate = RATE_WRITE,
 	.fn = group_post,
 	.doc = "Make a group. The same Idempotency-Key again returns the first one.",
 };

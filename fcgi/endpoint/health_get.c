@@ -16,6 +16,7 @@ const struct endpoint health_get_endpoint = {
 	.method = "GET",
 	.path = "/health",
 	.who = WHO_ANYONE,
+	.rate = RATE_NONE,
 	.fn = health_get,
 	.doc = "Alive.",
 };

@@ -20,6 +20,7 @@ const struct endpoint me_get_endpoint = {
 	.path = "/me",
 	.who = WHO_USER,
 	.etag = true,
+	.rate = RATE_READ,
 	.fn = me_get,
 	.doc = "Who I am.",
 };

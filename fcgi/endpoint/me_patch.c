@@ -113,6 +113,7 @@ const struct endpoint me_patch_endpoint = {
 	.path = "/me",
 	.who = WHO_USER,
 	.body = BODY_JSON,
+	.rate = RATE_WRITE,
 	.fn = me_patch,
 	.doc = "Change my profile and my privacy. What is absent stays; null clears.",
 };

@@ -7,6 +7,7 @@
 #include <errno.h>
 
 #include "fcgi/auth.h"
+#include "fcgi/rate.h"
 #include "fcgi/reply.h"
 #include "store/attachment.h"
 #include "wire/link.h"
@@ -101,6 +102,10 @@ media_original_get(struct req *req)
 	r = who(req);
 	if (r)
 		return trace(r);
+	req_act_for(req, req->me);
+	r = rate_user(req);
+	if (r)
+		return r;
 	r = attachment_get(req->db, req->arena, req->me, req->attachment, &a);
 	if (r)
 		return trace(r);
@@ -112,6 +117,7 @@ const struct endpoint media_original_get_endpoint = {
 	.method = "GET",
 	.path = "/media/{attachment}/original",
 	.who = WHO_ANYONE, /* the handler asks: there are two ways to say who */
+	.rate = RATE_READ,
 	.fn = media_original_get,
 	.doc = "Download an attachment.",
 };

@@ -69,6 +69,7 @@ const struct endpoint message_delete_endpoint = {
 	.method = "DELETE",
 	.path = "/messages/{message}",
 	.who = WHO_MEMBER,
+	.rate = RATE_WRITE,
 	.fn = message_delete,
 	.doc = "Delete a message for everyone, or for me; for everyone, a tombstone keeps its place.",
 };

@@ -91,7 +91,7 @@ message_revisions_get(struct req *req)
 }
 
 #define EDIT                                                                                                                \
-	.path = "/messages/{message}", .who = WHO_MEMBER, .body = BODY_MESSAGE, .fn = message_edit,                         \
+	.path = "/messages/{message}", .who = WHO_MEMBER, .rate = RATE_WRITE, .body = BODY_MESSAGE, .fn = message_edit,     \
 	.doc = "Edit a message of mine; what it said before is kept."
 
 const struct endpoint message_patch_endpoint = { .method = "PATCH", EDIT };
@@ -101,6 +101,7 @@ const struct endpoint message_revisions_get_endpoint = {
 	.method = "GET",
 	.path = "/messages/{message}/revisions",
 	.who = WHO_MEMBER,
+	.rate = RATE_READ,
 	.fn = message_revisions_get,
 	.doc = "What a message said before, newest first.",
 };

@@ -18,6 +18,7 @@ const struct endpoint message_get_endpoint = {
 	.method = "GET",
 	.path = "/messages/{message}",
 	.who = WHO_MEMBER,
+	.rate = RATE_READ,
 	.fn = message_get_one,
 	.doc = "One message.",
 };

@@ -53,6 +53,7 @@ const struct endpoint message_pin_put_endpoint = {
 	.method = "PUT",
 	.path = "/messages/{message}/pin",
 	.who = WHO_MEMBER,
+	.rate = RATE_WRITE,
 	.fn = message_pin_put,
 	.doc = "Pin a message: in groups an admin, in direct conversations both.",
 };
@@ -61,6 +62,7 @@ const struct endpoint message_pin_delete_endpoint = {
 	.method = "DELETE",
 	.path = "/messages/{message}/pin",
 	.who = WHO_MEMBER,
+	.rate = RATE_WRITE,
 	.fn = message_pin_delete,
 	.doc = "Take a pin away.",
 };
@@ -69,6 +71,7 @@ const struct endpoint conversation_pins_get_endpoint = {
 	.method = "GET",
 	.path = "/conversations/{conversation}/pins",
 	.who = WHO_MEMBER,
+	.rate = RATE_READ,
 	.fn = conversation_pins_get,
 	.doc = "The pinned messages, newest pin first.",
 };

@@ -165,6 +165,7 @@ const struct endpoint message_post_endpoint = {
 	.path = "/conversations/{conversation}/messages",
 	.who = WHO_MEMBER,
 	.body = BODY_MESSAGE,
+	.rate = RATE_WRITE,
 	.fn = message_post,
 	.doc = "Send a message, now or at send_at. The same client_id again returns the first one.",
 };
@@ -174,6 +175,7 @@ const struct endpoint message_post_flat_endpoint = {
 	.path = "/messages",
 	.who = WHO_MEMBER,
 	.body = BODY_MESSAGE,
+	.rate = RATE_WRITE,
 	.fn = message_post_flat,
 	.doc = "Send a message; the conversation is named in the body.",
 };

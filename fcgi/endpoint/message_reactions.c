@@ -115,6 +115,7 @@ const struct endpoint message_reaction_post_endpoint = {
 	.path = "/messages/{message}/reactions",
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
+	.rate = RATE_WRITE,
 	.fn = message_reaction_post,
 	.doc = "React with an emoji.",
 };
@@ -123,6 +124,7 @@ const struct endpoint message_reaction_delete_endpoint = {
 	.method = "DELETE",
 	.path = "/messages/{message}/reactions",
 	.who = WHO_MEMBER,
+	.rate = RATE_WRITE,
 	.fn = message_reaction_delete,
 	.doc = "Take a reaction of mine back.",
 };
@@ -131,6 +133,7 @@ const struct endpoint message_reactions_get_endpoint = {
 	.method = "GET",
 	.path = "/messages/{message}/reactions",
 	.who = WHO_MEMBER,
+	.rate = RATE_READ,
 	.fn = message_reactions_get,
 	.doc = "Who reacted, and how.",
 };

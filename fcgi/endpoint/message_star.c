@@ -77,6 +77,7 @@ const struct endpoint message_star_post_endpoint = {
 	.method = "POST",
 	.path = "/messages/{message}/star",
 	.who = WHO_MEMBER,
+	.rate = RATE_MARK,
 	.fn = message_star_post,
 	.doc = "Put my star on a message.",
 };
@@ -85,6 +86,7 @@ const struct endpoint message_star_delete_endpoint = {
 	.method = "DELETE",
 	.path = "/messages/{message}/star",
 	.who = WHO_MEMBER,
+	.rate = RATE_MARK,
 	.fn = message_star_delete,
 	.doc = "Take my star away.",
 };
@@ -93,6 +95,7 @@ const struct endpoint messages_starred_get_endpoint = {
 	.method = "GET",
 	.path = "/messages/starred",
 	.who = WHO_USER,
+	.rate = RATE_READ,
 	.fn = messages_starred_get,
 	.doc = "Messages that I starred and still see, newest star first.",
 };

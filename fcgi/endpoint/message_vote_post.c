@@ -60,6 +60,7 @@ const struct endpoint message_vote_post_endpoint = {
 	.path = "/messages/{message}/vote",
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
+	.rate = RATE_WRITE,
 	.fn = message_vote_post,
 	.doc = "Vote in a poll, instead of what I chose before.",
 };

@@ -87,6 +87,7 @@ const struct endpoint messages_get_endpoint = {
 	.path = "/conversations/{conversation}/messages",
 	.who = WHO_MEMBER,
 	.etag = true,
+	.rate = RATE_READ,
 	.fn = messages_get,
 	.doc = "A page of messages, oldest first: the newest, or before, after or around a seq.",
 };

@@ -308,8 +308,9 @@ messages_search_get(struct req *req)
 const struct endpoint messages_search_get_endpoint = {
 	.method = "GET",
 	.path = "/messages/search",
-	.who = WHO_MEMBER,
+	.who = WHO_USER,
 	.pool = POOL_SLOW,
+	.rate = RATE_READ,
 	.fn = messages_search_get,
 	.doc = "Messages that I see, by what they say: newest first, or most relevant first.",
 };

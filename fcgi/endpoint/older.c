@@ -171,6 +171,7 @@ const struct endpoint older_history_get_endpoint = {
 	.method = "GET",
 	.path = "/api/messages",
 	.who = WHO_USER,
+	.rate = RATE_READ,
 	.fn = older_history_get,
 	.doc = "Messages of my direct conversation with a person. For older clients.",
 };
@@ -180,6 +181,7 @@ const struct endpoint older_direct_get_endpoint = {
 	.path = "/messages/conversation/{user}",
 	.who = WHO_USER,
 	.etag = true,
+	.rate = RATE_READ,
 	.fn = older_direct_get,
 	.doc = "A page of messages of my direct conversation with a person. For older clients.",
 };
@@ -188,6 +190,7 @@ const struct endpoint older_list_get_endpoint = {
 	.method = "GET",
 	.path = "/messages/conversations/all",
 	.who = WHO_USER,
+	.rate = RATE_READ,
 	.fn = older_list_get,
 	.doc = "My conversations. For older clients.",
 };
@@ -196,6 +199,7 @@ const struct endpoint older_sync_get_endpoint = {
 	.method = "GET",
 	.path = "/messages/sync",
 	.who = WHO_USER,
+	.rate = RATE_READ,
 	.fn = older_sync_get,
 	.doc = "Messages since a time. For older clients.",
 };

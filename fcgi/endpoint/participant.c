@@ -57,6 +57,7 @@ const struct endpoint participant_patch_endpoint = {
 	.path = "/conversations/{conversation}/participants/{user}",
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
+	.rate = RATE_WRITE,
 	.fn = participant_patch,
 	.doc = "Give a member a role.",
 };
@@ -65,6 +66,7 @@ const struct endpoint participant_delete_endpoint = {
 	.method = "DELETE",
 	.path = "/conversations/{conversation}/participants/{user}",
 	.who = WHO_MEMBER,
+	.rate = RATE_WRITE,
 	.fn = participant_delete,
 	.doc = "Remove a member, or leave.",
 };

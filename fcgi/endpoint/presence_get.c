@@ -128,6 +128,7 @@ const struct endpoint presence_get_endpoint = {
 	.method = "GET",
 	.path = "/users/{user}/presence",
 	.who = WHO_USER,
+	.rate = RATE_READ,
 	.fn = presence_get,
 	.doc = "Whether a person is here.",
 };
@@ -136,6 +137,7 @@ const struct endpoint presence_bulk_get_endpoint = {
 	.method = "GET",
 	.path = "/users/presence/bulk",
 	.who = WHO_USER,
+	.rate = RATE_READ,
 	.fn = presence_bulk_get,
 	.doc = "Whether people are here, up to a hundred at once.",
 };

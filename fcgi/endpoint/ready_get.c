@@ -22,6 +22,7 @@ const struct endpoint ready_get_endpoint = {
 	.method = "GET",
 	.path = "/ready",
 	.who = WHO_ANYONE,
+	.rate = RATE_NONE,
 	.fn = ready_get,
 	.doc = "Able to serve; says which dependency is missing. Redis may be.",
 };

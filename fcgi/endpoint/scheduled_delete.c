@@ -27,6 +27,7 @@ const struct endpoint scheduled_delete_endpoint = {
 	.method = "DELETE",
 	.path = "/scheduled/{scheduled}",
 	.who = WHO_USER,
+	.rate = RATE_WRITE,
 	.fn = scheduled_delete,
 	.doc = "Take a scheduled message back; its uploads are free again.",
 };

@@ -50,6 +50,7 @@ const struct endpoint scheduled_get_endpoint = {
 	.method = "GET",
 	.path = "/scheduled",
 	.who = WHO_USER,
+	.rate = RATE_READ,
 	.fn = scheduled_get,
 	.doc = "What I have scheduled, soonest first, with what could not be sent.",
 };

@@ -83,6 +83,7 @@ const struct endpoint sync_get_endpoint = {
 	.method = "GET",
 	.path = "/sync",
 	.who = WHO_USER,
+	.rate = RATE_READ,
 	.fn = sync_get,
 	.doc = "What happened since: heads and events, page by page.",
 };

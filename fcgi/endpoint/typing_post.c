@@ -56,6 +56,7 @@ const struct endpoint typing_post_endpoint = {
 	.path = "/conversations/{conversation}/typing",
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
+	.rate = RATE_TYPING,
 	.fn = typing_post,
 	.doc = "I am typing, or no longer.",
 };
@@ -64,6 +65,7 @@ const struct endpoint typing_start_post_endpoint = {
 	.method = "POST",
 	.path = "/conversations/{conversation}/typing/start",
 	.who = WHO_MEMBER,
+	.rate = RATE_TYPING,
 	.fn = typing_start_post,
 	.doc = "I am typing.",
 };
@@ -72,6 +74,7 @@ const struct endpoint typing_stop_post_endpoint = {
 	.method = "POST",
 	.path = "/conversations/{conversation}/typing/stop",
 	.who = WHO_MEMBER,
+	.rate = RATE_TYPING,
 	.fn = typing_stop_post,
 	.doc = "I stopped typing.",
 };

@@ -87,6 +87,7 @@ const struct endpoint upload_attachment_endpoint = {
 	.path = "/upload/attachment",
 	.who = WHO_DAEMON,
 	.body = BODY_JSON,
+	.rate = RATE_NONE,
 	.fn = upload_attachment,
 	.doc = "Register what peal-media has stored.",
 };

@@ -5,6 +5,7 @@
  * and the whole problem document, which it sends. Asking us for that document would make nginx read the body first.
  */
 #include "fcgi/auth.h"
+#include "fcgi/rate.h"
 #include "upload.h"
 
 #define FORM_BYTES (INT64_C(1) << 20) /* what a form may add to its file */
@@ -19,6 +20,9 @@ permit(struct req *req)
 	r = auth_who(req);
 	if (r)
 		return trace(r);
+	r = rate_user(req);
+	if (r)
+		return r;
 	if (str_int64(req_param(req, "PEAL_UPLOAD_LENGTH"), &length) &&
 	    length > (req->conf->media_image_mib << 20) + FORM_BYTES)
 		return TOO_LARGE;
@@ -62,6 +66,7 @@ const struct endpoint upload_permit_endpoint = {
 	.method = "GET",
 	.path = "/upload/permit",
 	.who = WHO_DAEMON,
+	.rate = RATE_UPLOAD,
 	.fn = upload_permit,
 	.doc = "Whether nginx may read the body of an upload.",
 };

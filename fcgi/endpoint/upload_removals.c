@@ -83,6 +83,7 @@ const struct endpoint upload_removals_endpoint = {
 	.path = "/upload/removals",
 	.who = WHO_DAEMON,
 	.body = BODY_JSON,
+	.rate = RATE_NONE,
 	.fn = upload_removals,
 	.doc = "Note which files have gone; name those that are to go.",
 };
@@ -92,6 +93,7 @@ const struct endpoint upload_unknown_endpoint = {
 	.path = "/upload/unknown",
 	.who = WHO_DAEMON,
 	.body = BODY_JSON,
+	.rate = RATE_NONE,
 	.fn = upload_unknown,
 	.doc = "Which of these ids no attachment has.",
 };

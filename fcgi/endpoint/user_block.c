@@ -43,6 +43,7 @@ const struct endpoint block_put_endpoint = {
 	.method = "PUT",
 	.path = "/users/{user}/block",
 	.who = WHO_USER,
+	.rate = RATE_WRITE,
 	.fn = block_put,
 	.doc = "Block a person.",
 };
@@ -51,6 +52,7 @@ const struct endpoint block_delete_endpoint = {
 	.method = "DELETE",
 	.path = "/users/{user}/block",
 	.who = WHO_USER,
+	.rate = RATE_WRITE,
 	.fn = block_delete,
 	.doc = "Block a person no longer.",
 };

@@ -19,6 +19,7 @@ const struct endpoint user_get_endpoint = {
 	.path = "/users/{user}",
 	.who = WHO_USER,
 	.etag = true,
+	.rate = RATE_READ,
 	.fn = user_get,
 	.doc = "One person.",
 };

@@ -61,6 +61,7 @@ const struct endpoint users_get_endpoint = {
 	.method = "GET",
 	.path = "/users",
 	.who = WHO_USER,
+	.rate = RATE_READ,
 	.fn = users_get,
 	.doc = "The directory, by the beginning of a user name or a display name.",
 };

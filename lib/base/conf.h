@@ -55,6 +55,15 @@ struct conf {
 	int64_t typing_max_members;      /* 64 */
 	int64_t marks_max_members;       /* 32 */
 	int64_t search_budget_ms;        /* 250 */
+	/* requests per minute, by class; see enum rate in fcgi/req.h */
+	int64_t rate_write_per_minute;    /* 100 */
+	int64_t rate_mark_per_minute;     /* 300 */
+	int64_t rate_typing_per_minute;   /* 120 */
+	int64_t rate_read_per_minute;     /* 600 */
+	int64_t rate_upload_per_minute;   /* 20 */
+	int64_t rate_session_per_minute;  /* 600 */
+	int64_t rate_register_per_minute; /* 60 */
+	int64_t rate_login_per_minute;    /* 5 */
 	/* the push daemon */
 	int64_t push_hello_seconds;       /* 10 */
 	int64_t push_heartbeat_seconds;   /* 30 */

@@ -86,6 +86,7 @@ class Operation:
         self.method, self.path, self.id = method.upper(), path, raw["operationId"]
         self.raw = raw = expand(raw, "openapi.yaml")
         self.pool = raw.get("x-peal-pool")
+        self.rate = raw.get("x-peal-rate", "none")
         self.served_by_nginx = raw.get("x-peal-served") == "nginx"
         self.served_by_media = raw.get("x-peal-served") == "media"
         self.secured = bool(raw.get("security", document("openapi.yaml")["security"]))
