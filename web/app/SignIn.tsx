@@ -10,7 +10,6 @@ const SAID: Partial<Record<PealError['code'], string>> = {
 	bad_credentials: 'The user name or the password is wrong.',
 	username_taken: 'Somebody else has this user name.',
 	registration_closed: 'This server does not accept registrations. Ask whoever runs it for an account.',
-	rate_limited: 'Too many attempts. Wait a minute and try again.',
 	network: 'The server cannot be reached. Check your connection and try again.',
 };
 

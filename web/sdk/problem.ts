@@ -32,6 +32,14 @@ export function isErrorCode(code: unknown): code is ErrorCode {
 /** A gateway that answers for us has not handled the request, or cannot say whether we did: the same key is safe to send again. */
 const GATEWAY = [408, 425, 429, 502, 503, 504];
 
+/** What people read instead of `detail` when all they can do is wait. */
+function plea(code: ProblemCode, waitMs: number | null): string | null {
+	if (waitMs === null || (code !== 'rate_limited' && code !== 'slow_mode')) return null;
+	const seconds = Math.max(1, Math.ceil(waitMs / 1000));
+	const again = seconds < 120 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
+	return `${code === 'slow_mode' ? 'The group is in slow mode.' : 'Too much at once.'} Try again in ${again}.`;
+}
+
 export function problemFrom(status: number, body: unknown, retryAfter: string | null): PealError {
 	const p = (typeof body === 'object' && body !== null ? body : {}) as Record<string, unknown>;
 	const code = isErrorCode(p.code) ? p.code : 'unknown';
@@ -41,7 +49,7 @@ export function problemFrom(status: number, body: unknown, retryAfter: string | 
 	return new PealError(
 		code,
 		status,
-		text,
+		plea(code, wait) ?? text,
 		p.retryable === true || GATEWAY.includes(status),
 		wait,
 		typeof p.request_id === 'string' ? p.request_id : null,

@@ -1,5 +1,5 @@
 // The REST contract as typed calls. Knows nothing of state; throws PealError only.
-import { networkError, problemFrom } from './problem.ts';
+import { networkError, problemFrom, type PealError } from './problem.ts';
 import type {
 	AttachmentDetail,
 	Block,
@@ -33,6 +33,7 @@ export interface Transport {
 	fetch: typeof fetch;
 	base: string; // "" in a page of the same origin
 	timeoutMs?: number;
+	pause?: (ms: number) => Promise<void>; // for tests
 }
 
 export interface Reply<T> {
@@ -81,6 +82,25 @@ async function answer<T>(response: Response): Promise<Reply<T>> {
 	if (!response.ok) throw problemFrom(response.status, body, response.headers.get('Retry-After'));
 	if (body === undefined && response.status !== 204) throw networkError(new Error('an answer that is not JSON'));
 	return { status: response.status, body: body as T, replayed: response.headers.get('Idempotency-Replayed') === 'true' };
+}
+
+const sleep = (ms: number) => new Promise<void>((go) => setTimeout(go, ms));
+
+/** A refusal by a rate limit has done nothing, so anything may be asked again; longer waits are for the person to know of. */
+const PATIENCE_MS = 3000;
+const ATTEMPTS = 3;
+
+async function patiently<T>(t: Transport, ask: () => Promise<T>): Promise<T> {
+	for (let attempt = 1; ; attempt++) {
+		try {
+			return await ask();
+		} catch (error) {
+			const { code, retryAfterMs } = error as Partial<PealError>;
+			const wait = code === 'rate_limited' ? (retryAfterMs ?? Infinity) : Infinity;
+			if (wait > PATIENCE_MS || attempt === ATTEMPTS) throw error;
+			await (t.pause ?? sleep)(wait);
+		}
+	}
 }
 
 /** What Rest needs to act as somebody. */
@@ -205,12 +225,13 @@ export class Rest {
 
 	private async body<T>(method: string, path: string, body?: unknown, extra?: Record<string, string>): Promise<T> {
 		const token = await this.bearer.token();
+		const ask = async (as: string) => (await call<T>(this.transport, method, path, body, as, extra)).body;
 		try {
-			return (await call<T>(this.transport, method, path, body, token, extra)).body;
+			return await patiently(this.transport, () => ask(token));
 		} catch (error) {
 			if ((error as { status?: number }).status !== 401) throw error;
 			const fresh = await this.bearer.renew(token); // once: a second 401 goes to the caller
-			return (await call<T>(this.transport, method, path, body, fresh, extra)).body;
+			return await patiently(this.transport, () => ask(fresh));
 		}
 	}
 }
