@@ -1,13 +1,14 @@
 // One conversation: whom it is with, what was said, and the field to say more.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Id, Room } from '../sdk/index.ts';
 import { Composer } from './Composer.tsx';
 import { displayName, lastSeen } from './format.ts';
-import { BackIcon } from './icons.tsx';
+import { BackIcon, MoreIcon } from './icons.tsx';
 import { Log } from './Log.tsx';
+import { shortName, typingText } from './names.ts';
 import { Pins } from './Pins.tsx';
 import { Avatar, Spinner } from './parts.tsx';
-import { goHome, peal, sendPictures, watch, watchRoom } from './state.ts';
+import { goHome, lay, liftAll, peal, sendPictures, tell, watch, watchRoom } from './state.ts';
 
 export function Chat({ id }: { id: Id }) {
 	watchRoom(id);
@@ -20,6 +21,15 @@ export function Chat({ id }: { id: Id }) {
 			peal.store.trim(id, 100);
 		};
 	}, [id]);
+	const had = useRef(false);
+	had.current ||= !!room;
+	const removed = !room && had.current && peal.list.state === 'ready';
+	useEffect(() => {
+		if (!removed) return;
+		liftAll();
+		goHome();
+		tell('You are no longer in this conversation.');
+	}, [removed]);
 	const drop = useDrop((files) => sendPictures(id, files, ''));
 	if (!room) return <Missing failed={failed} onAgain={() => void peal.openRoom(id)} />;
 	return (
@@ -53,11 +63,16 @@ function Header({ room }: { room: Room }) {
 			<a class="ghost back" href="#/" aria-label="Back to the conversations">
 				<BackIcon />
 			</a>
-			<Avatar id={peer?.id ?? room.id} name={name} size="m" presence={presence} />
-			<div class="chat-who">
+			<button type="button" class="chat-open" aria-label={`Details: ${name}`} onClick={() => lay({ kind: 'details', room: room.id })}>
+				<Avatar id={peer?.id ?? room.id} name={name} size="m" url={room.info.avatar_url ?? peer?.avatar_url} presence={presence} />
+			</button>
+			<div class="chat-who" onClick={() => lay({ kind: 'details', room: room.id })}>
 				<h2>{name}</h2>
 				<Below room={room} presence={peer ? lastSeenText(room) : ''} />
 			</div>
+			<button type="button" class="ghost" aria-label="Details" onClick={() => lay({ kind: 'details', room: room.id })}>
+				<MoreIcon />
+			</button>
 		</header>
 	);
 }
@@ -76,15 +91,21 @@ function Below({ room, presence }: { room: Room; presence: string }) {
 	if (room.typing.size > 0)
 		return (
 			<p class="chat-below is-typing" data-testid="typing">
-				typing…
+				{typingText(room)}
 			</p>
 		);
-	if (room.info.type === 'group') return <p class="chat-below">{room.info.participant_count} people</p>;
+	if (room.info.type === 'group') return <GroupBelow room={room} />;
 	return (
 		<p class={presence === 'online' ? 'chat-below is-online' : 'chat-below'} data-testid="presence">
 			{presence}
 		</p>
 	);
+}
+
+function GroupBelow({ room }: { room: Room }) {
+	const names = (room.info.participants ?? []).map((p) => shortName(p.user.id));
+	const count = `${room.info.participant_count} ${room.info.participant_count === 1 ? 'member' : 'members'}`;
+	return <p class="chat-below">{names.length === 0 ? count : `${count}: ${names.sort((a, b) => Number(a === 'You') - Number(b === 'You')).join(', ')}`}</p>;
 }
 
 function Loading({ failed, onAgain }: { failed: boolean; onAgain: () => void }) {

@@ -2,10 +2,10 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Room, User } from '../sdk/index.ts';
 import { displayName, exactTime, listTime, userName } from './format.ts';
-import { Bell, ClearIcon, LeaveIcon, SearchIcon, Ticks } from './icons.tsx';
-import { preview } from './names.ts';
+import { Bell, ClearIcon, GroupIcon, LeaveIcon, MuteIcon, PinIcon, SearchIcon, Ticks } from './icons.tsx';
+import { preview, typingText } from './names.ts';
 import { Avatar, Spinner } from './parts.tsx';
-import { complain, current, draftOf, goTo, peal, roomHref, signOut, watch, watchRoom } from './state.ts';
+import { complain, current, draftOf, goTo, lay, peal, roomHref, signOut, watch, watchRoom } from './state.ts';
 import { Confirm } from './Confirm.tsx';
 
 export function List() {
@@ -22,6 +22,7 @@ export function List() {
 }
 
 function Header() {
+	watch('session');
 	const [asking, ask] = useState(false);
 	const { session } = peal;
 	if (session.state !== 'in') return null;
@@ -30,9 +31,19 @@ function Header() {
 		<header class="side-head">
 			<Bell size={30} />
 			<h1>Peal</h1>
-			<span class="me" title={`Signed in as ${session.user.username}`}>
-				{userName(session.user)}
-			</span>
+			<button
+				type="button"
+				class="me"
+				aria-label={`You: ${userName(session.user)}`}
+				title={`Signed in as ${session.user.username}`}
+				onClick={() => lay({ kind: 'me' })}
+			>
+				<Avatar id={session.user.id} name={userName(session.user)} url={session.user.avatar_url} size="s" />
+				<span>{userName(session.user)}</span>
+			</button>
+			<button type="button" class="ghost" aria-label="New group" title="New group" onClick={() => lay({ kind: 'group' })}>
+				<GroupIcon />
+			</button>
 			<button
 				class="ghost"
 				type="button"
@@ -170,6 +181,7 @@ function RoomRow({ room }: { room: Room }) {
 				<Avatar
 					id={peer?.id ?? room.id}
 					name={name}
+					url={room.info.avatar_url ?? peer?.avatar_url}
 					presence={peer ? peal.store.presence.get(peer.id) : undefined}
 				/>
 				<span class="row-body">
@@ -181,7 +193,8 @@ function RoomRow({ room }: { room: Room }) {
 					</span>
 					<span class="row-low">
 						<Preview room={room} />
-						<Badge n={room.unread} />
+						<Flags room={room} />
+						<Badge n={room.unread} mentioned={room.info.mention_count > 0} marked={room.unreadFrom !== null} />
 					</span>
 				</span>
 			</a>
@@ -189,19 +202,48 @@ function RoomRow({ room }: { room: Room }) {
 	);
 }
 
-function Badge({ n }: { n: number }) {
-	return n > 0 ? (
-		<span class="badge" data-testid="unread">
-			<span class="unseen">Unread: </span>
-			{n > 99 ? '99+' : n}
+function Flags({ room }: { room: Room }) {
+	const { my } = room.info;
+	const muted = my.notify === 'none' || (!!my.muted_until && Date.parse(my.muted_until) > Date.now());
+	if (!muted && !my.pinned) return null;
+	return (
+		<span class="flags">
+			{muted && (
+				<span role="img" aria-label="Muted" title="Muted">
+					<MuteIcon />
+				</span>
+			)}
+			{my.pinned && (
+				<span role="img" aria-label="Pinned" title="Pinned">
+					<PinIcon />
+				</span>
+			)}
 		</span>
-	) : null;
+	);
+}
+
+/** Also when I marked it unread and nothing in it counts. */
+function Badge({ n, mentioned, marked }: { n: number; mentioned: boolean; marked: boolean }) {
+	if (n === 0 && !marked) return null;
+	return (
+		<>
+			{n > 0 && mentioned && (
+				<span class="badge" role="img" aria-label="You are mentioned">
+					@
+				</span>
+			)}
+			<span class="badge" data-testid="unread">
+				<span class="unseen">Unread: </span>
+				{n > 99 ? '99+' : n || '•'}
+			</span>
+		</>
+	);
 }
 
 function Preview({ room }: { room: Room }) {
 	watchRoom(room.id);
 	watch('list');
-	if (room.typing.size > 0) return <span class="row-text is-typing">typing…</span>;
+	if (room.typing.size > 0) return <span class="row-text is-typing">{typingText(room)}</span>;
 	const draft = current.value === room.id ? '' : draftOf(room.id);
 	if (draft)
 		return (
@@ -300,7 +342,7 @@ function Person({ user, onPick }: { user: User; onPick: () => void }) {
 	return (
 		<li>
 			<button type="button" class="row" data-user={user.username} onClick={onPick}>
-				<Avatar id={user.id} name={userName(user)} />
+				<Avatar id={user.id} name={userName(user)} url={user.avatar_url} />
 				<span class="row-body">
 					<span class="row-top">
 						<b class="row-name">

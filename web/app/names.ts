@@ -2,7 +2,7 @@
 import type { Id, Message, Room } from '../sdk/index.ts';
 import { displayName, excerpt, userName } from './format.ts';
 import { peal, watch } from './state.ts';
-import { systemText } from './system.ts';
+import { list, systemText } from './system.ts';
 
 /** To be called while rendering: an unknown name is asked for, and comes later. */
 export function nameOf(id: Id): string {
@@ -30,3 +30,10 @@ export const isAdmin = (room: Room) => room.info.type === 'group' && room.info.m
 export const peerOf = (room: Room) => (room.info.peer && room.info.peer.id !== peal.store.me ? room.info.peer : null);
 
 export const whomFor = (room: Room) => (room.info.type === 'direct' ? displayName(room.info) : 'everyone');
+
+/** Who is typing, in groups by name. */
+export function typingText(room: Room): string {
+	const names = [...room.typing.keys()].map(shortName);
+	if (room.info.type === 'direct' || names.length === 0) return 'typing…';
+	return names.length === 1 ? `${names[0]} is typing…` : `${list(names)} are typing…`;
+}

@@ -117,7 +117,7 @@ export async function signOut(): Promise<void> {
 // ---- what lies over the conversation ---------------------------------------------------------------------------------
 
 export type Overlay =
-	| { kind: 'details' | 'add' | 'poll' | 'pins'; room: Id }
+	| { kind: 'details' | 'add' | 'poll'; room: Id }
 	| { kind: 'forward' | 'history' | 'who'; message: Message }
 	| { kind: 'later'; room: Id; text: string; replyTo: Id | null }
 	| { kind: 'group' | 'me' | 'starred' | 'blocked' | 'scheduled' | 'archived' };

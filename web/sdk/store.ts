@@ -523,7 +523,11 @@ export class Store {
 		room.typing.delete(message.sender_id);
 		if (message.sender_id === this.me || message.message_type === 'system') return;
 		if (message.seq <= unreadAfter(room)) return;
-		if (message.seq > room.counted.seq) room.unread = Math.min(UNREAD_CAP, room.unread + 1);
+		if (message.seq > room.counted.seq) {
+			room.unread = Math.min(UNREAD_CAP, room.unread + 1);
+			if (message.mentions.some((m) => m.user_id === this.me))
+				room.info = { ...room.info, mention_count: Math.min(UNREAD_CAP, room.info.mention_count + 1) };
+		}
 		this.wants.heard(room, message);
 	}
 
@@ -583,6 +587,7 @@ export class Store {
 		else {
 			room.readSeq = Math.max(room.readSeq, event.data.read_seq);
 			room.unreadFrom = event.data.unread_from;
+			room.info = { ...room.info, mention_count: event.data.mention_count };
 			this.recount(room, event.data.unread_count);
 		}
 		this.changed(room);
@@ -628,6 +633,7 @@ export class Store {
 	private recount(room: Room, said: number): void {
 		if (room.unreadFrom === null && room.readSeq >= room.place.seq) room.unread = 0;
 		else room.unread = this.countable(room) ? countUnread(room, this.me) : said;
+		if (room.unread === 0 && room.info.mention_count > 0) room.info = { ...room.info, mention_count: 0 };
 	}
 
 	private countable(room: Room): boolean {

@@ -1,10 +1,17 @@
 // The sheets that lie over everything; loaded when the first of them is asked for.
 import { overlays, type Overlay } from '../state.ts';
+import { AddPeople } from './AddPeople.tsx';
+import { Archived } from './Archived.tsx';
+import { Blocked } from './Blocked.tsx';
+import { Details } from './Details.tsx';
 import { Forward } from './Forward.tsx';
 import { History } from './History.tsx';
 import { Later } from './Later.tsx';
+import { NewGroup } from './NewGroup.tsx';
 import { NewPoll } from './NewPoll.tsx';
+import { Profile } from './Profile.tsx';
 import { Scheduled } from './Scheduled.tsx';
+import { Starred } from './Starred.tsx';
 import { Who } from './Who.tsx';
 
 export default function Sheets() {
@@ -31,5 +38,19 @@ function One({ overlay }: { overlay: Overlay }) {
 			return <Later room={overlay.room} text={overlay.text} replyTo={overlay.replyTo} />;
 		case 'scheduled':
 			return <Scheduled />;
+		case 'details':
+			return <Details id={overlay.room} />;
+		case 'add':
+			return <AddPeople room={overlay.room} />;
+		case 'group':
+			return <NewGroup />;
+		case 'me':
+			return <Profile />;
+		case 'starred':
+			return <Starred />;
+		case 'blocked':
+			return <Blocked />;
+		case 'archived':
+			return <Archived />;
 	}
 }
