@@ -331,8 +331,8 @@ def test_a_limit_that_changes(new_stack):
         conf = stack.conf_path.read_text()
         stack.conf_path.write_text(re.sub(r"(rate_read_per_minute) = .*", r"\1 = 600", conf))
         stack.reload("peal-fcgi")
-        reply = REQUESTS["read"](one)
-        assert standing(reply)[0] == 600 and standing(reply)[2] <= 60
+        replies = [REQUESTS["read"](one) for _ in range(5)]     # a worker of before may take one more
+        assert standing(replies[-1])[0] == 600 and standing(replies[-1])[1] < 100 and 50 <= standing(replies[-1])[2] <= 60
 
 
 # --- everything ---
