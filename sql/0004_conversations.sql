@@ -135,20 +135,23 @@ BEGIN
 	VALUES (p_conversation, o_seq + o_rev, o_seq, o_rev, 1, p_actor, o_seq);
 END $$;
 
--- Whether either of two people blocks the other.
-CREATE FUNCTION blocked(p_one bigint, p_other bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
-	SELECT EXISTS (SELECT FROM block b WHERE b.user_id = p_one AND b.blocked_id = p_other)
-	    OR EXISTS (SELECT FROM block b WHERE b.user_id = p_other AND b.blocked_id = p_one)
-$$;
+-- Whether either of two people blocks the other. In PL/pgSQL, like everything with a subquery: an SQL function that cannot be inlined is
+-- parsed and planned again in each statement that calls it.
+CREATE FUNCTION blocked(p_one bigint, p_other bigint) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN EXISTS (SELECT FROM block b WHERE b.user_id = p_one AND b.blocked_id = p_other)
+	    OR EXISTS (SELECT FROM block b WHERE b.user_id = p_other AND b.blocked_id = p_one);
+END $$;
 
 -- Notes that a member's marks moved.
-CREATE FUNCTION mark_note(p_conversation bigint, p_user bigint, p_receipt bigint, p_delivered bigint) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION mark_note(p_conversation bigint, p_user bigint, p_receipt bigint, p_delivered bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
 	INSERT INTO mark_advance AS a (conversation_id, user_id, slot, receipt_seq, delivered_seq)
 	VALUES (p_conversation, p_user, floor(extract(epoch FROM now()) / 10)::bigint, p_receipt, p_delivered)
 	ON CONFLICT (conversation_id, user_id, slot) DO UPDATE
 	SET receipt_seq = greatest(a.receipt_seq, excluded.receipt_seq), delivered_seq = greatest(a.delivered_seq, excluded.delivered_seq),
-	    at = excluded.at
-$$;
+	    at = excluded.at;
+END $$;
 
 REVOKE ALL ON FUNCTION event_rev(bigint, smallint, bigint, bigint, bigint, text), event_user(bigint, smallint, bigint, bigint, bigint),
 	message_system(bigint, bigint, jsonb), mark_note(bigint, bigint, bigint, bigint) FROM PUBLIC;

@@ -5,10 +5,10 @@
 -- blocked, PE4G1 group full, PE4K1 wrong kind, PE4L1 last owner, PE4M1 too many.
 
 -- A draft as its owner sees it.
-CREATE FUNCTION draft_json(p_conversation bigint, p_draft jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
-	SELECT jsonb_build_object('content', p_draft -> 'content', 'reply_to', p_conversation || '.' || (p_draft ->> 'reply_seq'),
-		'updated_at', p_draft -> 'updated_at')
-	WHERE p_draft IS NOT NULL
+CREATE FUNCTION draft_json(p_conversation bigint, p_draft jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
+	SELECT CASE WHEN p_draft IS NOT NULL THEN
+		jsonb_build_object('content', p_draft -> 'content', 'reply_to', p_conversation || '.' || (p_draft ->> 'reply_seq'),
+			'updated_at', p_draft -> 'updated_at') END
 $$;
 
 -- Locks a conversation for a change by one of its members. p_kind: the kind it has to be, null for any; p_least: the least role,

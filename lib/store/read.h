@@ -81,10 +81,11 @@
 	" LEFT JOIN LATERAL (SELECT x.* FROM message x WHERE x.conversation_id = c.id AND x.seq >= c.floor AND " \
 	SHOWN("x", "c") " ORDER BY x.seq DESC LIMIT 1) g ON true "                                              \
 	MY_MESSAGE_PARENT("c") MESSAGE_MARKS MESSAGE_MINE("c.user_id") UNREAD
-/* From NULL on there is nothing: the messages are not looked at when the marks say that all is read. */
+/* The messages are not looked at when the marks say that all is read: nothing then, which is read as 0. */
 #define UNREAD                                                                                                \
-	" LEFT JOIN LATERAL unread_of(c.user_id, c.id, CASE WHEN c.unread_from IS NOT NULL OR c.read_seq < c.last_seq " \
-	" THEN greatest(c.floor, coalesce(c.unread_from, c.read_seq + 1)) END) un ON true "
+	" LEFT JOIN LATERAL (SELECT u.unread, u.mentions FROM unread_of(c.user_id, c.id, greatest(c.floor, "     \
+	"coalesce(c.unread_from, c.read_seq + 1))) u "                                                           \
+	" WHERE c.unread_from IS NOT NULL OR c.read_seq < c.last_seq) un ON true "
 #define CONVERSATION_COLUMNS                                                                                  \
 	"c.id, c.kind, CASE WHEN c.kind = 1 THEN p.display_name ELSE c.name END, "                               \
 	"CASE WHEN c.kind = 1 THEN p.avatar_id ELSE c.avatar_id END, c.created_at, c.updated_at, c.floor, c.last_seq, " \
