@@ -212,7 +212,7 @@ test('a block ends writing and presence, and can be taken back', { timeout: 90_0
 test('privacy and profile', { timeout: 60_000 }, async () => {
 	await carol.page.getByRole('button', { name: /^You: / }).click();
 	const sheet = carol.page.getByRole('dialog', { name: 'You' });
-	await sheet.getByLabel('About').fill('Tenor');
+	await sheet.getByLabel('About').fill(fresh('Tenor'));
 	await sheet.getByRole('button', { name: 'Save' }).click();
 	await until('it to be saved', async () => (await sheet.getByRole('button', { name: 'Save' }).count()) === 0);
 	await sheet.getByLabel('Others see whether I am here').uncheck();

@@ -148,7 +148,7 @@ test('a forwarded message says whose it was', { timeout: 60_000 }, async () => {
 	await alice.sees(text);
 	await alice.choose(text, 'Forward');
 	const sheet = alice.page.getByRole('dialog', { name: 'Forward' });
-	await sheet.getByRole('checkbox').first().check();
+	await sheet.locator('.person', { hasText: 'Bob Baker' }).getByRole('checkbox').check();
 	await alice.shoot('forward');
 	await sheet.getByRole('button', { name: 'Forward' }).click();
 	await until('it twice', async () => (await bob.bubble(text).count()) === 2);

@@ -4,7 +4,7 @@ import type { Message, Room } from '../sdk/index.ts';
 import { Card, hasCard } from './Card.tsx';
 import { Confirm } from './Confirm.tsx';
 import { EditBox } from './EditBox.tsx';
-import { duration, exactTime, isJumbo, spans, timeOfDay } from './format.ts';
+import { duration, exactTime, hue, isJumbo, spans, timeOfDay } from './format.ts';
 import { AgainIcon, ForwardIcon, HourIcon, MoreIcon, NoneIcon, PinIcon, ReplyIcon, SmileIcon, StarIcon, Ticks } from './icons.tsx';
 import { Menu, type MenuKind } from './Menu.tsx';
 import { nameOf, whomFor } from './names.ts';
@@ -44,7 +44,9 @@ export function MessageRow({ bubble, room }: { bubble: Bubble; room: Room }) {
 			data-state={waiting?.state}
 			{...(message && !gone ? press : {})}
 		>
-			{room.info.type === 'group' && !mine && bubble.first && <span class="author">{nameOf(bubble.author)}</span>}
+			{room.info.type === 'group' && !mine && bubble.first && (
+				<span class={`author hue-${hue(bubble.author)}`}>{nameOf(bubble.author)}</span>
+			)}
 			<div class="bubble-line">
 				<div class={shapeOf(bubble, gone)}>
 					<span class="unseen">{nameOf(bubble.author)}: </span>

@@ -72,6 +72,7 @@ export class Peal {
 	private reads = new Map<Id, number>();
 	private cancelReads: (() => void) | null = null;
 	private watched = new Set<Id>();
+	private unseen: Id[] = []; // whom I block, as of the last look
 	private extra: Id[] = []; // people on the screen who are not in the list
 	private said = { typing: new Map<Id, number>(), active: 0 };
 	private restarts = 0;
@@ -192,7 +193,7 @@ export class Peal {
 		this.drafts?.close(false);
 		this.drafts = null;
 		this.people.clear();
-		this.extra = [];
+		this.extra = this.unseen = [];
 		this.uploads?.close();
 		this.uploads = null;
 		this.socket = null;
@@ -236,7 +237,15 @@ export class Peal {
 			this.people.learn([store.profile]);
 			this.setSession({ state: 'in', user: store.profile });
 		}
+		if (topic === 'me') this.watchUnblocked();
 		this.options.changed(topic);
+	}
+
+	/** A block ended the watching; it does not begin again by itself. */
+	private watchUnblocked(): void {
+		for (const id of this.unseen) if (!this.store.blocked.has(id)) this.watched.delete(id);
+		this.unseen = [...this.store.blocked];
+		this.watch();
 	}
 
 	/** The whole of my profile after a change of it. */
@@ -399,6 +408,14 @@ export class Peal {
 			this.watched = want;
 	}
 
+	/** Whoever hid from me may have come back, and nobody says so. */
+	private lookAgain(peer: Id | undefined): void {
+		const seen = peer && this.store.presence.get(peer);
+		if (!peer || !seen || seen.status !== 'offline' || seen.last_seen_at) return;
+		this.watched.delete(peer);
+		this.watch();
+	}
+
 	/** People whose presence is on the screen besides those of direct conversations. */
 	watchPeople(ids: Id[]): void {
 		this.extra = ids.filter((id) => id !== this.store.me);
@@ -532,6 +549,7 @@ export class Peal {
 	/** Loads what the screen of a conversation shows first. */
 	async openRoom(id: Id): Promise<void> {
 		const room = this.store.rooms.get(id);
+		this.lookAgain(room?.info.peer?.id);
 		if (!room || !room.info.participants) await this.loadRoom(id);
 		const known = this.store.rooms.get(id);
 		if (known && !known.loaded) await this.loadPage(id, true);

@@ -54,8 +54,8 @@ export function Rules({ room }: { room: Room }) {
 				onChange={(ttl_seconds) => change({ ttl_seconds })}
 			/>
 			<Choice
-				name="Are kept for"
-				none="good"
+				name="Are kept"
+				none="for good"
 				value={info.retention_days}
 				offered={DAYS}
 				unit={86_400}
