@@ -136,6 +136,7 @@ PARTS = [
     ("site", pytest("tests/site"), False),
     ("stack", pytest("tests/stack"), False),
     ("jobs", pytest("tests/jobs"), False),
+    ("search", pytest("tests/search"), False),
     ("push", pytest("tests/push"), False),
     ("media", pytest("tests/media"), False),
     ("browser", pytest("tests/browser"), False),

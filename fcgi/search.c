@@ -29,7 +29,7 @@ parse_time(struct arena *arena, struct str s, bool end, int64_t *ret)
 		s = arena_printf(arena, "%.*sT00:00:00Z", STR_ARG(s));
 	if (!clock_rfc3339_parse(s, ret))
 		return false;
-	*ret += day && end ? INT64_C(86400000000) : end;
+	*ret += !end ? 0 : day ? INT64_C(86400000000) : 1000; /* times are told in milliseconds */
 	return *ret > 0;
 }
 
