@@ -42,8 +42,9 @@ SELECT user_id, conversation_id, 1001, ARRAY['👍'], now() FROM member WHERE co
 INSERT INTO message_mine (user_id, conversation_id, seq, hidden_at)
 SELECT {reader}, conversation_id, seq, now() FROM message WHERE conversation_id = {large} AND seq % 100 = 51 ON CONFLICT DO NOTHING;
 INSERT INTO user_event (user_id, user_rev, kind, conversation_id, target_seq, xid, at)
-SELECT user_id, row_number() OVER (PARTITION BY user_id ORDER BY starred_at, conversation_id, seq), 2, conversation_id, seq, '502',
-       least(starred_at, now()) FROM message_mine WHERE starred_at IS NOT NULL;
+SELECT user_id, row_number() OVER (PARTITION BY user_id ORDER BY starred_at, conversation_id, seq), 2, conversation_id, seq,
+       least(502, 503 - floor(extract(epoch FROM now() - starred_at) / 86400 * 20))::bigint::text::xid8, least(starred_at, now())
+FROM message_mine WHERE starred_at IS NOT NULL;
 UPDATE users SET last_user_rev = n FROM (SELECT user_id, count(*) AS n FROM user_event GROUP BY user_id) e WHERE id = user_id;
 UPDATE member SET hides = true WHERE user_id = {reader} AND conversation_id = {large};
 UPDATE message SET pinned_at = created_at WHERE conversation_id IN ({large}, {crowd}) AND seq % 40 = 0 AND seq <= 2000;

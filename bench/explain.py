@@ -42,8 +42,8 @@ class Plan:
         return sum(n["Actual Loops"] for n in self._scans(table))
 
     def swept(self):
-        """Tables that were read from one end to the other, with the rows read."""
-        return {n["Relation Name"]: self._read(n) for n in self._scans() if n["Node Type"] == "Seq Scan" and n["Actual Loops"]}
+        """Tables that are read from one end to the other if this part of the plan is come to."""
+        return {n["Relation Name"] for n in self._scans() if n["Node Type"] == "Seq Scan"}
 
     def __str__(self):
         return "\n".join(self._lines(self.root, 0))

@@ -34,7 +34,7 @@ static const struct stmt reactions = {
  */
 #define ADVANCE_ROWS "FROM mark_advance a WHERE a.conversation_id = g.conversation_id AND a.user_id = o.user_id "
 #define ADVANCED(mark)                                                                                        \
-	"CASE WHEN o.joined_seq < g.seq AND (g.created_at > now() - " ADVANCES_KEPT " OR g.seq > (SELECT a." mark " "  \
+	"CASE WHEN o." mark " >= g.seq AND o.joined_seq < g.seq AND (g.created_at > now() - " ADVANCES_KEPT " OR g.seq > (SELECT a." mark " "  \
 	ADVANCE_ROWS "ORDER BY a.slot LIMIT 1)) THEN (SELECT a.at " ADVANCE_ROWS                                    \
 	"AND a.slot >= floor(extract(epoch FROM g.created_at) / 10)::bigint AND a." mark " >= g.seq ORDER BY a.slot LIMIT 1) END"
 static const struct stmt receipts = {

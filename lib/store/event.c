@@ -31,31 +31,42 @@ static const struct stmt state = {
 	        "WHERE s.id = $1 AND u.id = $2 AND s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL",
 };
 /*
+ * Of conversation c: the last event below the horizon $2, or the place before the first one kept, when its older ones are no
+ * longer kept. `wanted` says for which conversations. Only the partitions since the horizon are looked into: what was written by
+ * later transactions had begun at most an hour before the last one below it, and in an older partition there is nothing else.
+ */
+#define SINCE_HORIZON                                                                                         \
+	"(SELECT coalesce((SELECT e.at - interval '1 hour' FROM event e WHERE e.xid < $2::text::xid8 ORDER BY e.xid DESC LIMIT 1), " \
+	"'-infinity'))"
+#define EVENT_SINCE "FROM event e WHERE e.conversation_id = c.id AND e.at >= " SINCE_HORIZON " "
+#define LAST_BELOW(wanted)                                                                                    \
+	"LEFT JOIN LATERAL (SELECT y.* FROM ((SELECT e.position, e.seq " EVENT_SINCE wanted                     \
+	"  AND e.xid < $2::text::xid8 ORDER BY e.position DESC LIMIT 1) UNION ALL "                              \
+	" (SELECT e.position - 1, e.seq - (e.kind = 1)::integer " EVENT_SINCE wanted " ORDER BY e.position LIMIT 1)) y LIMIT 1) b ON true "
+/*
  * $2: horizon, $3: fresh, $4..$6: cursors, $7: who gets marks. Per conversation: `start`, the position up to which
  * the client has everything, from its cursor, or proven by the horizon, or because it was not a member before; `seen`,
- * the seq that goes with it; `gap`: the log no longer reaches back to it. A conversation is left out when neither an
- * event nor a mark in it can be younger than the horizon.
+ * the seq that goes with it; `gap`: the log no longer reaches back to it, which can be said of cursors only, since horizons are
+ * not older than the log. A conversation is left out when neither an event nor a mark in it can be younger than the horizon.
  */
 static const struct stmt heads = {
 	.name = "event_heads", .params = "iibIIIi", .results = "iiiiii" "NiNiNiNiNi" "bNININI",
 	.text = "SELECT c.id, c.last_seq, c.last_rev, c.floor, c.read_seq, c.delivered_seq, c.unread_from, un.unread, un.mentions, "
-	        " coalesce(f.start, w.first - 1), f.seen, NOT $3 AND f.start IS NOT NULL AND f.start < c.last_seq + "
-	        "c.last_rev AND "
+	        " f.start, f.seen, c.cursor IS NOT NULL AND f.start < c.last_seq + c.last_rev AND "
 	        " coalesce(w.first > f.start + 1, true), k.users, k.receipts, k.delivereds "
 	        "FROM (SELECT c.*, q.id AS cursor, q.seq AS cursor_seq, q.seq + q.rev AS cursor_position, c.last_xid "
 	        ">= $2::text::xid8 AS moved "
 	        " FROM " MINE("AND NOT m.hidden") " LEFT JOIN unnest($4, $5, $6) AS q (id, seq, rev) ON q.id = c.id "
 	        "OFFSET 0) c "
-	        "LEFT JOIN LATERAL (SELECT e.position, e.seq FROM event e WHERE NOT $3 AND c.cursor IS NULL AND c.moved "
-	        " AND e.conversation_id = c.id AND e.xid < $2::text::xid8 ORDER BY e.position DESC LIMIT 1) b ON true "
+	        LAST_BELOW("AND NOT $3 AND c.cursor IS NULL AND c.moved")
 	        "CROSS JOIN LATERAL (SELECT CASE WHEN $3 THEN NULL WHEN c.cursor IS NOT NULL THEN c.cursor_position "
 	        "WHEN c.moved THEN b.position "
 	        " ELSE c.last_seq + c.last_rev END AS start, CASE WHEN $3 THEN NULL WHEN c.cursor IS NOT NULL THEN "
 	        "c.cursor_seq "
 	        " WHEN c.moved THEN b.seq ELSE c.last_seq END AS seen) p "
 	        "CROSS JOIN LATERAL (SELECT " SINCE_JOINING("p.start", "c") " AS start, p.seen) f "
-	        "LEFT JOIN LATERAL (SELECT e.position AS first FROM event e WHERE NOT $3 AND e.conversation_id = c.id "
-	        " AND (f.start IS NULL OR f.start < c.last_seq + c.last_rev) ORDER BY e.position LIMIT 1) w ON true "
+	        "LEFT JOIN LATERAL (SELECT e.position AS first FROM event e WHERE c.cursor IS NOT NULL AND e.conversation_id = c.id "
+	        " AND f.start < c.last_seq + c.last_rev ORDER BY e.position LIMIT 1) w ON true "
 	        "LEFT JOIN LATERAL (SELECT array_agg(o.user_id ORDER BY o.user_id) AS users, array_agg(o.receipt_seq "
 	        "ORDER BY o.user_id) AS receipts, "
 	        " array_agg(o.delivered_seq ORDER BY o.user_id) AS delivereds FROM member o "
@@ -82,8 +93,7 @@ static const struct stmt sync_next = {
 	.text = "SELECT c.id, greatest(" SINCE_JOINING("b.position", "c") ", CASE WHEN c.id = $3 THEN $4 END) "
 	        "FROM " MINE("AND NOT m.hidden AND m.conversation_id >= $3 AND v.last_xid >= $2::text::xid8 "
 	                     "ORDER BY m.conversation_id LIMIT $5")
-	        "LEFT JOIN LATERAL (SELECT e.position FROM event e WHERE e.conversation_id = c.id AND e.xid < $2::text::xid8 "
-	        " ORDER BY e.position DESC LIMIT 1) b ON true ORDER BY c.id",
+	        LAST_BELOW("") "ORDER BY c.id",
 };
 static const struct stmt acks = {
 	.name = "event_acks", .params = "IIIi", .results = "iiitNI", .writes = true,

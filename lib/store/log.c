@@ -11,6 +11,12 @@
 
 /* clang-format off */
 /*
+ * Joined by a probe for each row: nobody can tell the planner that a page of the log is short (LIMIT $n counts as a tenth of it),
+ * and it would rather read these tables from one end to the other.
+ */
+#define ONE(table, where) "LATERAL (SELECT x.* FROM " table " x WHERE " where " LIMIT 1) "
+
+/*
  * Of a row e of the log: what it is about, as that is now (conversation v, message g, member t), and who hears it (h). Members
  * hear what happened since they came: `created` are those for whom the conversation begins with this event, `skip` those who
  * may not see its target, and get its numbers only. The first message, which shows a direct conversation to the other person,
@@ -24,11 +30,12 @@
 	"coalesce((g.extra ->> 'anonymous')::boolean, true), " MESSAGE_COLUMNS
 #define EVENT_RESULTS "iiiihtiiNiNs" "NININI" "hNsNsbNnNnNnnit" "NhNiNi" USER_RESULTS "Nb" MESSAGE_RESULTS
 #define EVENT_JOINS(who)                                                                                      \
-	" JOIN conversation v ON v.id = e.conversation_id "                                                     \
-	"LEFT JOIN message g ON g.conversation_id = e.conversation_id AND g.seq = e.target_seq "                \
-	MESSAGE_PARENT("v.first_seq") MESSAGE_MARKS                                                             \
-	"LEFT JOIN member t ON t.user_id = e.target_user AND t.conversation_id = e.conversation_id "            \
-	"LEFT JOIN users u ON u.id = t.user_id "                                                                \
+	" JOIN " ONE("conversation", "x.id = e.conversation_id") "v ON true "                                    \
+	"LEFT JOIN " ONE("message", "x.conversation_id = e.conversation_id AND x.seq = e.target_seq") "g ON true " \
+	"LEFT JOIN " ONE("message", "x.conversation_id = g.conversation_id AND x.seq = g.reply_seq AND x.seq >= v.first_seq AND " \
+	LIVES("x")) "r ON true " LIST_COUNTS                                                                    \
+	"LEFT JOIN " ONE("member", "x.user_id = e.target_user AND x.conversation_id = e.conversation_id") "t ON true " \
+	"LEFT JOIN " ONE("users", "x.id = t.user_id") "u ON true "                                              \
 	"CROSS JOIN LATERAL (SELECT "                                                                           \
 	" array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE o.sees AND (NOT o.begins OR e.kind = 1)) AS see, "   \
 	" array_agg(o.user_id ORDER BY o.user_id) FILTER (WHERE NOT o.sees AND (NOT o.begins OR e.kind = 1)) AS skip, " \
@@ -38,24 +45,28 @@
 	"  ELSE coalesce(g.seq >= first_visible(v.history_all, v.first_seq, m.joined_seq) AND " SHOWN("g", "m") ", false) END AS sees " \
 	"  FROM member m WHERE m.conversation_id = v.id AND NOT m.hidden AND m.joined_position <= e.position" who ") o) h "
 
+/* The counts of all messages of a page come from marks that are sorted once, however many members there are. */
+#define EVENT_LIST(events) \
+	"WITH l AS MATERIALIZED (" events "), " LIST_MARKS "SELECT " EVENT_COLUMNS " FROM l e"
+
 /* $1 conversation, $2 position, $3 first transaction, $4 how many */
 const struct stmt event_again_statement = {
 	.name = "event_again", .params = "iiii", .results = EVENT_RESULTS,
-	.text = "SELECT " EVENT_COLUMNS " FROM (SELECT x.* FROM event x WHERE x.conversation_id = $1 AND x.position > $2 "
-	        " AND x.xid >= $3::text::xid8 ORDER BY x.position LIMIT $4) e" EVENT_JOINS("") "ORDER BY e.position",
+	.text = EVENT_LIST("SELECT x.* FROM event x WHERE x.conversation_id = $1 AND x.position > $2 "
+	        " AND x.xid >= $3::text::xid8 ORDER BY x.position LIMIT $4") EVENT_JOINS("") "ORDER BY e.position",
 };
 /* $1 conversation, $2 position, $3 how many, $4 who: nothing unless a member, and nothing from before that */
 const struct stmt event_replay_statement = {
 	.name = "event_replay", .params = "iiii", .results = EVENT_RESULTS,
-	.text = "SELECT " EVENT_COLUMNS " FROM (SELECT x.* FROM event x WHERE x.conversation_id = $1 AND x.position > "
+	.text = EVENT_LIST("SELECT x.* FROM event x WHERE x.conversation_id = $1 AND x.position > "
 	        " (SELECT greatest($2, m.joined_position - 1) FROM member m WHERE m.user_id = $4 AND m.conversation_id = $1 "
-	        "  AND NOT m.hidden) ORDER BY x.position LIMIT $3) e" EVENT_JOINS(" AND m.user_id = $4") "ORDER BY e.position",
+	        "  AND NOT m.hidden) ORDER BY x.position LIMIT $3") EVENT_JOINS(" AND m.user_id = $4") "ORDER BY e.position",
 };
 /* $1 first transaction, $2 how many. Whole transactions, so that the next page can begin after the last one. */
 const struct stmt event_poll_statement = {
 	.name = "event_poll", .params = "ii", .results = EVENT_RESULTS,
-	.text = "SELECT " EVENT_COLUMNS " FROM (SELECT x.* FROM event x WHERE x.xid >= $1::text::xid8 ORDER BY x.xid "
-	        "FETCH FIRST ($2) ROWS WITH TIES) e" EVENT_JOINS("") "ORDER BY e.conversation_id, e.position",
+	.text = EVENT_LIST("SELECT x.* FROM event x WHERE x.xid >= $1::text::xid8 ORDER BY x.xid "
+	        "FETCH FIRST ($2) ROWS WITH TIES") EVENT_JOINS("") "ORDER BY e.conversation_id, e.position",
 };
 
 /* Of a row e of a person's own stream: what it is about, as that is now. */
@@ -67,10 +78,12 @@ const struct stmt event_poll_statement = {
 	" WHERE e.kind = 5 AND x.id = e.target_id AND x.user_id = e.user_id), w.seq, w.rev, u.read_receipts, u.show_last_seen, " USER_COLUMNS("u")
 #define USER_EVENT_RESULTS "iihtiNiNiNi" "NiNiNiNiNhNtNbNb" "NjNbNbNjNiNibb" USER_RESULTS
 #define USER_EVENT_JOINS                                                                                      \
-	" JOIN users u ON u.id = e.user_id "                                                                    \
-	"LEFT JOIN (SELECT m.*, v.*, first_visible(v.history_all, v.first_seq, m.joined_seq) AS floor FROM member m " \
-	" JOIN conversation v ON v.id = m.conversation_id) c ON c.user_id = e.user_id AND c.conversation_id = e.conversation_id " \
-	"LEFT JOIN message_mine mm ON mm.user_id = e.user_id AND mm.conversation_id = e.conversation_id AND mm.seq = e.target_seq " \
+	" JOIN " ONE("users", "x.id = e.user_id") "u ON true "                                                  \
+	"LEFT JOIN LATERAL (SELECT m.*, v.*, first_visible(v.history_all, v.first_seq, m.joined_seq) AS floor FROM member m " \
+	" JOIN conversation v ON v.id = m.conversation_id "                                                     \
+	" WHERE m.user_id = e.user_id AND m.conversation_id = e.conversation_id LIMIT 1) c ON true "             \
+	"LEFT JOIN " ONE("message_mine", "x.user_id = e.user_id AND x.conversation_id = e.conversation_id AND x.seq = e.target_seq") \
+	"mm ON true "                                                                                           \
 	"LEFT JOIN LATERAL (SELECT x.seq, x.rev FROM event x WHERE e.kind = 9 AND x.xid = e.xid AND x.kind = 11 " \
 	" AND x.conversation_id = e.conversation_id AND x.target_user = e.user_id LIMIT 1) w ON true " UNREAD
 

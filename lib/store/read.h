@@ -47,9 +47,6 @@
 #define SHOWN(g, c)                                                                                           \
 	LIVES(g) " AND (NOT " c ".hides OR NOT EXISTS (SELECT FROM message_mine z WHERE z.user_id = " c ".user_id " \
 	"AND z.conversation_id = " g ".conversation_id AND z.seq = " g ".seq AND z.hidden_at IS NOT NULL))"
-#define MESSAGE_PARENT(floor)                                                                                 \
-	" LEFT JOIN message r ON r.conversation_id = g.conversation_id AND r.seq = g.reply_seq AND r.seq >= " floor \
-	" AND " LIVES("r") " "
 #define MY_MESSAGE_PARENT(c)                                                                                  \
 	" LEFT JOIN message r ON r.conversation_id = g.conversation_id AND r.seq = g.reply_seq AND r.seq >= " c ".floor " \
 	"AND " SHOWN("r", c) " "
