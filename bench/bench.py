@@ -72,7 +72,33 @@ def lists(shape, tokens, n):
         yield request("GET", f"/api/v1/conversations?limit={PAGE}", tokens[shape.first_member(c)]), -1
 
 
+def reads(shape, tokens, n):
+    """Marking unread and reading again by turns, so that each of them changes something."""
+    for i, c in enumerate(c for c in shape.draw(n // 2) for _ in "ur"):
+        path, body = ("unread", '{"seq":1}') if i % 2 == 0 else ("read", '{"seq":1}')
+        yield request("PATCH" if path == "read" else "POST", f"/api/v1/conversations/{c}/{path}", tokens[shape.first_member(c)], body), -1
+
+
+def reactions(shape, tokens, n):
+    """A reaction and its withdrawal by turns."""
+    for i, c in enumerate(c for c in shape.draw(n // 2) for _ in "ar"):
+        token, emoji = tokens[shape.first_member(c)], "%F0%9F%91%8D"
+        path = f"/api/v1/messages/{c}.1/reactions"
+        yield (request("POST", path, token, '{"emoji":"\U0001f44d"}') if i % 2 == 0 else request("DELETE", f"{path}?emoji={emoji}", token)), -1
+
+
+def by_conversation(path):
+    def make(shape, tokens, n):
+        for c in shape.draw(n):
+            yield request("GET", path.format(conversation=c), tokens[shape.first_member(c)]), -1
+    return make
+
+
 MAKERS = {"send": sends, "page": pages, "list": lists}
+# Measured through the product alone; all answer 200.
+OTHERS = {"read and unread": reads, "reaction": reactions, "message": by_conversation("/api/v1/messages/{conversation}.1"),
+          "conversation": by_conversation("/api/v1/conversations/{conversation}"),
+          "unread count": by_conversation("/api/v1/conversations/unread-count"), "sync, all heads": by_conversation("/api/v1/sync")}
 
 
 def write_requests(path, made):
@@ -143,12 +169,12 @@ class Bench:
         self.stack, self.shape = stack, shape
         self.tokens = sockets.tokens(stack, shape)
         self.statements = {s: peers.Statement(stack, s) for s, _, _ in OPERATIONS.values()}
-        self.made = {name: list(make(shape, self.tokens, REQUESTS)) for name, make in MAKERS.items()}
+        self.made = {name: list(make(shape, self.tokens, REQUESTS)) for name, make in {**MAKERS, **OTHERS}.items()}
         self.scripts = pgbench_scripts(stack, shape, self.statements)
         self.runs, self.seed, self.peers = [], 0, {}
 
     def files(self, name):
-        path = self.stack.dir / f"{name}.requests"
+        path = self.stack.dir / f"{name.split(',')[0].replace(' ', '-')}.requests"
         if not path.exists():
             write_requests(path, self.made[name])
         return path
@@ -190,7 +216,8 @@ class Bench:
 
     def load(self, name, port, *more):
         self.seed += 1
-        return measure.load(self.stack, port, self.files(name), OPERATIONS[name][1], CONNECTIONS, SECONDS, WARM_UP, self.seed,
+        status = OPERATIONS[name][1] if name in OPERATIONS else 200
+        return measure.load(self.stack, port, self.files(name), status, CONNECTIONS, SECONDS, WARM_UP, self.seed,
                             self.roots(*more))
 
     def pgbench(self, name):
@@ -216,13 +243,18 @@ class Bench:
             return self.load(name, self.peers["fastify"].port, self.peers["fastify"])
         return self.peal(name)
 
+    def note(self, number, name, who, run):
+        self.runs.append((number, name, who, run))
+        say(f"round {number + 1}  {name:16}{who:9}{run.per_second:9.0f}/s" + (f"  {run.errors} ERRORS: {run.error}" if run.errors else ""))
+
     def round(self, number):
         order = ["pgbench", "constant", "peal", "fastify"]
         for name in OPERATIONS:
             for who in order if number % 2 == 0 else reversed(order):
                 run = self.measure(name, who)
-                self.runs.append((number, name, who, run))
-                say(f"round {number + 1}  {name:5}{who:9}{run.per_second:9.0f}/s" + (f"  {run.errors} ERRORS: {run.error}" if run.errors else ""))
+                self.note(number, name, who, run)
+        for name in OTHERS:
+            self.note(number, name, "peal", self.load(name, self.stack.port))
         data.settle(self.stack)
 
     def memory(self):

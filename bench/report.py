@@ -43,9 +43,10 @@ def make(bench, memory, about):
     for name in BUDGETS:
         operations[name] = {"who": {who: _row(_runs(bench, name, who)) for who in WHO}, "ratios": _ratios(bench, name),
                             "answer": bench.peers[name].note}
+    others = {name: _row(_runs(bench, name, "peal")) for name in dict.fromkeys(n for _, n, _, _ in bench.runs if n not in BUDGETS)}
     errors = [f"{name} {who} in round {number + 1}: {run.errors} ({run.error})" for number, name, who, run in bench.runs if run.errors]
     return {"date": time.strftime("%Y-%m-%d %H:%M", time.gmtime()), **about, "conversations": bench.shape.conversations,
-            "messages": bench.shape.messages, "people": bench.shape.users, "operations": operations, "memory_kib": memory, "errors": errors,
+            "messages": bench.shape.messages, "people": bench.shape.users, "operations": operations, "others": others, "memory_kib": memory, "errors": errors,
             "budgets": _budgets(operations, memory)}
 
 
@@ -67,13 +68,19 @@ def _cpu(parts):
     return ", ".join(f"{name} {us:.0f}" for name, us in sorted(parts.items(), key=lambda p: -p[1]) if us >= 0.5)
 
 
-def _operation(name, op):
-    lines = [f"\n{name} ({op['answer']})", f"  {'':9} {'requests/s':>10} {'(spread)':>15} {'p50 ms':>7} {'p99 ms':>7}  CPU us per request"]
-    for who, row in op["who"].items():
+def _rows(title, rows):
+    width = max(map(len, rows))
+    lines = [f"\n{title}", f"  {'':{width}} {'requests/s':>10} {'(spread)':>15} {'p50 ms':>7} {'p99 ms':>7}  CPU us per request"]
+    for who, row in rows.items():
         rate = row["per_second"]
         p50 = f"{row['p50_ms']:7.2f} {row['p99_ms']:7.2f}" if "p50_ms" in row else f"{row.get('mean_ms', 0):7.2f} {'(mean)':>7}"
         total = sum(row["cpu_us"].values())
-        lines.append(f"  {who:9} {rate['median']:10.0f} {rate['low']:7.0f}-{rate['high']:<7.0f} {p50}  {total:.0f}: {_cpu(row['cpu_us'])}")
+        lines.append(f"  {who:{width}} {rate['median']:10.0f} {rate['low']:7.0f}-{rate['high']:<7.0f} {p50}  {total:.0f}: {_cpu(row['cpu_us'])}")
+    return lines
+
+
+def _operation(name, op):
+    lines = _rows(f"{name} ({op['answer']})", op["who"])
     for what, r in op["ratios"].items():
         lines.append(f"  {r['median']:.2f} {what} ({r['low']:.2f} to {r['high']:.2f})")
     return lines
@@ -94,6 +101,7 @@ def text(result):
         lines.append(f"the machine was busy before (load average {result['load_before']:.1f}): trust only what is by CPU")
     for name, op in result["operations"].items():
         lines += _operation(name, op)
+    lines += _rows("other routes, through the product", result["others"])
     lines += _memory(result["memory_kib"])
     lines += ["\nbudgets"] + [f"  {'met   ' if b['met'] else 'MISSED'} {b['what']}: {b['measured']} (target {b['target']})" for b in result["budgets"]]
     lines += [f"ERROR {e}" for e in result["errors"]]
