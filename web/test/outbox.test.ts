@@ -8,7 +8,7 @@ import { HandClock, MapShelf, message, settle } from './help.ts';
 
 function setUp(answers: (Error | 'ok')[], shelf = new MapShelf()) {
 	const clock = new HandClock();
-	const sent: { to: string; text: string; key: string }[] = [];
+	const sent: { to: string; text: string; key: string; whole: SendMessage }[] = [];
 	const done: string[] = [];
 	let seq = 0;
 	const deps: OutboxDeps = {
@@ -17,10 +17,10 @@ function setUp(answers: (Error | 'ok')[], shelf = new MapShelf()) {
 		changed: () => {},
 		sent: (m: Message) => done.push(m.client_id!),
 		send: async (to: string, m: SendMessage) => {
-			sent.push({ to, text: m.content!, key: m.client_id });
+			sent.push({ to, text: m.content!, key: m.client_id, whole: m });
 			const answer = answers.shift() ?? 'ok';
 			if (answer !== 'ok') throw answer;
-			return message(++seq, '1', { client_id: m.client_id, content: m.content! });
+			return message(++seq, '1', { client_id: m.client_id, content: m.content ?? null });
 		},
 	};
 	return { clock, shelf, sent, done, outbox: new Outbox('1', deps), deps };
@@ -160,4 +160,18 @@ test('signing out forgets', () => {
 	assert.equal(shelf.length, 1);
 	outbox.clear();
 	assert.equal(shelf.length, 0);
+});
+
+test('what goes along with a text, or instead of it', async () => {
+	const { outbox, sent, clock } = setUp([]);
+	outbox.add('10', 'Yes', { reply_to: '10.4', mentions: [{ user_id: '2', offset: 0, length: 3 }] });
+	outbox.add('11', '', { message_type: 'poll', poll: { question: 'q', options: ['a', 'b'] } });
+	outbox.add('12', '', { forward_of: '10.4' });
+	await clock.pass(0);
+	const said = sent.map(({ whole: { client_id: _, ...more } }) => more);
+	assert.deepEqual(said, [
+		{ message_type: 'text', content: 'Yes', reply_to: '10.4', mentions: [{ user_id: '2', offset: 0, length: 3 }] },
+		{ message_type: 'poll', poll: { question: 'q', options: ['a', 'b'] } },
+		{ forward_of: '10.4' },
+	]);
 });

@@ -1,68 +1,125 @@
+// Every call of the SDK against the contract: the route is there, with this method.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { problemFrom, type PealError } from '../sdk/problem.ts';
-import { Rest } from '../sdk/rest.ts';
+import { call, Rest } from '../sdk/rest.ts';
+import './help.ts';
 
-const limited = (wait: number, code = 'rate_limited') =>
-	new Response(JSON.stringify({ code, status: 429, detail: 'Too many requests.', retryable: true, retry_after_ms: wait }), {
-		status: 429,
-		headers: { 'Retry-After': String(Math.ceil(wait / 1000)) },
-	});
-
-function setUp(...answers: (() => Response)[]) {
-	const pauses: number[] = [];
-	const asked: string[] = [];
-	const transport = {
-		base: 'http://x',
-		fetch: (async (url: string, init: RequestInit) => {
-			asked.push(`${init.method} ${new URL(url).pathname}`);
-			return (answers.shift() ?? (() => new Response('{"id":"7"}')))();
-		}) as typeof fetch,
-		pause: async (ms: number) => void pauses.push(ms),
-	};
-	return { pauses, asked, rest: new Rest(transport, { token: async () => 't', renew: async () => 'fresh' }) };
+/** "PUT /messages/{}/pin" for every operation of docs/openapi.yaml. */
+function operations(): Set<string> {
+	const found = new Set<string>();
+	let path = '';
+	for (const line of readFileSync('../docs/openapi.yaml', 'utf8').split('\n')) {
+		if (line === 'components:') break;
+		path = /^ {2}(\/\S*):$/.exec(line)?.[1]?.replace(/\{\w+\}/g, '{}') ?? path;
+		const method = /^ {4}(get|post|put|patch|delete):$/.exec(line)?.[1];
+		if (method) found.add(`${method.toUpperCase()} ${path}`);
+	}
+	return found;
 }
 
-test('a short wait is waited, exactly as long as the server says', async () => {
-	const { rest, pauses, asked } = setUp(
-		() => limited(580),
-		() => limited(20),
+interface Asked {
+	method: string;
+	path: string;
+	body: unknown;
+	headers: Record<string, string>;
+}
+
+function setUp() {
+	const asked: Asked[] = [];
+	const fetch = ((address: string, init: RequestInit) => {
+		const headers = init.headers as Record<string, string>;
+		asked.push({ method: init.method!, path: address, body: init.body ? JSON.parse(init.body as string) : undefined, headers });
+		return Promise.resolve(new Response('{}', { status: 200 }));
+	}) as typeof globalThis.fetch;
+	const transport = { fetch, base: '' };
+	const bearer = { token: () => Promise.resolve('t'), renew: () => Promise.resolve('t') };
+	return { asked, transport, rest: new Rest(transport, bearer) };
+}
+
+test('every route that the SDK uses is in the contract', async () => {
+	const { rest, asked } = setUp();
+	const calls: Record<keyof Rest, () => Promise<unknown>> = {
+		me: () => rest.me(),
+		changeMe: () => rest.changeMe({ status_text: null }),
+		searchUsers: () => rest.searchUsers('a b'),
+		user: () => rest.user('7'),
+		presence: () => rest.presence(['7', '8']),
+		blocks: () => rest.blocks(null),
+		block: () => rest.block('7'),
+		unblock: () => rest.unblock('7'),
+		conversations: () => rest.conversations(null, 50, true),
+		conversation: () => rest.conversation('12'),
+		startDirect: () => rest.startDirect('7'),
+		createGroup: () => rest.createGroup({ name: 'G', participant_ids: ['7'] }, 'key'),
+		changeConversation: () => rest.changeConversation('12', { ttl_seconds: null }),
+		participants: () => rest.participants('12'),
+		addParticipants: () => rest.addParticipants('12', ['7']),
+		setRole: () => rest.setRole('12', '7', 'admin'),
+		removeParticipant: () => rest.removeParticipant('12', '7'),
+		settings: () => rest.settings('12', { pinned: true }),
+		putDraft: () => rest.putDraft('12', 'a'),
+		dropDraft: () => rest.dropDraft('12'),
+		markRead: () => rest.markRead('12', 3),
+		markUnread: () => rest.markUnread('12', 3),
+		pins: () => rest.pins('12'),
+		messages: () => rest.messages('12', { before: 4 }),
+		message: () => rest.message('12.3'),
+		send: () => rest.send('12', { client_id: 'k', content: 'a' }),
+		schedule: () => rest.schedule('12', { client_id: 'k', content: 'a', send_at: '2030-01-01T00:00:00.000Z' }),
+		scheduled: () => rest.scheduled(),
+		unschedule: () => rest.unschedule('5'),
+		attachment: () => rest.attachment('00'),
+		edit: () => rest.edit('12.3', { content: 'b', if_version: 1 }),
+		deleteForEveryone: () => rest.deleteForEveryone('12.3'),
+		deleteForMe: () => rest.deleteForMe('12.3'),
+		revisions: () => rest.revisions('12.3'),
+		receipts: () => rest.receipts('12.3'),
+		reactors: () => rest.reactors('12.3'),
+		react: () => rest.react('12.3', '👍'),
+		unreact: () => rest.unreact('12.3', '👍'),
+		star: () => rest.star('12.3'),
+		unstar: () => rest.unstar('12.3'),
+		starred: () => rest.starred(),
+		pin: () => rest.pin('12.3'),
+		unpin: () => rest.unpin('12.3'),
+		vote: () => rest.vote('12.3', [0]),
+	};
+	const known = operations();
+	assert.ok(known.size > 40, `${known.size} operations`);
+	for (const [name, ask] of Object.entries(calls)) {
+		await ask();
+		const { method, path } = asked[asked.length - 1]!;
+		const place = path.replace('/api/v1', '').replace(/\?.*/, '');
+		const route = place.replace(/\/\d[\d.]*(?=\/|$)/g, '/{}');
+		assert.ok(known.has(`${method} ${route}`), `${name}: ${method} ${route}`);
+	}
+});
+
+test('what goes in the query, the body and the headers', async () => {
+	const { rest, asked } = setUp();
+	await rest.conversations('a b', 10, true);
+	await rest.conversations(null, 10);
+	await rest.unreact('12.3', '❤️');
+	await rest.createGroup({ name: 'G', participant_ids: ['7'] }, 'key');
+	await rest.deleteForMe('12.3');
+	await rest.presence(['7', '8']);
+	assert.deepEqual(
+		asked.map((a) => a.path.replace('/api/v1', '')),
+		[
+			'/conversations?limit=10&cursor=a%20b&archived=true',
+			'/conversations?limit=10',
+			'/messages/12.3/reactions?emoji=%E2%9D%A4%EF%B8%8F',
+			'/conversations',
+			'/messages/12.3?for=me',
+			'/users/presence/bulk?ids=7%2C8',
+		],
 	);
-	assert.deepEqual(await rest.react('1.2', '+'), { id: '7' });
-	assert.deepEqual(pauses, [580, 20]);
-	assert.equal(asked.length, 3);
+	assert.deepEqual(asked[3]!.body, { type: 'group', name: 'G', participant_ids: ['7'] });
+	assert.equal(asked[3]!.headers['Idempotency-Key'], 'key');
 });
 
-test('not for ever', async () => {
-	const { rest, asked } = setUp(...Array.from({ length: 9 }, () => () => limited(10)));
-	await assert.rejects(rest.me(), { code: 'rate_limited' });
-	assert.equal(asked.length, 3);
-});
-
-test('a long wait is told, in words', async () => {
-	const { rest, pauses } = setUp(() => limited(11_400));
-	await assert.rejects(rest.me(), { code: 'rate_limited', retryAfterMs: 11_400, message: 'Too much at once. Try again in 12 s.' });
-	assert.deepEqual(pauses, []);
-});
-
-test('slow mode is told at once: it is meant for the person', async () => {
-	const { rest, pauses } = setUp(() => limited(900, 'slow_mode'));
-	await assert.rejects(rest.me(), { message: 'The group is in slow mode. Try again in 1 s.' });
-	assert.deepEqual(pauses, []);
-});
-
-test('a token that was renewed has patience as well', async () => {
-	const { rest, pauses } = setUp(
-		() => new Response('{"code":"token_expired"}', { status: 401 }),
-		() => limited(30),
-	);
-	await rest.me();
-	assert.deepEqual(pauses, [30]);
-});
-
-test('what is said when nobody says how long', () => {
-	const said = (body: unknown, retryAfter: string | null): PealError => problemFrom(429, body, retryAfter);
-	assert.equal(said({ code: 'rate_limited', detail: 'Too many requests.' }, null).message, 'Too many requests.');
-	assert.equal(said({ code: 'rate_limited' }, '240').message, 'Too much at once. Try again in 4 min.');
-	assert.equal(said('<html>', '5').message, 'status 429');
+test('no content is an answer, too', async () => {
+	const fetch = (() => Promise.resolve(new Response(null, { status: 204 }))) as typeof globalThis.fetch;
+	assert.equal((await call({ fetch, base: '' }, 'PUT', '/users/7/block')).body, undefined);
 });
