@@ -270,6 +270,7 @@ register_with_workers(struct upload *u, struct str body)
 	if (r)
 		return trace(r);
 	u->status = answer.status;
+	u->retry_after_seconds = answer.retry_after_seconds > 0 ? answer.retry_after_seconds : 0;
 	u->content_type = answer.content_type;
 	u->body = answer.body;
 	return 0;

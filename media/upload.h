@@ -25,6 +25,7 @@ struct upload {
 
 	/* to the worker: the reply */
 	int status;
+	int64_t retry_after_seconds;   /* 0: as usual */
 	struct str content_type, body; /* live as the arena */
 	struct json_report report;     /* of INVALID */
 };

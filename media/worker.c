@@ -169,10 +169,11 @@ static bool
 reply(struct worker *w)
 {
 	struct upload *u = &w->upload;
+	int64_t seconds = u->retry_after_seconds ? u->retry_after_seconds : PROBLEM_RETRY_AFTER_MS / 1000;
 
 	buf_printf(&w->headers, "X-Request-Id: %.*s\r\nCache-Control: no-store\r\n", STR_ARG(u->request_id));
 	if (try_again(u->status))
-		buf_printf(&w->headers, "Retry-After: %d\r\n", PROBLEM_RETRY_AFTER_MS / 1000);
+		buf_printf(&w->headers, "Retry-After: %lld\r\n", (long long)seconds);
 	if (u->body.n)
 		buf_printf(&w->headers, "Content-Type: %.*s\r\nContent-Length: %zu\r\n", STR_ARG(u->content_type),
 		           u->body.n);
@@ -202,6 +203,7 @@ answer(struct worker *w, bool cut)
 	u->params = w->io.fcgi.envp;
 	u->report = (struct json_report){ 0 };
 	u->content_type = u->body = STR_NONE;
+	u->retry_after_seconds = 0;
 	take_request_id(w);
 	r = cut ? TOO_LARGE : route(w);
 	if (r < 0)

@@ -73,7 +73,7 @@ upload_attachment(struct req *req)
 		                       .renditions_json = dump(req, in.renditions) };
 	r = attachment_register(req->db, req->arena, &new, &quota, &json, &at);
 	if (r)
-		return trace(r);
+		return upload_refused(req, trace(r));
 	w = reply_json(req, 201);
 	if (!view_attachment_open(w, NULL, json, req->now))
 		return fault(-EBADMSG);

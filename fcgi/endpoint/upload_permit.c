@@ -27,7 +27,7 @@ permit(struct req *req)
 	    length > (req->conf->media_image_mib << 20) + FORM_BYTES)
 		return TOO_LARGE;
 	r = attachment_room(req->db, req->arena, req->me, &quota);
-	return r == NOT_FOUND ? UNAUTHENTICATED : r;
+	return r == NOT_FOUND ? UNAUTHENTICATED : upload_refused(req, r);
 }
 
 static int

@@ -36,7 +36,8 @@ const GATEWAY = [408, 425, 429, 502, 503, 504];
 function plea(code: ProblemCode, waitMs: number | null): string | null {
 	if (waitMs === null || (code !== 'rate_limited' && code !== 'slow_mode')) return null;
 	const seconds = Math.max(1, Math.ceil(waitMs / 1000));
-	const again = seconds < 120 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
+	const minutes = Math.ceil(seconds / 60);
+	const again = seconds < 120 ? `${seconds} s` : minutes < 120 ? `${minutes} min` : `${Math.ceil(minutes / 60)} h`;
 	return `${code === 'slow_mode' ? 'The group is in slow mode.' : 'Too much at once.'} Try again in ${again}.`;
 }
 

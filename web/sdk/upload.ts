@@ -11,6 +11,7 @@ import type { Attachment, Id } from './types.ts';
 /** What every browser can show, and the server takes. */
 export const PICTURE_TYPES = ['image/jpeg', 'image/png', 'image/gif', 'image/webp'];
 const ATTEMPTS = 6;
+const LONGEST_WAIT_MS = 60_000; // whoever is told to wait longer is told so
 
 export interface Parcel {
 	/** Becomes the message's client_id. */
@@ -117,7 +118,8 @@ export class Uploads {
 			} catch (error) {
 				if (stop.aborted) return;
 				const problem = asProblem(error);
-				if (judge(problem) !== 'again' || attempt >= ATTEMPTS)
+				const long = (problem.retryAfterMs ?? 0) > LONGEST_WAIT_MS;
+				if (judge(problem) !== 'again' || long || attempt >= ATTEMPTS)
 					return this.set(parcel, { state: 'failed', problem: problem.message });
 				await this.pause(problem, attempt, stop);
 			}

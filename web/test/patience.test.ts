@@ -64,5 +64,6 @@ test('what is said when nobody says how long', () => {
 	const said = (body: unknown, retryAfter: string | null): PealError => problemFrom(429, body, retryAfter);
 	assert.equal(said({ code: 'rate_limited', detail: 'Too many requests.' }, null).message, 'Too many requests.');
 	assert.equal(said({ code: 'rate_limited' }, '240').message, 'Too much at once. Try again in 4 min.');
+	assert.equal(said({ code: 'rate_limited' }, '80000').message, 'Too much at once. Try again in 23 h.');
 	assert.equal(said('<html>', '5').message, 'status 429');
 });

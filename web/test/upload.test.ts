@@ -92,6 +92,14 @@ test('a busy server is asked again; a refusal is shown, and what follows goes on
 	assert.equal(uploads.of('10').length, 0);
 });
 
+test('a quota that is free again tomorrow is told, not waited for', async () => {
+	const { uploads, asked } = setUp([problemFrom(429, { code: 'rate_limited', retry_after_ms: 7_200_000 }, '7200')]);
+	const parcel = uploads.add('10', file(), '', '');
+	await settle();
+	assert.deepEqual([parcel.state, parcel.problem], ['failed', 'Too much at once. Try again in 2 h.']);
+	assert.equal(asked.length, 1);
+});
+
 test('a token that was refused is renewed once', async () => {
 	const expired = problemFrom(401, { code: 'token_expired' }, null);
 	const { uploads, asked, done } = setUp([expired]);
