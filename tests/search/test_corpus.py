@@ -1,4 +1,4 @@
-"""Fifteen languages, and things without one: what each query finds, exactly, and what the highlights cut out of it."""
+"""Sixteen languages, and things without one: what each query finds, exactly, and what the highlights cut out of it."""
 
 import pathlib
 import unicodedata
