@@ -64,7 +64,8 @@ int event_seen(struct db *, struct arena *, const int64_t *user_ids, const int64
 /* Where records go to: `recipients` hear it on their own channels, or watch no longer (FEED_UNWATCH). Non-zero ends the walk and
  * comes back. */
 typedef int event_sink(void *arg, const struct feed_header *, struct str frame, const int64_t *recipients, size_t n);
-/* Events of one stream after a position, of transactions from `xid` on, in order, at most `most`: for publishing. */
+/* Events of one stream after a position, in order, at most `most`: for publishing. Of transactions from `xid` on, or with 0 those of the
+ * last hour: for whoever has just committed them. */
 int event_again(struct db *, struct arena *, char stream, int64_t id, int64_t after, int64_t xid, size_t most, event_sink *,
                 void *arg);
 

@@ -4,10 +4,14 @@
  * A record is made from the rows as they are now: what was deleted since is a tombstone, and its text is nowhere.
  */
 #include "../base/bytes.h"
+#include "../base/clock.h"
 #include "../wire/presence.h"
 #include "event.h"
 #include "log_place.h"
 #include "read.h"
+
+#define RECENT_US INT64_C(3600000000)
+#define ALWAYS_US 1 /* 0 is NULL */
 
 /* clang-format off */
 /*
@@ -49,11 +53,11 @@
 #define EVENT_LIST(events) \
 	"WITH l AS MATERIALIZED (" events "), " LIST_MARKS "SELECT " EVENT_COLUMNS " FROM l e"
 
-/* $1 conversation, $2 position, $3 first transaction, $4 how many */
+/* $1 conversation, $2 position, $3 first transaction, $4 how many, $5 since when: the days before are not looked at */
 const struct stmt event_again_statement = {
-	.name = "event_again", .params = "iiii", .results = EVENT_RESULTS,
+	.name = "event_again", .params = "iiiit", .results = EVENT_RESULTS,
 	.text = EVENT_LIST("SELECT x.* FROM event x WHERE x.conversation_id = $1 AND x.position > $2 "
-	        " AND x.xid >= $3::text::xid8 ORDER BY x.position LIMIT $4") EVENT_JOINS("") "ORDER BY e.position",
+	        " AND x.xid >= $3::text::xid8 AND x.at >= $5 ORDER BY x.position LIMIT $4") EVENT_JOINS("") "ORDER BY e.position",
 };
 /* $1 conversation, $2 position, $3 how many, $4 who: nothing unless a member, and nothing from before that */
 const struct stmt event_replay_statement = {
@@ -89,9 +93,9 @@ const struct stmt event_poll_statement = {
 
 /* $1 user, $2 user_rev, $3 first transaction, $4 how many */
 const struct stmt event_user_again_statement = {
-	.name = "event_user_again", .params = "iiii", .results = USER_EVENT_RESULTS,
+	.name = "event_user_again", .params = "iiiit", .results = USER_EVENT_RESULTS,
 	.text = "SELECT " USER_EVENT_COLUMNS " FROM (SELECT x.* FROM user_event x WHERE x.user_id = $1 AND x.user_rev > $2 "
-	        " AND x.xid >= $3::text::xid8 ORDER BY x.user_rev LIMIT $4) e" USER_EVENT_JOINS "ORDER BY e.user_rev",
+	        " AND x.xid >= $3::text::xid8 AND x.at >= $5 ORDER BY x.user_rev LIMIT $4) e" USER_EVENT_JOINS "ORDER BY e.user_rev",
 };
 /* $1 first transaction, $2 how many */
 const struct stmt event_user_poll_statement = {
@@ -568,7 +572,8 @@ replay_entry(struct page *p, int64_t conversation_id, int64_t *position, bool *d
 		           ARGS(A_INT(conversation_id), A_INT(*position), A_INT((int64_t)asked), A_INT(p->user_id)), &rows);
 	else
 		r = db_run(a->db, a->arena, &event_user_again_statement,
-		           ARGS(A_INT(p->user_id), A_INT(*position), A_INT(0), A_INT((int64_t)asked)), &rows);
+		           ARGS(A_INT(p->user_id), A_INT(*position), A_INT(0), A_INT((int64_t)asked), A_INT(ALWAYS_US)),
+		           &rows);
 	for (size_t i = 0; !r && i < rows_n(rows); i++) {
 		if (!fits(p, rows, i, !conversation_id))
 			return 0;
@@ -732,7 +737,8 @@ event_again(struct db *db, struct arena *arena, char stream, int64_t id, int64_t
 	const struct stmt *stmt = stream == 'u' ? &event_user_again_statement : &event_again_statement;
 	struct hearing a = { db, arena, scratch(arena), sink, arg };
 	struct rows *rows;
-	int r = db_run(db, arena, stmt, ARGS(A_INT(id), A_INT(after), A_INT(xid), A_INT((int64_t)most)), &rows);
+	int64_t at = xid ? ALWAYS_US : clock_wall_us() - RECENT_US;
+	int r = db_run(db, arena, stmt, ARGS(A_INT(id), A_INT(after), A_INT(xid), A_INT((int64_t)most), A_INT(at)), &rows);
 
 	return r ? trace(r) : hear_all(&a, stream, rows);
 }
