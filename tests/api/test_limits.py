@@ -6,6 +6,7 @@ import concurrent.futures
 import itertools
 import math
 import re
+import signal
 import socket
 import time
 import urllib.parse
@@ -306,6 +307,33 @@ def test_redis_away(new_stack):
             reply = REQUESTS["write"](one)
             assert reply.status == 429 or (standing(reply)[1] <= (time.monotonic() - began) / 12), reply
         assert stack.redis("KEYS", "rate:w:*")
+
+
+def test_redis_hangs(new_stack):
+    """Then a request waits for it as long as redis_timeout_ms says, a few times, and is counted all the same."""
+    with new_stack(settings={"rate_write_per_minute": 5, "workers_fast": 1}) as stack:
+        one = Person(stack)
+        REQUESTS["write"](one)
+        redis = stack.services["redis"].process
+        redis.send_signal(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            statuses = [REQUESTS["write"](one).status for _ in range(6)]
+            took = time.monotonic() - began
+        finally:
+            redis.send_signal(signal.SIGCONT)
+        assert statuses == [200] * 4 + [429] * 2 or took > 12
+        assert took < 3, took
+
+
+def test_redis_makes_no_sense(new_stack):
+    """Somebody else's key in the way is a fault, which is logged; the request is counted here and goes on."""
+    with new_stack(settings={"rate_write_per_minute": 5}) as stack:
+        stack.allow("rate_fault")
+        one = Person(stack)
+        stack.redis("LPUSH", f"rate:w:{one.id}", "x")
+        exhaust(lambda: REQUESTS["write"](one), 5)
+        assert "rate_fault" in stack.log("peal-fcgi")
 
 
 def test_what_a_restart_forgets(new_stack):
