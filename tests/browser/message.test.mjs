@@ -1,7 +1,7 @@
 // What can be done with a message, as the other one sees it: answers, edits, reactions, stars, pins, polls, forwarding, deleting.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { fresh, launch, people, Person, PHONE, until } from './browser.mjs';
+import { fresh, launch, people, Person, PHONE, until, url } from './browser.mjs';
 
 let browser, alice, bob;
 
@@ -129,6 +129,32 @@ test('a poll is asked, answered, and counted for both', { timeout: 60_000 }, asy
 	assert.equal(await poll(bob).getByRole('button', { name: /^Pizza/ }).getAttribute('aria-pressed'), 'true');
 	assert.equal(await poll(bob).getByRole('button', { name: /^Noodles/ }).getAttribute('aria-pressed'), 'false');
 	await alice.shoot('poll');
+});
+
+/** As another client would, which can send what this one only shows. */
+async function sendAs(user, conversation, message) {
+	const post = async (path, body, token) => {
+		const headers = { 'Content-Type': 'application/json', ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+		const reply = await fetch(`${url}/api/v1${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+		assert.ok(reply.ok, `${path}: ${reply.status}`);
+		return reply.json();
+	};
+	const { access_token } = await post('/auth/login', { ...user, token_delivery: 'body' });
+	return post(`/conversations/${conversation}/messages`, { client_id: fresh('other').replace(' ', '-'), ...message }, access_token);
+}
+
+test('a place is a card, and what disappears says so and does', { timeout: 60_000 }, async () => {
+	const conversation = await alice.page.locator('[data-room].chat').getAttribute('data-room');
+	const name = fresh('Bell Tower');
+	await sendAs(people[1], conversation, { message_type: 'location', location: { latitude: 52.5163, longitude: 13.3777, name } });
+	const card = alice.page.locator('.place', { hasText: name });
+	await card.waitFor();
+	assert.match(await card.getAttribute('href'), /^https:\/\/www\.openstreetmap\.org\/.*52\.5163/);
+	const text = fresh('Gone in a moment');
+	await sendAs(people[1], conversation, { message_type: 'text', content: text, expires_in_seconds: 4 });
+	await alice.bubble(text).getByRole('img', { name: 'Disappears' }).waitFor();
+	await alice.shoot('place');
+	for (const person of [alice, bob]) await until('it to disappear', async () => (await person.bubble(text).count()) === 0);
 });
 
 test('deleted for me stays for the other one', { timeout: 60_000 }, async () => {

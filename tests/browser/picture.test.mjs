@@ -163,6 +163,18 @@ test('pasted and dropped', { timeout: 60_000 }, async () => {
 	assert.equal(await alice.page.locator('.picture.is-sending').count(), 0);
 });
 
+test('a picture of oneself is seen by others', { timeout: 60_000 }, async () => {
+	await alice.page.getByRole('button', { name: /^You: / }).click();
+	await alice.page.getByTestId('avatar').setInputFiles(`${folder}/small.png`);
+	await alice.page.locator('.avatar-field img').waitFor();
+	await alice.page.keyboard.press('Escape');
+	await alice.page.locator('.side-head .avatar img').waitFor();
+	await bob.page.reload();
+	const shown = bob.page.locator(`.list .row[data-user="${people[2].username}"] .avatar img`);
+	await shown.waitFor();
+	await until('it to be drawn', () => shown.evaluate((img) => img.complete && img.naturalWidth > 0));
+});
+
 test('two at once arrive once each', { timeout: 60_000 }, async () => {
 	const before = await pictures(bob).count();
 	await pick(alice, 'small.png', 'photo.jpg');

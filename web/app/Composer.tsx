@@ -2,9 +2,9 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { seqOf, type Extra, type Room, type User } from '../sdk/index.ts';
 import { Attach } from './Attach.tsx';
-import { displayName, mentionsIn, mentionTail, userName } from './format.ts';
+import { displayName, mentionTail, userName } from './format.ts';
 import { SendIcon } from './icons.tsx';
-import { peerOf } from './names.ts';
+import { mentionsFor, peerOf } from './names.ts';
 import { ReplyBar } from './ReplyBar.tsx';
 import { attempt, editing, lay, peal, replying, sendPictures, watch, watchRoom } from './state.ts';
 import { Suggest, suggestions } from './Suggest.tsx';
@@ -123,7 +123,7 @@ const membersOf = (room: Room): User[] => (room.info.participants ?? []).map((p)
 
 /** What goes along with a text: whom it names, and what it answers. */
 export function withIt(room: Room, text: string, replyTo: string | undefined): Extra | undefined {
-	const mentions = room.info.type === 'group' ? mentionsIn(text, membersOf(room)) : [];
+	const mentions = mentionsFor(room, text);
 	if (mentions.length === 0 && !replyTo) return undefined;
 	return { ...(mentions.length > 0 ? { mentions } : {}), ...(replyTo ? { reply_to: replyTo } : {}) };
 }

@@ -1,7 +1,7 @@
 // A message of mine being changed, in its place. Enter saves, Escape leaves it as it was.
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Message, Room } from '../sdk/index.ts';
-import { mentionsIn } from './format.ts';
+import { mentionsFor } from './names.ts';
 import { attempt, editing, peal } from './state.ts';
 
 export function EditBox({ message, room }: { message: Message; room: Room }) {
@@ -25,8 +25,7 @@ export function EditBox({ message, room }: { message: Message; room: Room }) {
 		if (!ready) return;
 		done();
 		if (content === message.content) return;
-		const members = (room.info.participants ?? []).map((p) => p.user);
-		const edit = { content: content === '' ? null : content, mentions: mentionsIn(content, members) };
+		const edit = { content: content === '' ? null : content, mentions: mentionsFor(room, content) };
 		void attempt('Editing', () => peal.act.edit(message, edit));
 	};
 	return (

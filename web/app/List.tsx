@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Room, User } from '../sdk/index.ts';
 import { displayName, exactTime, listTime, userName } from './format.ts';
 import { Bell, ClearIcon, GroupIcon, LeaveIcon, MuteIcon, PinIcon, SearchIcon, Ticks } from './icons.tsx';
-import { preview, typingText } from './names.ts';
+import { isMuted, preview, typingText } from './names.ts';
 import { Avatar, Spinner } from './parts.tsx';
 import { complain, current, draftOf, goTo, lay, peal, roomHref, signOut, watch, watchRoom } from './state.ts';
 import { Confirm } from './Confirm.tsx';
@@ -204,7 +204,7 @@ function RoomRow({ room }: { room: Room }) {
 
 function Flags({ room }: { room: Room }) {
 	const { my } = room.info;
-	const muted = my.notify === 'none' || (!!my.muted_until && Date.parse(my.muted_until) > Date.now());
+	const muted = isMuted(room);
 	if (!muted && !my.pinned) return null;
 	return (
 		<span class="flags">

@@ -4,7 +4,7 @@
  */
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { RefObject } from 'preact';
-import type { Parcel, Pending, Room } from '../sdk/index.ts';
+import type { Message, Parcel, Pending, Room } from '../sdk/index.ts';
 import { dayLabel, displayName } from './format.ts';
 import { DownIcon } from './icons.tsx';
 import { MessageRow } from './Message.tsx';
@@ -18,7 +18,9 @@ const NEAR_END = 60;
 /** The first message that was unread when the conversation was opened. */
 function firstUnread(room: Room): number | null {
 	if (room.unread === 0) return null;
-	return room.messages.find((m) => m.seq > room.readSeq && m.sender_id !== peal.store.me && !m.deleted_at)?.seq ?? null;
+	const from = room.unreadFrom ?? room.readSeq + 1;
+	const counts = (m: Message) => m.sender_id !== peal.store.me && !m.deleted_at && m.message_type !== 'system';
+	return room.messages.find((m) => m.seq >= from && counts(m))?.seq ?? null;
 }
 
 export function Log({ room, pending }: { room: Room; pending: (Pending | Parcel)[] }) {
@@ -30,7 +32,7 @@ export function Log({ room, pending }: { room: Room; pending: (Pending | Parcel)
 	const seen = atEnd && attentive.value;
 	useEffect(() => {
 		if (seen) peal.markRead(room.id);
-	}, [seen, room.place.seq, room.messages.length, room.unread]);
+	}, [seen, room.place.seq, room.messages.length, room.unread, room.unreadFrom]);
 
 	return (
 		<div class="log-frame">

@@ -1,6 +1,6 @@
 // Who somebody is, what a conversation's own messages say, and how a message is named in a line.
-import type { Id, Message, Room } from '../sdk/index.ts';
-import { displayName, excerpt, userName } from './format.ts';
+import type { Id, Mention, Message, Room } from '../sdk/index.ts';
+import { displayName, excerpt, mentionsIn, userName } from './format.ts';
 import { peal, watch } from './state.ts';
 import { list, systemText } from './system.ts';
 
@@ -36,4 +36,19 @@ export function typingText(room: Room): string {
 	const names = [...room.typing.keys()].map(shortName);
 	if (room.info.type === 'direct' || names.length === 0) return 'typing…';
 	return names.length === 1 ? `${names[0]} is typing…` : `${list(names)} are typing…`;
+}
+
+export const isMuted = ({ info: { my } }: Room) =>
+	my.notify === 'none' || (!!my.muted_until && Date.parse(my.muted_until) > Date.now());
+
+/** Whether I want to hear nothing of this message: muted, or not about me where only that counts. */
+export function isQuiet(room: Room, message: Message): boolean {
+	const named = message.mentions.some((m) => m.user_id === peal.store.me);
+	return isMuted(room) || (room.info.my.notify === 'mentions' && !named);
+}
+
+/** Whom a text in this conversation names. */
+export function mentionsFor(room: Room, text: string): Mention[] {
+	if (room.info.type !== 'group') return [];
+	return mentionsIn(text, (room.info.participants ?? []).map((p) => p.user));
 }

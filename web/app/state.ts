@@ -2,7 +2,7 @@
 import { signal, type Signal } from '@preact/signals';
 import { asProblem, Peal, seqOf, type Id, type Message, type Room } from '../sdk/index.ts';
 import { displayName } from './format.ts';
-import { preview } from './names.ts';
+import { isQuiet, preview } from './names.ts';
 
 const topics = new Map<string, Signal<number>>();
 
@@ -43,7 +43,9 @@ export const peal = new Peal({
 	shelf: localStorage,
 	tab: sessionStorage,
 	changed,
-	heard: (room, message) => announce(room, preview(room, message)),
+	heard: (room, message) => {
+		if (!isQuiet(room, message)) announce(room, preview(room, message));
+	},
 	switched: () => location.reload(),
 });
 
@@ -184,6 +186,7 @@ export function attach(): void {
 	addEventListener('hashchange', () => {
 		current.value = roomIn(location.hash);
 		replying.value = editing.value = null;
+		liftAll();
 	});
 	addEventListener('online', () => peal.online(true));
 	addEventListener('offline', () => peal.online(false));

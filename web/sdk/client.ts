@@ -657,7 +657,7 @@ export class Peal {
 	markRead(id: Id): void {
 		const room = this.store.rooms.get(id);
 		const last = room?.messages[room.messages.length - 1]?.seq ?? 0;
-		if (!room || (last <= room.readSeq && room.unread === 0)) return;
+		if (!room || (last <= room.readSeq && room.unread === 0 && room.unreadFrom === null)) return;
 		this.store.readHere(room, last);
 		this.sayRead(id, last);
 	}
