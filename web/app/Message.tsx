@@ -65,6 +65,7 @@ export function MessageRow({ bubble, room }: { bubble: Bubble; room: Room }) {
 				)}
 			</div>
 			{message && !gone && <Reactions message={message} />}
+			{waiting && 'held' in waiting && waiting.held && <Held why={waiting.held} />}
 			{waiting?.state === 'failed' && (
 				<Failed box={parcel ? peal.uploads : peal.outbox} id={waiting.client_id} why={waiting.problem} />
 			)}
@@ -242,6 +243,15 @@ function Marks({ message }: { message: Message }) {
 interface Box {
 	retry(id: string): void;
 	discard(id: string): void;
+}
+
+function Held({ why }: { why: 'rate_limited' | 'slow_mode' }) {
+	const said = why === 'slow_mode' ? 'the group is in slow mode' : 'too much at once';
+	return (
+		<div class="held" role="status">
+			Not sent yet: {said}. It goes by itself.
+		</div>
+	);
 }
 
 function Failed({ box, id, why }: { box: Box | null; id: string; why: string | undefined }) {

@@ -20,6 +20,8 @@ export interface Pending {
 	attempts: number;
 	notBefore: number;
 	problem?: string;
+	/** Waits because the server said so; it goes by itself. */
+	held?: 'rate_limited' | 'slow_mode' | undefined;
 }
 
 export type Extra = Omit<SendMessage, 'client_id' | 'content' | 'attachment_ids'>;
@@ -158,6 +160,7 @@ export class Outbox {
 
 	private async deliver(item: Pending): Promise<void> {
 		item.state = 'sending';
+		item.held = undefined;
 		item.attempts++;
 		this.deps.changed(item.conversation_id);
 		try {
@@ -175,6 +178,7 @@ export class Outbox {
 		item.state = what === 'tell' ? 'failed' : 'waiting';
 		if (what === 'again') {
 			const wait = problem.retryAfterMs ?? 300;
+			if (problem.code === 'rate_limited' || problem.code === 'slow_mode') item.held = problem.code;
 			item.notBefore = this.deps.clock.now() + wait + backoff(item.attempts, this.deps.clock.random(), 250, 20_000);
 		}
 		if (what === 'wait') item.notBefore = Infinity;
@@ -192,7 +196,7 @@ export class Outbox {
 
 	private save(item: Pending): void {
 		try {
-			this.deps.shelf.setItem(this.prefix + item.client_id, JSON.stringify({ ...item, notBefore: 0 }));
+			this.deps.shelf.setItem(this.prefix + item.client_id, JSON.stringify({ ...item, notBefore: 0, held: undefined }));
 		} catch {
 			// the shelf is full: it is still sent from memory
 		}

@@ -26,6 +26,20 @@ function setUp(answers: (Error | 'ok')[], shelf = new MapShelf()) {
 	return { clock, shelf, sent, done, outbox: new Outbox('1', deps), deps };
 }
 
+test('a message that a limit holds up says so, until it goes', async () => {
+	for (const code of ['rate_limited', 'slow_mode'] as const) {
+		const { outbox, clock, shelf } = setUp([problemFrom(429, { code, retryable: true, retry_after_ms: 30_000 }, '30')]);
+		const item = outbox.add('10', 'one');
+		await settle();
+		assert.deepEqual([item.state, item.held], ['waiting', code]);
+		assert.ok(!shelf.getItem(shelf.key(0)!)!.includes('held'), 'after a reload it is tried at once');
+		await clock.pass(29_000);
+		assert.equal(outbox.of('10').length, 1);
+		await clock.pass(30_000);
+		assert.equal(outbox.of('10').length, 0);
+	}
+});
+
 test('what is typed quickly is sent one by one, in order', async () => {
 	const { outbox, sent } = setUp([]);
 	for (const text of ['one', 'two', 'three']) outbox.add('10', text);
