@@ -118,7 +118,7 @@ END $$;
 -- the indexer was, p_to where it is now; both null in a rebuild, which then is done up to (p_conversation, p_seq). Another process
 -- that has moved the place meanwhile is told so by 40001, and nothing is written.
 CREATE FUNCTION search_write(p_rows jsonb, p_from bigint, p_to bigint, p_conversation bigint, p_seq bigint, p_looked bigint) RETURNS bigint
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$ -- planned while there is nothing in the index, and kept
 DECLARE
 	v_written bigint := 0;
 	r         record;
@@ -157,7 +157,7 @@ BEGIN
 END $$;
 
 -- Takes out what search_gone names, at most so many. Returns how many.
-CREATE FUNCTION search_forget(p_limit bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION search_forget(p_limit bigint) RETURNS bigint LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
 	v_gone bigint := 0;
 	r      record;
