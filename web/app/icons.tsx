@@ -171,25 +171,9 @@ export const PlusIcon = () => (
 		<path d="M12 5v14M5 12h14" />
 	</Icon>
 );
-export const BoxIcon = () => (
-	<Icon name="box" size={17}>
-		<path d="M4 8.5h16M5.5 8.5V18a1.5 1.5 0 0 0 1.5 1.5h10a1.5 1.5 0 0 0 1.5-1.5V8.5M4.5 4.5h15v4h-15ZM10 12.5h4" />
-	</Icon>
-);
-export const BanIcon = () => (
-	<Icon name="ban" size={17}>
-		<circle cx="12" cy="12" r="8.3" />
-		<path d="m6.3 6.3 11.4 11.4" />
-	</Icon>
-);
 export const CheckIcon = () => (
 	<Icon name="check" size={17}>
 		<path d="m5 12.5 4.5 4.5L19 7.5" />
-	</Icon>
-);
-export const DotIcon = () => (
-	<Icon name="dot" size={17}>
-		<circle cx="12" cy="12" r="4" fill="currentColor" />
 	</Icon>
 );
 export const HourIcon = () => (
