@@ -73,7 +73,7 @@ class Session:
         self.connection.close()
 
     def execute(self, name, *args):
-        """The rows. Parameters that are not given are NULL."""
+        """The rows."""
         self.cursor.execute(*self._call("", name, args))
         return self.cursor.fetchall()
 
@@ -95,8 +95,9 @@ class Session:
 
     def _call(self, before, name, args):
         types = self._parameters(name)
-        values = [*args, *[None] * (len(types) - len(args))]
-        return f"{before}EXECUTE {name} {_listed(f'%s::{t}' for t in types)}", values
+        if len(args) != len(types):
+            raise TypeError(f"{name} takes {len(types)} parameters")
+        return f"{before}EXECUTE {name} {_listed(f'%s::{t}' for t in types)}", args
 
 
 def _listed(items):

@@ -28,12 +28,18 @@ static const struct stmt participants = {
 	        " ORDER BY p.joined_position, p.user_id LIMIT $2) m JOIN users u ON u.id = m.user_id "
 	        "ORDER BY m.joined_position, m.user_id",
 };
-/* The page is cut before anything is joined to it: the joins cost one probe per conversation shown. */
+/*
+ * The page is cut on their ids before anything is joined to it, even the rest of their rows: the joins cost one probe per
+ * conversation shown, and of thousands that are not shown only what orders them is sorted.
+ */
 static const struct stmt list = {
 	.name = "conversation_list", .params = "ibbbtii", .results = CONVERSATION_RESULTS,
-	.text = "SELECT " CONVERSATION_COLUMNS " FROM "
-	        MINE("AND NOT m.hidden AND m.archived = $2 AND (NOT $3 OR (m.pinned, v.updated_at, v.id) < ($4, $5, $6)) "
-	             "ORDER BY m.pinned DESC, v.updated_at DESC, v.id DESC LIMIT $7")
+	.text = "SELECT " CONVERSATION_COLUMNS " FROM (SELECT m.*, v.*, first_visible(v.history_all, v.first_seq, m.joined_seq) AS floor "
+	        "FROM (SELECT v.id FROM member m JOIN conversation v ON v.id = m.conversation_id WHERE m.user_id = $1 AND NOT m.hidden "
+	        " AND m.archived = $2 AND (NOT $3 OR (m.pinned, v.updated_at, v.id) < ($4, $5, $6)) "
+	        " ORDER BY m.pinned DESC, v.updated_at DESC, v.id DESC LIMIT $7) t "
+	        "JOIN LATERAL (SELECT x.* FROM member x WHERE x.user_id = $1 AND x.conversation_id = t.id LIMIT 1) m ON true "
+	        "JOIN LATERAL (SELECT x.* FROM conversation x WHERE x.id = t.id LIMIT 1) v ON true) c "
 	        CONVERSATION_JOINS "ORDER BY c.pinned DESC, c.updated_at DESC, c.id DESC",
 };
 static const struct stmt read = {

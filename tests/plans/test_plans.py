@@ -22,7 +22,7 @@ STACK = {"postgres": {"shared_buffers": "512MB", "max_wal_size": "4GB"}}
 SHAPE = data.Extremes(1_000_000, 300_000)
 LARGE, CROWD, BUSY = SHAPE.large, SHAPE.crowd, SHAPE.busy
 PAGE = 50
-LATEST, LAST_USER = "9999-12-31", 0
+LATEST, LONG_AGO, LAST_USER = "9999-12-31", "2000-01-01", 0
 LAST_XID = data.Clock.FIRST_XID + data.Clock.XIDS - 1
 NOW, DAY_AGO, WEEK_AGO, NEVER = LAST_XID + 500, LAST_XID - 20, LAST_XID - 140, 0    # horizons of clients
 MARKS = 32      # marks_max_members
@@ -83,7 +83,7 @@ BOUNDED = {
     "message: 5,000 members": (("message_get", 17, CROWD, 1001), 1, 470, 5020),
     "receipts: 5,000 members": (("detail_receipts", 17, CROWD, 1001, LAST_USER, PAGE + 1), 51, 870, 460),
     "receipts: of 300,000 messages": (("detail_receipts", 1, LARGE, 1000, LAST_USER, PAGE + 1), 1, 30, 8),
-    "reactions: of 5,000 people": (("detail_reactions", 17, CROWD, 1001, LAST_USER, PAGE + 1), 51, 260, 160),
+    "reactions: of 5,000 people": (("detail_reactions", 17, CROWD, 1001, LAST_USER, PAGE + 1, None), 51, 260, 160),
     "starred: 2,000": (("detail_starred", BUSY, LATEST, 0, 0, PAGE + 1), 51, 2000, 800),
     "pins: of 300,000 messages": (("detail_pins", 1, LARGE, PAGE + 1), 50, 550, 160),
     "pins: 5,000 members": (("detail_pins", 17, CROWD, PAGE + 1), 50, 1000, 5300),
@@ -95,9 +95,9 @@ BOUNDED = {
     "typing: 5,000 members": (("conversation_typing_hearers", 17, CROWD, 256), 1, 10, 4),
     "replay: in 300,000 messages": (("event_replay", LARGE, LARGE_LAST // 2, PAGE, 1), 50, 1200, 480),
     "replay: of two people": (("event_replay", SMALL, 10, PAGE, ORDINARY), 50, 1300, 480),
-    "replay: my own stream": (("event_user_again", BUSY, 1900, NEVER, PAGE), 50, 1400, 500),
+    "replay: my own stream": (("event_user_again", BUSY, 1900, NEVER, PAGE, LONG_AGO), 50, 1400, 500),
     "replay: 5,000 members, whose marks are sorted once": (("event_replay", CROWD, 1000, PAGE, 17), 50, 1700, 5700),
-    "again: everybody in 5,000 hears": (("event_again", CROWD, 1990, NEVER, PAGE), 11, 5700, 62000),
+    "again: everybody in 5,000 hears": (("event_again", CROWD, 1990, NEVER, PAGE, LONG_AGO), 11, 5700, 62000),
     "poll: while Redis is away": (("event_poll", LAST_XID, PAGE), 2000, 51000, 52000),
     "poll: everybody's own streams": (("event_user_poll", LAST_XID, PAGE), None, 40000, 17000),
     "state: who comes": (("event_state", str(uuid.UUID(int=BUSY)), BUSY, LAST_XID), 1, 430, 6600),
