@@ -175,7 +175,7 @@ END $$;
 CREATE FUNCTION search_places(p_terms text, p_conversations bigint[], p_from timestamptz, p_to timestamptz, p_conversation bigint,
 	p_seq bigint, p_limit bigint, p_budget_ms bigint)
 RETURNS TABLE (o_found boolean, o_at timestamptz, o_conversation_id bigint, o_seq bigint)
-LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_nestloop = off AS $$
 DECLARE
 	v_until timestamptz := clock_timestamp() + p_budget_ms * interval '1 millisecond';
 	v_left  bigint := p_limit;
@@ -192,7 +192,7 @@ BEGIN
 		RETURN QUERY
 			SELECT true, m.sent_at, m.conversation_id, m.seq FROM message_search m
 			WHERE m.sent_at >= s.from_at AND m.sent_at < s.to_at AND m.sent_at >= p_from AND m.terms @@ v_terms
-			  AND (m.sent_at, m.conversation_id, m.seq) < (p_to, p_conversation, p_seq) AND m.conversation_id = ANY (p_conversations)
+			  AND (m.sent_at, m.conversation_id, m.seq) < (p_to, p_conversation, p_seq) AND m.conversation_id IN (SELECT c FROM unnest(p_conversations) AS c)
 			ORDER BY m.sent_at DESC, m.conversation_id DESC, m.seq DESC LIMIT v_left;
 		GET DIAGNOSTICS v_n = ROW_COUNT;
 		v_left := v_left - v_n;
