@@ -25,6 +25,7 @@ import type {
 	Role,
 	Scheduled,
 	ScheduledPlace,
+	SearchPage,
 	Time,
 	User,
 } from './types.ts';
@@ -215,6 +216,9 @@ export class Rest {
 	star = (id: Id) => this.body<Message>('POST', `${at(id)}/star`);
 	unstar = (id: Id) => this.body<Message>('DELETE', `${at(id)}/star`);
 	starred = (cursor?: string | null, limit = 50) => this.get<Page<Message>>(`/messages/starred${query({ limit, cursor })}`);
+	/** `q` as people type it: words, "phrases", -word, from: in: has: before: after: is: mentions:me. */
+	search = (q: string, more: { sort?: 'newest' | 'relevance'; conversation_id?: Id; cursor?: string | null; limit?: number } = {}) =>
+		this.get<SearchPage>(`/messages/search${query({ q, limit: 50, ...more })}`);
 	pin = (id: Id) => this.body<Message>('PUT', `${at(id)}/pin`);
 	unpin = (id: Id) => this.body<Message>('DELETE', `${at(id)}/pin`);
 	vote = (id: Id, options: number[]) => this.body<Message>('POST', `${at(id)}/vote`, { options });

@@ -296,6 +296,17 @@ export interface Receipt {
 	read_at: Time | null;
 }
 
+/** What a search found: a message, and where in its content the words are, as offset and length in code points. */
+export interface SearchItem {
+	message: Message;
+	highlights: [number, number][];
+}
+
+/** `partial`: the time for one search was over; `next_cursor` goes on. */
+export interface SearchPage extends Page<SearchItem> {
+	partial: boolean;
+}
+
 export interface Page<T> {
 	items: T[];
 	next_cursor: string | null;

@@ -81,6 +81,7 @@ test('every route that the SDK uses is in the contract', async () => {
 		star: () => rest.star('12.3'),
 		unstar: () => rest.unstar('12.3'),
 		starred: () => rest.starred(),
+		search: () => rest.search('word', { sort: 'relevance', conversation_id: '12' }),
 		pin: () => rest.pin('12.3'),
 		unpin: () => rest.unpin('12.3'),
 		vote: () => rest.vote('12.3', [0]),
