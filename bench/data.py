@@ -20,7 +20,7 @@ DAYS = 25
 CHUNK = 50000
 WORDS = ("ja nein vielleicht tomorrow at nine the build is green again can you look at it please danke schön see you there lunch? I "
          "sent the figures yesterday \"works for me\" über café naïve 👍 done and done who has the key to room four").split()
-NAMES = ("Ada Alan Barbara Claude Dennis Donald Edsger Frances Grace Hedy Jean John Kathleen Ken Leslie Lynn Margaret Niklaus Radia "
+NAMES = ("Ada Alan Barbara Cynthia Dennis Donald Edsger Frances Grace Hedy Jean John Kathleen Ken Leslie Lynn Margaret Niklaus Radia "
          "Robin Shafi Sophie Tim Tony").split()
 
 # What people have read: seven in ten everything, the others all but a few. Also run between rounds, as if they had read since then.

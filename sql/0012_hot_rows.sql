@@ -1,4 +1,4 @@
--- 0012_hot_rows -- no CHECK constraints on rows that every send writes (docs/decisions.md 40): PostgreSQL reads their expressions from
+-- 0012_hot_rows -- no CHECK constraints on rows that every send writes (docs/decisions.md 35): PostgreSQL reads their expressions from
 -- text again for each statement. tests/peal/audit.py looks for what they forbade after every random and concurrent run.
 
 ALTER TABLE conversation
