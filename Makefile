@@ -57,7 +57,7 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(SRC_unit))
 
 # Tests and tools use Debian's interpreter, for which the modules of dev/packages-test.txt are packaged.
 PYTHON := /usr/bin/python3
-$(foreach v,PORT DETACH SAN TIER ONLY SEED KEEP QUICK,$(if $($(v)),$(eval export $(v))))
+$(foreach v,PORT DETACH SAN TIER ONLY SEED KEEP QUICK ROUNDS,$(if $($(v)),$(eval export $(v))))
 
 .PHONY: help setup all build unit-build fuzz-build fuzz web contract install uninstall run stop status test bench bench-build check-sql format lint docs clean
 help: ## this list
@@ -166,7 +166,7 @@ test: ## run all tests; ONLY=unit,sql,api,push,chaos,browser SAN=1 TIER=1|2|3 SE
 	@dev/setup.sh test
 	@exec $(PYTHON) dev/test.py
 bench-build: $(B)/bench/load $(B)/bench/constant
-bench: ## measure send, page and list against pgbench, a constant and Fastify, the only load on the machine; QUICK=1
+bench: ## measure send, page and list against pgbench, a constant and Fastify, the only load on the machine; QUICK=1 ROUNDS=n
 	@dev/setup.sh test
 	@$(MAKE) --no-print-directory KIND=release build bench-build
 	@exec $(PYTHON) bench/bench.py

@@ -7,7 +7,7 @@ In interleaved rounds, so that whatever else the machine does meets all alike, w
     peal       the product, nginx to durable commit
     fastify    the same statements in Node.js behind the same nginx (bench/peers)
 
-The additive limit of an operation is 1 / (1 / pgbench + 1 / constant). QUICK=1 takes less data and shorter rounds. Prints a table and
+The additive limit of an operation is 1 / (1 / pgbench + 1 / constant). QUICK=1 takes less data and shorter rounds, ROUNDS=n so many. Prints a table and
 writes build/bench.json; exit code 1 when anything answered wrongly. Needs the machine for itself.
 """
 
@@ -26,7 +26,8 @@ import sockets
 from stack import RATES, ROOT, Stack
 
 QUICK = os.environ.get("QUICK", "0") not in ("", "0")
-ROUNDS, SECONDS, WARM_UP = (2, 2, 0.5) if QUICK else (5, 5, 1)
+ROUNDS = int(os.environ.get("ROUNDS") or (2 if QUICK else 5))
+SECONDS, WARM_UP = (2, 0.5) if QUICK else (5, 1)
 SHAPE = (5000, 100, 100_000) if QUICK else (50_000, 1000, 1_000_000)
 CONNECTIONS = 16
 IDLE_SOCKETS = 1000

@@ -305,49 +305,6 @@ LANGUAGE sql AS $$
 		p_scheduled) s
 $$;
 
--- The delete of 0003 gives up its uses; 0008 has its successor.
-CREATE OR REPLACE FUNCTION message_delete(p_me bigint, p_conversation bigint, p_seq bigint,
-	OUT o_changed boolean, OUT o_seq bigint, OUT o_rev bigint, OUT o_at timestamptz, OUT o_hearers bigint[], OUT o_attachments jsonb)
-LANGUAGE plpgsql AS $$
-DECLARE
-	v_sender bigint;
-	v_gone   timestamptz;
-	v_role   smallint;
-BEGIN
-	SELECT g.sender_id, g.deleted_at, m.role INTO v_sender, v_gone, v_role
-	FROM member m JOIN conversation c ON c.id = m.conversation_id JOIN message g ON g.conversation_id = c.id AND g.seq = p_seq
-	WHERE m.user_id = p_me AND m.conversation_id = p_conversation AND NOT m.hidden
-	  AND g.seq >= first_visible(c.history_all, c.first_seq, m.joined_seq);
-	IF NOT FOUND THEN
-		RAISE SQLSTATE 'PE404' USING MESSAGE = 'no such message';
-	END IF;
-	IF v_sender <> p_me AND v_role < 2 THEN
-		RAISE SQLSTATE 'PE403' USING MESSAGE = 'only the sender or an admin';
-	END IF;
-	o_changed := v_gone IS NULL;
-	IF NOT o_changed THEN
-		RETURN;
-	END IF;
-
-	UPDATE conversation c SET last_rev = c.last_rev + 1, last_xid = pg_current_xact_id()
-	WHERE c.id = p_conversation RETURNING c.last_seq, c.last_rev INTO o_seq, o_rev;
-	SELECT attachment_release(g.attachments, p_conversation, p_seq) INTO o_attachments
-	FROM message g WHERE g.conversation_id = p_conversation AND g.seq = p_seq AND g.deleted_at IS NULL;
-	UPDATE message g SET deleted_at = now(), content = NULL, mentions = NULL, attachments = NULL, rev = o_rev
-	WHERE g.conversation_id = p_conversation AND g.seq = p_seq AND g.deleted_at IS NULL;
-	IF NOT FOUND THEN
-		RAISE SQLSTATE '40001' USING MESSAGE = 'deleted by somebody else at the same time';
-	END IF;
-	INSERT INTO event (conversation_id, position, seq, rev, kind, actor_id, target_seq)
-	VALUES (p_conversation, o_seq + o_rev, o_seq, o_rev, 3, p_me, p_seq);
-	SELECT array_agg(m.user_id ORDER BY m.user_id) INTO o_hearers
-	FROM member m WHERE m.conversation_id = p_conversation AND NOT m.hidden;
-	IF NOT p_me = ANY (o_hearers) THEN
-		RAISE SQLSTATE 'PE404' USING MESSAGE = 'not a member any more';
-	END IF;
-	o_at := now();
-END $$;
-
 REVOKE ALL ON FUNCTION attachment_attach(bigint, jsonb, smallint, bigint, bigint), attachment_share(jsonb, bigint, bigint),
 	attachment_release(jsonb, bigint, bigint), attachment_drop(text[]), message_copy(bigint, bigint, bigint),
 	message_send(bigint, bigint, text, bytea, smallint, text, jsonb, bigint, jsonb, jsonb, bigint, bigint, bigint, boolean),
