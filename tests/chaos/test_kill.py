@@ -210,12 +210,16 @@ class Killer:
         self.kills["worker" if name.startswith("send.") else name.split(".")[0]] += 1
 
     async def redis(self):
-        """Away for a second: sending and delivery go on."""
+        """Away for a second, or until something has arrived: sending and delivery go on."""
         await operate(self.stack.stop if self.rng.random() < 0.5 else self.stack.kill, "redis")
         await asyncio.sleep(0.3)
         acked, applied = self.progress()
         await asyncio.sleep(0.9)
         more_acked, more_applied = self.progress()
+        until = time.monotonic() + 5    # devices may have lost their sockets just before
+        while (more_acked == acked or more_applied == applied) and time.monotonic() < until:
+            await asyncio.sleep(0.05)
+            more_acked, more_applied = self.progress()
         self.outages.append((more_acked - acked, more_applied - applied))
         await operate(self.stack.start, "redis")
 

@@ -168,7 +168,8 @@ def foreground(here, port):
     """make run on a terminal of its own, until it greets: (process, terminal)."""
     master, slave = pty.openpty()
     env = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DETACH")}
-    process = subprocess.Popen([sys.executable, "-c", "import os, sys, fcntl, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    process = subprocess.Popen([sys.executable, "-c", "import fcntl, os, signal, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+                                "signal.signal(signal.SIGINT, signal.SIG_DFL);"     # whoever starts the tests with & ignores it
                                 "os.execvp('make', ['make', 'run'])"], cwd=here, env={**env, "PORT": str(port)},
                                stdin=slave, stdout=slave, stderr=slave)
     os.close(slave)
