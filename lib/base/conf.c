@@ -113,27 +113,25 @@ const struct conf_key conf_keys[] = {
 /* clang-format on */
 
 /* What reading one file carries along. */
-struct reader {
+struct conf_reader {
 	struct arena *arena;
-	struct conf *conf;
+	const struct conf_key *keys;
+	void *to; /* the struct that the keys fill */
 	struct buf *errors;
 	const char *path;
 	int line;
-	int set_on[sizeof conf_keys / sizeof conf_keys[0]]; /* the line that set a key, 0 when none did */
+	int *set_on; /* by key: the line that set it, 0 when none did */
 	bool failed;
 };
 
-static void complain(struct reader *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void complain(struct conf_reader *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 static void
-complain(struct reader *r, const char *fmt, ...)
+complain_ap(struct conf_reader *r, const char *fmt, va_list ap)
 {
-	va_list ap;
 	char text[512];
 
-	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
-	va_end(ap);
 	r->failed = true;
 	if (r->line)
 		buf_printf(r->errors, "%s:%d: %s\n", r->path, r->line, text);
@@ -141,10 +139,20 @@ complain(struct reader *r, const char *fmt, ...)
 		buf_printf(r->errors, "%s: %s\n", r->path, text);
 }
 
-static const struct conf_key *
-find_key(struct str name)
+static void
+complain(struct conf_reader *r, const char *fmt, ...)
 {
-	for (const struct conf_key *k = conf_keys; k->name; k++)
+	va_list ap;
+
+	va_start(ap, fmt);
+	complain_ap(r, fmt, ap);
+	va_end(ap);
+}
+
+static const struct conf_key *
+find_key(const struct conf_reader *r, struct str name)
+{
+	for (const struct conf_key *k = r->keys; k->name; k++)
 		if (str_eq(name, str_c(k->name)))
 			return k;
 	return NULL;
@@ -178,14 +186,14 @@ distance(struct str a, struct str b)
 
 /* The key somebody meant by a misspelt name: at most a third of it may differ. */
 static const struct conf_key *
-nearest_key(struct str name)
+nearest_key(const struct conf_reader *r, struct str name)
 {
 	const struct conf_key *nearest = NULL;
 	size_t least = name.n / 3 + 1;
 
 	if (name.n > NAME_MAX_BYTES)
 		return NULL;
-	for (const struct conf_key *k = conf_keys; k->name; k++) {
+	for (const struct conf_key *k = r->keys; k->name; k++) {
 		size_t d = distance(name, str_c(k->name));
 
 		if (d < least) {
@@ -208,7 +216,7 @@ word_in(struct str word, const char *words)
 }
 
 static void
-set_int(struct reader *r, const struct conf_key *k, struct str value)
+set_int(struct conf_reader *r, const struct conf_key *k, struct str value)
 {
 	int64_t v;
 
@@ -217,22 +225,22 @@ set_int(struct reader *r, const struct conf_key *k, struct str value)
 	else if (v < k->min || v > k->max)
 		complain(r, "%s must be between %lld and %lld", k->name, (long long)k->min, (long long)k->max);
 	else
-		*(int64_t *)((char *)r->conf + k->offset) = v;
+		*(int64_t *)((char *)r->to + k->offset) = v;
 }
 
 static void
-set_text(struct reader *r, const struct conf_key *k, struct str value)
+set_text(struct conf_reader *r, const struct conf_key *k, struct str value)
 {
 	if (k->type == CONF_PATH && !str_has_prefix(value, STR("/")))
 		complain(r, "%s must be an absolute path", k->name);
 	else if (k->type == CONF_WORD && !word_in(value, k->words))
 		complain(r, "%s must be one of: %s", k->name, k->words);
 	else
-		*(const char **)((char *)r->conf + k->offset) = arena_cstr(r->arena, value);
+		*(const char **)((char *)r->to + k->offset) = arena_cstr(r->arena, value);
 }
 
 static void
-set_value(struct reader *r, const struct conf_key *k, struct str value)
+set_value(struct conf_reader *r, const struct conf_key *k, struct str value)
 {
 	if (k->type == CONF_INT)
 		set_int(r, k, value);
@@ -241,9 +249,9 @@ set_value(struct reader *r, const struct conf_key *k, struct str value)
 }
 
 static void
-unknown_key(struct reader *r, struct str name)
+unknown_key(struct conf_reader *r, struct str name)
 {
-	const struct conf_key *k = nearest_key(name);
+	const struct conf_key *k = nearest_key(r, name);
 
 	if (k)
 		complain(r, "unknown key \"%.*s\"; did you mean \"%s\"?", STR_ARG(name), k->name);
@@ -252,7 +260,7 @@ unknown_key(struct reader *r, struct str name)
 }
 
 static void
-read_line(struct reader *r, struct str line)
+read_line(struct conf_reader *r, struct str line)
 {
 	struct str name = str_trim(line), value;
 	const struct conf_key *k;
@@ -265,21 +273,21 @@ read_line(struct reader *r, struct str line)
 	}
 	value = name;
 	name = str_trim(str_cut(&value, '='));
-	k = find_key(name);
+	k = find_key(r, name);
 	if (!value.p) {
 		complain(r, "expected \"key = value\"");
 	} else if (!k) {
 		unknown_key(r, name);
-	} else if (r->set_on[k - conf_keys]) {
-		complain(r, "%s was set already on line %d", k->name, r->set_on[k - conf_keys]);
+	} else if (r->set_on[k - r->keys]) {
+		complain(r, "%s was set already on line %d", k->name, r->set_on[k - r->keys]);
 	} else {
-		r->set_on[k - conf_keys] = r->line;
+		r->set_on[k - r->keys] = r->line;
 		set_value(r, k, str_trim(value));
 	}
 }
 
 static void
-read_text(struct reader *r, struct str text)
+read_text(struct conf_reader *r, struct str text)
 {
 	while (text.n) {
 		r->line++;
@@ -289,7 +297,7 @@ read_text(struct reader *r, struct str text)
 }
 
 static int
-read_file(struct reader *r, struct buf *text)
+read_file(struct conf_reader *r, struct buf *text)
 {
 	char *to = buf_reserve(text, FILE_MAX_BYTES + 1);
 	FILE *f = fopen(r->path, "re");
@@ -311,18 +319,18 @@ read_file(struct reader *r, struct buf *text)
 }
 
 static void
-set_defaults(struct reader *r)
+set_defaults(struct conf_reader *r)
 {
-	for (const struct conf_key *k = conf_keys; k->name; k++)
+	for (const struct conf_key *k = r->keys; k->name; k++)
 		if (k->value)
 			set_value(r, k, str_c(k->value));
 }
 
 /* Errors beyond one line name the line that set the key, when one did. */
 static void
-at_key(struct reader *r, const char *name)
+at_key(struct conf_reader *r, const char *name)
 {
-	r->line = r->set_on[find_key(str_c(name)) - conf_keys];
+	r->line = r->set_on[find_key(r, str_c(name)) - r->keys];
 }
 
 static bool
@@ -343,12 +351,13 @@ is_origin(struct str s)
 }
 
 static void
-check_origins(struct reader *r)
+check_origins(struct conf_reader *r)
 {
-	struct str rest = str_trim(str_c(r->conf->origins));
+	const struct conf *conf = r->to;
+	struct str rest = str_trim(str_c(conf->origins));
 
 	at_key(r, "public_url");
-	if (!is_origin(str_c(r->conf->public_url)))
+	if (!is_origin(str_c(conf->public_url)))
 		complain(r, "public_url must be http:// or https:// and a host in lower case, without a path");
 	at_key(r, "origins");
 	while (rest.n) {
@@ -361,69 +370,107 @@ check_origins(struct reader *r)
 }
 
 static void
-check_sockets(struct reader *r)
+check_sockets(struct conf_reader *r)
 {
+	const struct conf *conf = r->to;
 	at_key(r, "run_dir");
-	if (strlen(r->conf->run_dir) + strlen(LONGEST_SOCKET) > SUN_PATH_BYTES)
+	if (strlen(conf->run_dir) + strlen(LONGEST_SOCKET) > SUN_PATH_BYTES)
 		complain(r, "run_dir is too long: with \"%s\" it must have at most %zu bytes", LONGEST_SOCKET,
 		         SUN_PATH_BYTES);
 	at_key(r, "redis_socket");
-	if (strlen(r->conf->redis_socket) > SUN_PATH_BYTES)
+	if (strlen(conf->redis_socket) > SUN_PATH_BYTES)
 		complain(r, "redis_socket is too long: it must have at most %zu bytes", SUN_PATH_BYTES);
 }
 
 static void
-check_numbers(struct reader *r)
+check_numbers(struct conf_reader *r)
 {
+	const struct conf *conf = r->to;
 	at_key(r, "push_dead_seconds");
-	if (r->conf->push_dead_seconds <= r->conf->push_heartbeat_seconds)
+	if (conf->push_dead_seconds <= conf->push_heartbeat_seconds)
 		complain(r, "push_dead_seconds must be greater than push_heartbeat_seconds, or healthy sockets are closed");
 	at_key(r, "max_message_body_kib");
-	if (r->conf->max_message_body_kib < r->conf->max_content_kib)
+	if (conf->max_message_body_kib < conf->max_content_kib)
 		complain(r, "max_message_body_kib must not be less than max_content_kib");
 	at_key(r, "push_max_frame_kib");
-	if (r->conf->push_max_frame_kib < r->conf->max_message_body_kib)
+	if (conf->push_max_frame_kib < conf->max_message_body_kib)
 		complain(r, "push_max_frame_kib must not be less than max_message_body_kib");
 }
 
 static void
-check_needed(struct reader *r)
+check_needed(struct conf_reader *r)
 {
 	r->line = 0;
-	for (const struct conf_key *k = conf_keys; k->name; k++)
-		if (!k->value && !r->set_on[k - conf_keys])
+	for (const struct conf_key *k = r->keys; k->name; k++)
+		if (!k->value && !r->set_on[k - r->keys])
 			complain(r, "%s must be set", k->name);
 }
 
 static void
-check_all(struct reader *r)
+check_all(struct conf_reader *r, void *out)
 {
-	check_needed(r);
-	if (!r->failed) {
-		check_origins(r);
-		check_sockets(r);
-		check_numbers(r);
-	}
+	(void)out;
+	check_origins(r);
+	check_sockets(r);
+	check_numbers(r);
+}
+
+void
+conf_complain(struct conf_reader *r, const char *key, const char *fmt, ...)
+{
+	va_list ap;
+
+	r->line = 0;
+	if (key)
+		at_key(r, key);
+	va_start(ap, fmt);
+	complain_ap(r, fmt, ap);
+	va_end(ap);
+}
+
+static size_t
+count_keys(const struct conf_key *keys)
+{
+	size_t n = 0;
+
+	while (keys[n].name)
+		n++;
+	return n;
 }
 
 int
-conf_load(struct arena *a, const char *path, struct conf *ret, struct buf *errors)
+conf_read(struct arena *a, const char *path, const struct conf_key *keys, void *out,
+          void (*check)(struct conf_reader *, void *out), struct buf *errors)
 {
-	struct conf conf = { 0 };
-	struct reader r = { .arena = a, .conf = &conf, .errors = errors, .path = path ? path : "defaults" };
+	struct conf_reader r = { .arena = a,
+		                 .keys = keys,
+		                 .to = out,
+		                 .errors = errors,
+		                 .path = path ? path : "defaults",
+		                 .set_on = arena_alloc_array(a, count_keys(keys), sizeof(int)) };
 	struct buf text;
 
 	set_defaults(&r);
 	buf_init(&text, FILE_MAX_BYTES + 1);
 	if (!path || !read_file(&r, &text)) {
 		read_text(&r, buf_view(&text));
-		check_all(&r);
+		check_needed(&r);
+		if (!r.failed)
+			check(&r, out);
 	}
 	buf_deinit(&text);
-	if (r.failed)
-		return INVALID;
-	*ret = conf;
-	return 0;
+	return r.failed ? INVALID : 0;
+}
+
+int
+conf_load(struct arena *a, const char *path, struct conf *ret, struct buf *errors)
+{
+	struct conf conf = { 0 };
+	int r = conf_read(a, path, conf_keys, &conf, check_all, errors);
+
+	if (!r)
+		*ret = conf;
+	return r;
 }
 
 static void

@@ -118,6 +118,15 @@ extern const struct conf_key conf_keys[]; /* sorted by name, ends with a NULL na
 
 /* Reads the file (NULL: defaults only) into *ret. 0, or INVALID with every error as a line of `errors`. */
 int conf_load(struct arena *, const char *path, struct conf *ret, struct buf *errors);
+/*
+ * The same grammar by another table, for files of their own (lib/base/issuers.h): fills *out, and calls `check` when every line
+ * is right for itself. 0, or INVALID; *out may then be half filled.
+ */
+struct conf_reader;
+int conf_read(struct arena *, const char *path, const struct conf_key *keys, void *out,
+              void (*check)(struct conf_reader *, void *out), struct buf *errors);
+/* One more error, for check functions: at the line of this key, or of the file as a whole (NULL). */
+void conf_complain(struct conf_reader *, const char *key, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* The commented sample file and the reference page, as text. */
 void conf_write_sample(struct buf *);
 void conf_write_reference(struct buf *);
