@@ -42,6 +42,29 @@ enum rate {
 	RATE_N
 };
 
+/*
+ * What an access token must allow before it opens a route (access_token.h). SCOPE_SESSION, which is what a route has that says
+ * nothing: no token opens it, only somebody who is signed in.
+ */
+#define SCOPES(X)                                                                                                           \
+	X(PROFILE_READ, "profile:read", "Read my profile, the directory, presence and blocks.")                             \
+	X(PROFILE_WRITE, "profile:write", "Change my profile; block people.")                                               \
+	X(CONVERSATIONS_READ, "conversations:read", "List and read conversations and who is in them.")                      \
+	X(CONVERSATIONS_WRITE, "conversations:write", "Start and change conversations, and who is in them.")                \
+	X(MESSAGES_READ, "messages:read", "Read and search messages, download files, open a socket.")                       \
+	X(MESSAGES_WRITE, "messages:write", "Send, edit, delete and mark messages; react, type, report.")                   \
+	X(MEDIA_WRITE, "media:write", "Upload files.")                                                                      \
+	X(ADMIN_READ, "admin:read", "Read reports, people and the audit log, as far as one's role goes.")                   \
+	X(ADMIN_WRITE, "admin:write", "Act on reports and people, as far as one's role goes.")
+
+enum scope {
+	SCOPE_SESSION,
+#define X(name, word, text) SCOPE_##name,
+	SCOPES(X)
+#undef X
+	        SCOPE_N
+};
+
 /* What a route does with a body. Sizes are configuration keys. */
 enum body_kind {
 	BODY_NONE,    /* whatever comes is read and ignored */
@@ -59,6 +82,7 @@ struct endpoint {
 	enum pool pool; /* nginx sends it there; POOL_AUTH routes exist nowhere else */
 	enum body_kind body;
 	enum rate rate;
+	enum scope scope;
 	bool etag; /* a conditional read: ETag, If-None-Match */
 	int (*fn)(struct req *);
 	const char *doc;
@@ -109,7 +133,9 @@ struct req {
 	const char *allow; /* 405: the methods that the path has */
 	struct rate_standing rate;
 	int64_t me;
-	struct str session;
+	struct str session;   /* UUID, or that of an access token: access_token_session() */
+	int64_t access_token; /* 0: somebody who is signed in */
+	bool bot;             /* I am one */
 	struct str attachment;
 	int64_t conversation, seq, user, scheduled; /* from the path */
 

@@ -30,6 +30,7 @@ const struct endpoint attachment_get_endpoint = {
 	.path = "/attachments/{attachment}",
 	.who = WHO_MEMBER,
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = attachment_get_,
 	.doc = "An attachment: what it is, fresh links to its renditions, and a link to download it.",
 };

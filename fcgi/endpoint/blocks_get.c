@@ -64,6 +64,7 @@ const struct endpoint blocks_get_endpoint = {
 	.path = "/blocks",
 	.who = WHO_USER,
 	.rate = RATE_READ,
+	.scope = SCOPE_PROFILE_READ,
 	.fn = blocks_get,
 	.doc = "Whom I have blocked, newest first.",
 };

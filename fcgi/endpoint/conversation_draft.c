@@ -67,6 +67,7 @@ const struct endpoint draft_put_endpoint = {
 	.who = WHO_MEMBER,
 	.body = BODY_MESSAGE,
 	.rate = RATE_MARK,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = draft_put,
 	.doc = "Keep what I have begun to write.",
 };
@@ -76,6 +77,7 @@ const struct endpoint draft_delete_endpoint = {
 	.path = "/conversations/{conversation}/draft",
 	.who = WHO_MEMBER,
 	.rate = RATE_MARK,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = draft_delete,
 	.doc = "Forget my draft.",
 };

@@ -20,6 +20,7 @@ const struct endpoint conversation_get_endpoint = {
 	.who = WHO_MEMBER,
 	.etag = true,
 	.rate = RATE_READ,
+	.scope = SCOPE_CONVERSATIONS_READ,
 	.fn = conversation_get_one,
 	.doc = "One conversation, with at most 32 of its participants.",
 };

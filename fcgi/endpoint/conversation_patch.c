@@ -96,6 +96,7 @@ const struct endpoint conversation_patch_endpoint = {
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_CONVERSATIONS_WRITE,
 	.fn = conversation_patch,
 	.doc = "Change a conversation. What is absent stays; null takes away.",
 };

@@ -92,6 +92,7 @@ const struct endpoint conversation_read_patch_endpoint = {
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
 	.rate = RATE_MARK,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = conversation_read_patch,
 	.doc = "I have read up to here. Monotone.",
 };
@@ -101,6 +102,7 @@ const struct endpoint message_read_post_endpoint = {
 	.path = "/messages/{message}/read",
 	.who = WHO_MEMBER,
 	.rate = RATE_MARK,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = message_read_post,
 	.doc = "I have read up to this message.",
 };

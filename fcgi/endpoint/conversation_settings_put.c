@@ -79,6 +79,7 @@ const struct endpoint conversation_settings_put_endpoint = {
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
 	.rate = RATE_MARK,
+	.scope = SCOPE_CONVERSATIONS_WRITE,
 	.fn = conversation_settings_put,
 	.doc = "My own settings of a conversation. What is absent stays.",
 };

@@ -36,6 +36,7 @@ const struct endpoint conversation_start_post_endpoint = {
 	.path = "/conversations/{user}",
 	.who = WHO_USER,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_CONVERSATIONS_WRITE,
 	.fn = conversation_start_post,
 	.doc = "Start, or find, the direct conversation with this person.",
 };

@@ -33,6 +33,7 @@ const struct endpoint conversation_unread_post_endpoint = {
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
 	.rate = RATE_MARK,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = conversation_unread_post,
 	.doc = "Mark unread from here on, until I read again.",
 };

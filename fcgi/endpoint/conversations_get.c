@@ -78,6 +78,7 @@ const struct endpoint conversations_get_endpoint = {
 	.path = "/conversations",
 	.who = WHO_USER,
 	.rate = RATE_READ,
+	.scope = SCOPE_CONVERSATIONS_READ,
 	.fn = conversations_get,
 	.doc = "My conversations, pinned ones first, then newest activity first.",
 };

@@ -34,6 +34,7 @@ const struct endpoint conversations_unread_get_endpoint = {
 	.path = "/conversations/unread-count",
 	.who = WHO_USER,
 	.rate = RATE_READ,
+	.scope = SCOPE_CONVERSATIONS_READ,
 	.fn = conversations_unread_get,
 	.doc = "How much is unread, in all and per conversation.",
 };

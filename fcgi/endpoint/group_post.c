@@ -122,6 +122,7 @@ const struct endpoint group_post_endpoint = {
 	.who = WHO_USER,
 	.body = BODY_JSON,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_CONVERSATIONS_WRITE,
 	.fn = group_post,
 	.doc = "Make a group. The same Idempotency-Key again returns the first one.",
 };

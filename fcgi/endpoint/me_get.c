@@ -21,6 +21,7 @@ const struct endpoint me_get_endpoint = {
 	.who = WHO_USER,
 	.etag = true,
 	.rate = RATE_READ,
+	.scope = SCOPE_PROFILE_READ,
 	.fn = me_get,
 	.doc = "Who I am.",
 };

@@ -114,6 +114,7 @@ const struct endpoint me_patch_endpoint = {
 	.who = WHO_USER,
 	.body = BODY_JSON,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_PROFILE_WRITE,
 	.fn = me_patch,
 	.doc = "Change my profile and my privacy. What is absent stays; null clears.",
 };

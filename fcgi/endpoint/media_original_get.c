@@ -118,6 +118,7 @@ const struct endpoint media_original_get_endpoint = {
 	.path = "/media/{attachment}/original",
 	.who = WHO_ANYONE, /* the handler asks: there are two ways to say who */
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = media_original_get,
 	.doc = "Download an attachment.",
 };

@@ -70,6 +70,7 @@ const struct endpoint message_delete_endpoint = {
 	.path = "/messages/{message}",
 	.who = WHO_MEMBER,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = message_delete,
 	.doc = "Delete a message for everyone, or for me; for everyone, a tombstone keeps its place.",
 };

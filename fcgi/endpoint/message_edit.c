@@ -91,8 +91,8 @@ message_revisions_get(struct req *req)
 }
 
 #define EDIT                                                                                                                \
-	.path = "/messages/{message}", .who = WHO_MEMBER, .rate = RATE_WRITE, .body = BODY_MESSAGE, .fn = message_edit,     \
-	.doc = "Edit a message of mine; what it said before is kept."
+	.path = "/messages/{message}", .who = WHO_MEMBER, .rate = RATE_WRITE, .scope = SCOPE_MESSAGES_WRITE,                \
+	.body = BODY_MESSAGE, .fn = message_edit, .doc = "Edit a message of mine; what it said before is kept."
 
 const struct endpoint message_patch_endpoint = { .method = "PATCH", EDIT };
 const struct endpoint message_put_endpoint = { .method = "PUT", EDIT };
@@ -102,6 +102,7 @@ const struct endpoint message_revisions_get_endpoint = {
 	.path = "/messages/{message}/revisions",
 	.who = WHO_MEMBER,
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = message_revisions_get,
 	.doc = "What a message said before, newest first.",
 };

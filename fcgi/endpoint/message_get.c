@@ -19,6 +19,7 @@ const struct endpoint message_get_endpoint = {
 	.path = "/messages/{message}",
 	.who = WHO_MEMBER,
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = message_get_one,
 	.doc = "One message.",
 };

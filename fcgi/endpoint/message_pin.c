@@ -54,6 +54,7 @@ const struct endpoint message_pin_put_endpoint = {
 	.path = "/messages/{message}/pin",
 	.who = WHO_MEMBER,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = message_pin_put,
 	.doc = "Pin a message: in groups an admin, in direct conversations both.",
 };
@@ -63,6 +64,7 @@ const struct endpoint message_pin_delete_endpoint = {
 	.path = "/messages/{message}/pin",
 	.who = WHO_MEMBER,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = message_pin_delete,
 	.doc = "Take a pin away.",
 };
@@ -72,6 +74,7 @@ const struct endpoint conversation_pins_get_endpoint = {
 	.path = "/conversations/{conversation}/pins",
 	.who = WHO_MEMBER,
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = conversation_pins_get,
 	.doc = "The pinned messages, newest pin first.",
 };

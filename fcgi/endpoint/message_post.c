@@ -166,6 +166,7 @@ const struct endpoint message_post_endpoint = {
 	.who = WHO_MEMBER,
 	.body = BODY_MESSAGE,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = message_post,
 	.doc = "Send a message, now or at send_at. The same client_id again returns the first one.",
 };
@@ -176,6 +177,7 @@ const struct endpoint message_post_flat_endpoint = {
 	.who = WHO_MEMBER,
 	.body = BODY_MESSAGE,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = message_post_flat,
 	.doc = "Send a message; the conversation is named in the body.",
 };

@@ -116,6 +116,7 @@ const struct endpoint message_reaction_post_endpoint = {
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = message_reaction_post,
 	.doc = "React with an emoji.",
 };
@@ -125,6 +126,7 @@ const struct endpoint message_reaction_delete_endpoint = {
 	.path = "/messages/{message}/reactions",
 	.who = WHO_MEMBER,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = message_reaction_delete,
 	.doc = "Take a reaction of mine back.",
 };
@@ -134,6 +136,7 @@ const struct endpoint message_reactions_get_endpoint = {
 	.path = "/messages/{message}/reactions",
 	.who = WHO_MEMBER,
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = message_reactions_get,
 	.doc = "Who reacted, and how.",
 };

@@ -61,6 +61,7 @@ const struct endpoint message_receipts_get_endpoint = {
 	.path = "/messages/{message}/receipts",
 	.who = WHO_MEMBER,
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = message_receipts_get,
 	.doc = "The members who have got a message, and since when; the same for having read it.",
 };

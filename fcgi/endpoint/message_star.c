@@ -78,6 +78,7 @@ const struct endpoint message_star_post_endpoint = {
 	.path = "/messages/{message}/star",
 	.who = WHO_MEMBER,
 	.rate = RATE_MARK,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = message_star_post,
 	.doc = "Put my star on a message.",
 };
@@ -87,6 +88,7 @@ const struct endpoint message_star_delete_endpoint = {
 	.path = "/messages/{message}/star",
 	.who = WHO_MEMBER,
 	.rate = RATE_MARK,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = message_star_delete,
 	.doc = "Take my star away.",
 };
@@ -96,6 +98,7 @@ const struct endpoint messages_starred_get_endpoint = {
 	.path = "/messages/starred",
 	.who = WHO_USER,
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = messages_starred_get,
 	.doc = "Messages that I starred and still see, newest star first.",
 };

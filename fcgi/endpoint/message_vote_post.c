@@ -61,6 +61,7 @@ const struct endpoint message_vote_post_endpoint = {
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = message_vote_post,
 	.doc = "Vote in a poll, instead of what I chose before.",
 };

@@ -88,6 +88,7 @@ const struct endpoint messages_get_endpoint = {
 	.who = WHO_MEMBER,
 	.etag = true,
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = messages_get,
 	.doc = "A page of messages, oldest first: the newest, or before, after or around a seq.",
 };

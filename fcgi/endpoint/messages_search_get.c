@@ -311,6 +311,7 @@ const struct endpoint messages_search_get_endpoint = {
 	.who = WHO_USER,
 	.pool = POOL_SLOW,
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = messages_search_get,
 	.doc = "Messages that I see, by what they say: newest first, or most relevant first.",
 };

@@ -172,6 +172,7 @@ const struct endpoint older_history_get_endpoint = {
 	.path = "/api/messages",
 	.who = WHO_USER,
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = older_history_get,
 	.doc = "Messages of my direct conversation with a person. For older clients.",
 };
@@ -182,6 +183,7 @@ const struct endpoint older_direct_get_endpoint = {
 	.who = WHO_USER,
 	.etag = true,
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = older_direct_get,
 	.doc = "A page of messages of my direct conversation with a person. For older clients.",
 };
@@ -191,6 +193,7 @@ const struct endpoint older_list_get_endpoint = {
 	.path = "/messages/conversations/all",
 	.who = WHO_USER,
 	.rate = RATE_READ,
+	.scope = SCOPE_CONVERSATIONS_READ,
 	.fn = older_list_get,
 	.doc = "My conversations. For older clients.",
 };
@@ -200,6 +203,7 @@ const struct endpoint older_sync_get_endpoint = {
 	.path = "/messages/sync",
 	.who = WHO_USER,
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = older_sync_get,
 	.doc = "Messages since a time. For older clients.",
 };

@@ -58,6 +58,7 @@ const struct endpoint participant_patch_endpoint = {
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_CONVERSATIONS_WRITE,
 	.fn = participant_patch,
 	.doc = "Give a member a role.",
 };
@@ -67,6 +68,7 @@ const struct endpoint participant_delete_endpoint = {
 	.path = "/conversations/{conversation}/participants/{user}",
 	.who = WHO_MEMBER,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_CONVERSATIONS_WRITE,
 	.fn = participant_delete,
 	.doc = "Remove a member, or leave.",
 };

@@ -79,6 +79,7 @@ const struct endpoint participants_get_endpoint = {
 	.path = "/conversations/{conversation}/participants",
 	.who = WHO_MEMBER,
 	.rate = RATE_READ,
+	.scope = SCOPE_CONVERSATIONS_READ,
 	.fn = participants_get,
 	.doc = "Who is in it, with roles and marks, in the order in which they came.",
 };

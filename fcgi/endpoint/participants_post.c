@@ -53,6 +53,7 @@ const struct endpoint participants_post_endpoint = {
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_CONVERSATIONS_WRITE,
 	.fn = participants_post,
 	.doc = "Bring people into a group. Those who are in it already stay as they are.",
 };

@@ -129,6 +129,7 @@ const struct endpoint presence_get_endpoint = {
 	.path = "/users/{user}/presence",
 	.who = WHO_USER,
 	.rate = RATE_READ,
+	.scope = SCOPE_PROFILE_READ,
 	.fn = presence_get,
 	.doc = "Whether a person is here.",
 };
@@ -138,6 +139,7 @@ const struct endpoint presence_bulk_get_endpoint = {
 	.path = "/users/presence/bulk",
 	.who = WHO_USER,
 	.rate = RATE_READ,
+	.scope = SCOPE_PROFILE_READ,
 	.fn = presence_bulk_get,
 	.doc = "Whether people are here, up to a hundred at once.",
 };

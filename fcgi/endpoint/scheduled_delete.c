@@ -28,6 +28,7 @@ const struct endpoint scheduled_delete_endpoint = {
 	.path = "/scheduled/{scheduled}",
 	.who = WHO_USER,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = scheduled_delete,
 	.doc = "Take a scheduled message back; its uploads are free again.",
 };

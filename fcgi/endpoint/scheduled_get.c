@@ -51,6 +51,7 @@ const struct endpoint scheduled_get_endpoint = {
 	.path = "/scheduled",
 	.who = WHO_USER,
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = scheduled_get,
 	.doc = "What I have scheduled, soonest first, with what could not be sent.",
 };

@@ -84,6 +84,7 @@ const struct endpoint sync_get_endpoint = {
 	.path = "/sync",
 	.who = WHO_USER,
 	.rate = RATE_READ,
+	.scope = SCOPE_MESSAGES_READ,
 	.fn = sync_get,
 	.doc = "What happened since: heads and events, page by page.",
 };

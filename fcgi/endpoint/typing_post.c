@@ -57,6 +57,7 @@ const struct endpoint typing_post_endpoint = {
 	.who = WHO_MEMBER,
 	.body = BODY_JSON,
 	.rate = RATE_TYPING,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = typing_post,
 	.doc = "I am typing, or no longer.",
 };
@@ -66,6 +67,7 @@ const struct endpoint typing_start_post_endpoint = {
 	.path = "/conversations/{conversation}/typing/start",
 	.who = WHO_MEMBER,
 	.rate = RATE_TYPING,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = typing_start_post,
 	.doc = "I am typing.",
 };
@@ -75,6 +77,7 @@ const struct endpoint typing_stop_post_endpoint = {
 	.path = "/conversations/{conversation}/typing/stop",
 	.who = WHO_MEMBER,
 	.rate = RATE_TYPING,
+	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = typing_stop_post,
 	.doc = "I stopped typing.",
 };

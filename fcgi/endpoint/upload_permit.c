@@ -67,6 +67,7 @@ const struct endpoint upload_permit_endpoint = {
 	.path = "/upload/permit",
 	.who = WHO_DAEMON,
 	.rate = RATE_UPLOAD,
+	.scope = SCOPE_MEDIA_WRITE,
 	.fn = upload_permit,
 	.doc = "Whether nginx may read the body of an upload.",
 };

@@ -44,6 +44,7 @@ const struct endpoint block_put_endpoint = {
 	.path = "/users/{user}/block",
 	.who = WHO_USER,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_PROFILE_WRITE,
 	.fn = block_put,
 	.doc = "Block a person.",
 };
@@ -53,6 +54,7 @@ const struct endpoint block_delete_endpoint = {
 	.path = "/users/{user}/block",
 	.who = WHO_USER,
 	.rate = RATE_WRITE,
+	.scope = SCOPE_PROFILE_WRITE,
 	.fn = block_delete,
 	.doc = "Block a person no longer.",
 };

@@ -20,6 +20,7 @@ const struct endpoint user_get_endpoint = {
 	.who = WHO_USER,
 	.etag = true,
 	.rate = RATE_READ,
+	.scope = SCOPE_PROFILE_READ,
 	.fn = user_get,
 	.doc = "One person.",
 };

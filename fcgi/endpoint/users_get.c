@@ -62,6 +62,7 @@ const struct endpoint users_get_endpoint = {
 	.path = "/users",
 	.who = WHO_USER,
 	.rate = RATE_READ,
+	.scope = SCOPE_PROFILE_READ,
 	.fn = users_get,
 	.doc = "The directory, by the beginning of a user name or a display name.",
 };
