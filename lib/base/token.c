@@ -8,8 +8,6 @@
 #include "token.h"
 
 #include <errno.h>
-#include <jansson.h>
-#include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -20,16 +18,13 @@
 #include "buf.h"
 #include "bytes.h"
 #include "err.h"
-#include "json_in.h"
 #include "json_out.h"
+#include "jws.h"
 #include "log.h"
 
 #define ALG              "ES256"
 #define TYP              "at+jwt"
 #define CURVE            "prime256v1"
-#define SIGNATURE_BYTES  64 /* r and s of P-256, RFC 7518 section 3.4 */
-#define COORDINATE_BYTES (SIGNATURE_BYTES / 2)
-#define DER_MAX_BYTES    80
 #define CLAIMS_MAX_BYTES 2048
 #define REMEMBERED       4096 /* a power of two */
 #define UUID_TEXT_BYTES  36
@@ -164,26 +159,14 @@ write_claims(const struct token_keys *keys, struct buf *b, const struct token_cl
 	return buf_view(b);
 }
 
-/* OpenSSL writes DER; a JWS has r and s side by side, each at full width. */
 static bool
-raw_signature(const unsigned char *der, size_t n, unsigned char out[SIGNATURE_BYTES])
-{
-	ECDSA_SIG *sig = d2i_ECDSA_SIG(NULL, &der, (long)n);
-	bool ok = sig && BN_bn2binpad(ECDSA_SIG_get0_r(sig), out, COORDINATE_BYTES) == COORDINATE_BYTES &&
-	          BN_bn2binpad(ECDSA_SIG_get0_s(sig), out + COORDINATE_BYTES, COORDINATE_BYTES) == COORDINATE_BYTES;
-
-	ECDSA_SIG_free(sig);
-	return ok;
-}
-
-static bool
-sign(EVP_PKEY *key, struct str text, unsigned char out[SIGNATURE_BYTES])
+sign(EVP_PKEY *key, struct str text, unsigned char out[JWS_ES256_BYTES])
 {
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
-	unsigned char der[DER_MAX_BYTES];
+	unsigned char der[JWS_ES256_DER_BYTES];
 	size_t n = sizeof der;
 	bool ok = c && EVP_DigestSignInit(c, NULL, EVP_sha256(), NULL, key) == 1 &&
-	          EVP_DigestSign(c, der, &n, (const unsigned char *)text.p, text.n) == 1 && raw_signature(der, n, out);
+	          EVP_DigestSign(c, der, &n, (const unsigned char *)text.p, text.n) == 1 && jws_es256_raw(der, n, out);
 
 	EVP_MD_CTX_free(c);
 	return ok;
@@ -193,7 +176,7 @@ int
 token_issue(struct token_keys *keys, struct arena *a, const struct token_claims *claims, struct str *ret)
 {
 	static const char header[] = "{\"alg\":\"" ALG "\",\"typ\":\"" TYP "\"}";
-	unsigned char signature[SIGNATURE_BYTES];
+	unsigned char signature[JWS_ES256_BYTES];
 	struct str body, text;
 	struct buf b;
 	bool whole;
@@ -211,90 +194,26 @@ token_issue(struct token_keys *keys, struct arena *a, const struct token_claims 
 	return 0;
 }
 
-/* The three segments, decoded, and what was signed: the first two as they came. */
-struct segments {
-	struct str header, claims, signature, signed_text;
-};
-
-static bool
-split(struct arena *a, struct str token, struct segments *ret)
-{
-	struct str whole = token;
-	struct str header = str_cut(&token, '.');
-	struct str claims = str_cut(&token, '.');
-	struct str signature = token;
-
-	ret->signed_text = str_n(whole.p, header.n + 1 + claims.n);
-	return header.n && claims.n && signature.n && base64url_decode(a, header, &ret->header) &&
-	       base64url_decode(a, claims, &ret->claims) && base64url_decode(a, signature, &ret->signature);
-}
-
-static bool
-parse_object(struct arena *a, struct str text, json_t **ret)
-{
-	struct json_report report;
-
-	return !json_parse(a, text, ret, &report) && json_is_object(*ret);
-}
-
 static bool
 member_is(json_t *object, const char *name, struct str value)
 {
-	json_t *v = json_object_get(object, name);
+	struct str v = jws_str(object, name);
 
-	return json_is_string(v) && str_eq(str_n(json_string_value(v), json_string_length(v)), value);
+	return str_present(v) && str_eq(v, value);
 }
 
 /* Exactly our own two members: what is not there cannot point anywhere (jku, x5u, jwk, x5c) or demand anything (crit). */
 static bool
-header_ok(struct arena *a, struct str text)
+header_ok(json_t *header)
 {
-	json_t *header;
-
-	return parse_object(a, text, &header) && json_object_size(header) == 2 && member_is(header, "alg", STR(ALG)) &&
-	       member_is(header, "typ", STR(TYP));
+	return json_object_size(header) == 2 && member_is(header, "alg", STR(ALG)) && member_is(header, "typ", STR(TYP));
 }
 
-/* DER of r and s, or 0. */
-static int
-der_signature(const unsigned char raw[SIGNATURE_BYTES], unsigned char out[DER_MAX_BYTES])
-{
-	ECDSA_SIG *sig = ECDSA_SIG_new();
-	BIGNUM *r = BN_bin2bn(raw, COORDINATE_BYTES, NULL), *s = BN_bin2bn(raw + COORDINATE_BYTES, COORDINATE_BYTES, NULL);
-	int n = 0;
-
-	if (sig && r && s && ECDSA_SIG_set0(sig, r, s))
-		n = i2d_ECDSA_SIG(sig, &out);
-	else
-		abort(); /* out of memory */
-	ECDSA_SIG_free(sig);
-	return n;
-}
-
-static bool
-check_signature(EVP_PKEY *key, struct str text, struct str raw)
-{
-	EVP_MD_CTX *c = EVP_MD_CTX_new();
-	unsigned char der[DER_MAX_BYTES];
-	int n = der_signature((const unsigned char *)raw.p, der);
-	bool ok = c && n > 0 && EVP_DigestVerifyInit(c, NULL, EVP_sha256(), NULL, key) == 1 &&
-	          EVP_DigestVerify(c, der, (size_t)n, (const unsigned char *)text.p, text.n) == 1;
-
-	EVP_MD_CTX_free(c);
-	ERR_clear_error();
-	return ok;
-}
-
-/* A NumericDate that JSON wrote as an integer; times before 1970 are nobody's. */
+/* Our own are whole seconds. */
 static bool
 take_time(json_t *claims, const char *name, int64_t *ret)
 {
-	json_t *v = json_object_get(claims, name);
-
-	if (!json_is_integer(v) || json_integer_value(v) < 0 || json_integer_value(v) > INT64_MAX / 2)
-		return false;
-	*ret = json_integer_value(v);
-	return true;
+	return json_is_integer(json_object_get(claims, name)) && jws_time(claims, name, ret);
 }
 
 static bool
@@ -308,13 +227,9 @@ take_times(json_t *claims, struct known *k)
 static bool
 take_identity(json_t *claims, struct known *k)
 {
-	json_t *sub = json_object_get(claims, "sub"), *sid = json_object_get(claims, "sid");
-	struct str session;
+	struct str session = jws_str(claims, "sid");
 
-	if (!json_is_string(sub) || !json_is_string(sid))
-		return false;
-	session = str_n(json_string_value(sid), json_string_length(sid));
-	if (!str_id(str_n(json_string_value(sub), json_string_length(sub)), &k->user_id) || !uuid_valid(session))
+	if (!str_id(jws_str(claims, "sub"), &k->user_id) || !uuid_valid(session))
 		return false;
 	memcpy(k->session_id, session.p, sizeof(k->session_id));
 	return true;
@@ -324,13 +239,11 @@ take_identity(json_t *claims, struct known *k)
 static bool
 good(struct token_keys *keys, struct arena *a, struct str token, struct known *k)
 {
-	struct segments s;
-	json_t *claims;
+	struct jws s;
 
-	return split(a, token, &s) && header_ok(a, s.header) && s.signature.n == SIGNATURE_BYTES &&
-	       parse_object(a, s.claims, &claims) && check_signature(keys->public, s.signed_text, s.signature) &&
-	       member_is(claims, "iss", str_c(keys->issuer)) && member_is(claims, "aud", str_c(keys->audience)) &&
-	       take_times(claims, k) && take_identity(claims, k);
+	return jws_parse(a, token, &s) && header_ok(s.header) && jws_check_es256(keys->public, &s) &&
+	       member_is(s.claims, "iss", str_c(keys->issuer)) && member_is(s.claims, "aud", str_c(keys->audience)) &&
+	       take_times(s.claims, k) && take_identity(s.claims, k);
 }
 
 /* The place of a token that is good; NULL when it is not. */
