@@ -1,8 +1,12 @@
 /* fcgi/auth.c -- who is calling; refresh tokens, their cookie, and sessions opened and answered. */
 #include <stdlib.h>
 
+#include "access_token.h"
 #include "auth.h"
 #include "base/bytes.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "issuer.h"
 #include "query.h"
 #include "reply.h"
 #include "store/account.h"
@@ -15,6 +19,7 @@
 #define COOKIE_PLAIN     "peal_refresh"
 #define SECOND_US        INT64_C(1000000)
 #define USER_AGENT_MOST  256
+#define REMEMBER_SECONDS (TOKEN_LEEWAY_SECONDS + 60) /* how long an ended session is remembered after its last token's end */
 
 static struct str
 bearer(struct str header)
@@ -22,6 +27,59 @@ bearer(struct str header)
 	struct str token = header, scheme = str_cut(&token, ' ');
 
 	return str_eq_ascii_case(scheme, STR("Bearer")) ? str_trim(token) : STR_NONE;
+}
+
+static int
+learn(const struct service *service, int64_t now_us)
+{
+	struct revoked *t = service->revoked;
+	int64_t until = now_us + (service->conf->access_token_seconds + REMEMBER_SECONDS) * SECOND_US;
+	struct revocations news;
+	int r = account_revoked(service->db, service->arena, atomic_load(&t->horizon), &news);
+
+	if (r)
+		return trace(r);
+	for (size_t i = 0; i < news.n; i++)
+		revoked_add(t,
+		            str_present(news.items[i].session_id) ? revoked_session(news.items[i].session_id)
+		                                                  : revoked_user(news.items[i].user_id),
+		            now_us, until);
+	revoked_complete(t, news.horizon, now_us);
+	return 0;
+}
+
+void
+auth_keep_up(const struct service *service, int64_t now_us)
+{
+	int r;
+
+	if (!revoked_due(service->revoked, now_us))
+		return;
+	r = learn(service, now_us);
+	if (r < 0)
+		log_fault("revocation_fault", r, (const struct log_field[]){ { 0 } });
+}
+
+int
+auth_session_lives(struct req *req, struct str session, int64_t user_id)
+{
+	switch (revoked_look(req->service->revoked, revoked_session(session), clock_mono_us())) {
+	case REVOKED_NO:
+		return 0;
+	case REVOKED_YES:
+		return UNAUTHENTICATED;
+	case REVOKED_UNKNOWN:
+		break;
+	}
+	return session_check(req->db, req->arena, session, user_id);
+}
+
+int
+auth_user_lives(struct req *req, int64_t user_id)
+{
+	if (revoked_look(req->service->revoked, revoked_user(user_id), clock_mono_us()) == REVOKED_NO)
+		return 0;
+	return account_alive(req->db, req->arena, user_id);
 }
 
 /* The push daemon says whose socket it is; whether that session still lives is asked each time. */
@@ -34,7 +92,9 @@ who_by_socket(struct req *req)
 
 	if (!str_id(req_param(req, "PEAL_USER"), &user) || !uuid_valid(session))
 		return UNAUTHENTICATED;
-	r = session_check(req->db, req->arena, session, user);
+	if (access_token_session(session))
+		return access_token_who_socket(req, session, user);
+	r = auth_session_lives(req, session, user);
 	if (r)
 		return trace(r);
 	req->me = user;
@@ -42,10 +102,26 @@ who_by_socket(struct req *req)
 	return 0;
 }
 
+/* By a token of our own: a signature, its times, and a session that has not ended. */
+static int
+who_by_own_token(struct req *req, struct str token)
+{
+	struct token_claims claims;
+	int r = token_verify(req->service->keys, req->arena, token, req->now / SECOND_US, &claims);
+
+	if (!r)
+		r = auth_session_lives(req, claims.session_id, claims.user_id);
+	if (r)
+		return trace(r);
+	req->me = claims.user_id;
+	req->session = claims.session_id;
+	return 0;
+}
+
+/* What begins with our prefix is looked up. A JWT is our own, or else an external issuer's: each is judged by its own keys. */
 int
 auth_who(struct req *req)
 {
-	struct token_claims claims;
 	struct str token;
 	int r;
 
@@ -54,12 +130,10 @@ auth_who(struct req *req)
 	token = bearer(req_param(req, "HTTP_AUTHORIZATION"));
 	if (!token.n)
 		return UNAUTHENTICATED;
-	r = token_verify(req->service->keys, req->arena, token, req->now / SECOND_US, &claims);
-	if (r)
-		return trace(r);
-	req->me = claims.user_id;
-	req->session = claims.session_id;
-	return 0;
+	if (str_has_prefix(token, STR(ACCESS_TOKEN_PREFIX)))
+		return access_token_who(req, token);
+	r = who_by_own_token(req, token);
+	return r == UNAUTHENTICATED ? issuer_who(req, token) : r;
 }
 
 /* "f81d4fae-7dec-..." as its 16 bytes. */
@@ -214,19 +288,24 @@ auth_delivery(struct req *req, struct str token_delivery)
 	return r ? trace(r) : 0;
 }
 
-/* Opens a session for the user; its first refresh token goes into a cookie unless by_body. */
+/* Opens a session; its first refresh token goes into a cookie unless by_body. */
 static int
-open_session(struct req *req, int64_t user_id, bool by_body, struct str *ret_refresh_token)
+open_session(struct req *req, int64_t user_id, struct str password_hash, bool by_body, struct str *ret_refresh_token)
 {
 	int64_t seconds = req->conf->refresh_token_days * 86400;
 	struct str agent = req_param(req, "HTTP_USER_AGENT");
 	struct str id = uuid_new(req->arena);
 	struct str token = refresh_make(req->arena, req->service->refresh_key, id, FIRST_GENERATION);
-	int r;
+	const struct session_start start = {
+		.id = id,
+		.user_id = user_id,
+		.password_hash = password_hash,
+		.refresh_hash = refresh_hash(req->arena, token),
+		.user_agent = str_utf8_valid(agent) ? str_code_point_prefix(agent, USER_AGENT_MOST) : STR_NONE,
+		.expires_at = req->now + seconds * SECOND_US,
+	};
+	int r = session_begin(req->db, req->arena, &start);
 
-	agent = str_utf8_valid(agent) ? str_code_point_prefix(agent, USER_AGENT_MOST) : STR_NONE;
-	r = session_create(req->db, req->arena, id, user_id, refresh_hash(req->arena, token), agent,
-	                   req->now + seconds * SECOND_US);
 	if (r)
 		return trace(r);
 	req->me = user_id;
@@ -261,13 +340,13 @@ auth_write_tokens(struct req *req, struct json_out *w, int64_t user_id, struct s
 }
 
 int
-auth_reply_signed_in(struct req *req, int status, const struct user *user, bool by_body)
+auth_reply_signed_in(struct req *req, int status, const struct user *user, struct str password_hash, bool by_body)
 {
 	struct json_out *w;
 	struct str token;
 	int r;
 
-	r = open_session(req, user->id, by_body, &token);
+	r = open_session(req, user->id, password_hash, by_body, &token);
 	if (r)
 		return trace(r);
 	w = reply_json(req, status);

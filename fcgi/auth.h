@@ -13,8 +13,15 @@
 
 #define REFRESH_BYTES 56
 
-/* Sets req->me and req->session. UNAUTHENTICATED, TOKEN_EXPIRED, UNAVAILABLE. */
+/* Sets req->me, and req->session unless the caller has none. UNAUTHENTICATED, TOKEN_EXPIRED, UNAVAILABLE. */
 int auth_who(struct req *);
+
+/* Before a request is served: learns which sessions have ended, when it is time to. Never fails: see revoked.h. */
+void auth_keep_up(const struct service *, int64_t now_us);
+/* Has it not ended, or they not been disabled, for longer than REVOKED_STALE_US? 0, UNAUTHENTICATED, UNAVAILABLE. A session that never
+ * was, and a person who was disabled before the last access_token_seconds, is not noticed. */
+int auth_session_lives(struct req *, struct str session, int64_t user_id);
+int auth_user_lives(struct req *, int64_t user_id);
 
 struct str refresh_make(struct arena *, struct str key, struct str session_id, int64_t generation);
 /* False unless key made it. */
@@ -36,8 +43,9 @@ int auth_refresh_in(struct req *, struct auth_refresh_in *ret); /* BAD_REFRESH_T
 
 /* May tokens be delivered in this way ("body", otherwise by cookie)? 0, or CROSS_SITE. */
 int auth_delivery(struct req *, struct str token_delivery);
-/* Opens a session and answers {user, access_token, expires_in, refresh_token?}. */
-int auth_reply_signed_in(struct req *, int status, const struct user *, bool by_body);
+/* Opens a session and answers {user, access_token, expires_in, refresh_token?}. password_hash: the one by which they have signed in; absent:
+ * by other means. BAD_CREDENTIALS when it is another one by now, or they are disabled. */
+int auth_reply_signed_in(struct req *, int status, const struct user *, struct str password_hash, bool by_body);
 /* Writes access_token, expires_in and, when present, refresh_token into the open object. */
 int auth_write_tokens(struct req *, struct json_out *, int64_t user_id, struct str session_id, struct str refresh_token);
 

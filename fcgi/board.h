@@ -2,8 +2,8 @@
  * board -- what the workers are doing, in memory that they share with the master.
  *
  * One slot per worker process. The worker writes its slot and the master reads it; only `stop` and `stopping` go the other
- * way. Everything is an atomic, so neither ever waits for the other. What callers owe lies here as well, so that all workers, and
- * both generations while they change, count together.
+ * way. Everything is an atomic, so neither ever waits for the other. What callers owe, and which sessions have ended, lies here as well,
+ * so that all workers, and both generations while they change, count and know together.
  */
 #ifndef PEAL_FCGI_BOARD_H
 #define PEAL_FCGI_BOARD_H
@@ -13,6 +13,7 @@
 
 #include "base/str.h"
 #include "rate_table.h"
+#include "revoked.h"
 
 #define BOARD_SLOTS  10240 /* two generations of the most workers there may be, and some that drain */
 #define REQUEST_ID_N 32    /* hex digits */
@@ -32,6 +33,7 @@ struct board {
 	_Atomic int stopping; /* the service ends and the sockets are gone: serve what is queued, then exit */
 	struct slot slots[BOARD_SLOTS];
 	struct rate_table rates;
+	struct revoked revoked;
 };
 
 extern const char *const pool_names[POOL_N];

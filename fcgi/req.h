@@ -96,6 +96,7 @@ struct service {
 	struct db *db;
 	struct redis *redis;
 	struct rate_table *rates; /* shared by all workers of the master */
+	struct revoked *revoked;  /* likewise */
 	struct arena *arena;
 };
 
@@ -133,8 +134,9 @@ struct req {
 	const char *allow; /* 405: the methods that the path has */
 	struct rate_standing rate;
 	int64_t me;
-	struct str session;   /* UUID, or that of an access token: access_token_session() */
+	struct str session;   /* a UUID; access_token_session(): of a token; absent: by an external issuer's token */
 	int64_t access_token; /* 0: somebody who is signed in */
+	int64_t expires_at;   /* of that token; 0: never */
 	bool bot;             /* I am one */
 	struct str attachment;
 	int64_t conversation, seq, user, scheduled; /* from the path */

@@ -12,6 +12,7 @@
 #include "base/fail.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "auth.h"
 #include "dispatch.h"
 #include "wire/problem.h"
 #include "worker.h"
@@ -122,6 +123,7 @@ init(struct worker *w, const struct worker_job *job)
 		.db = db_new(conf->database, "peal-fcgi", conf->statement_timeout_ms),
 		.redis = redis_new(conf->redis_socket, conf->redis_timeout_ms),
 		.rates = &job->board->rates,
+		.revoked = &job->board->revoked,
 		.arena = arena_new(ARENA_MOST),
 	};
 	w->req.service = &w->service;
@@ -170,7 +172,7 @@ abandoned(const struct worker *w, int64_t age)
 static void
 answer(struct worker *w, int64_t began)
 {
-	int64_t age = age_ms(&w->req), statements = db_statements(w->service.db);
+	int64_t age = age_ms(&w->req), statements;
 	struct req *req = &w->req;
 	bool written;
 	int r;
@@ -179,6 +181,8 @@ answer(struct worker *w, int64_t began)
 		LOG(INFO, "abandoned", L_STR("id", req->id), L_INT("age_ms", age));
 		return;
 	}
+	auth_keep_up(&w->service, clock_mono_us());
+	statements = db_statements(w->service.db);
 	r = age > w->conf->shed_after_ms ? dispatch_refuse(req, OVERLOADED) : dispatch(req);
 	written = io_write(&w->io, req->status, problem_title(req->status), buf_view(&req->headers), buf_view(&req->out));
 	dispatch_log(req, r, clock_mono_us() - began, db_statements(w->service.db) - statements, written);

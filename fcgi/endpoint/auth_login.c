@@ -21,19 +21,18 @@ static const struct field body_fields[] = { STR_FIELD(struct body, username, .mi
  * folds more letters than the limit does, and another spelling of the same name would be another allowance.
  */
 static int
-verify(struct req *req, const struct body *in, struct user *ret)
+verify(struct req *req, const struct body *in, struct user *ret, struct str *ret_hash)
 {
-	struct str hash;
 	int r;
 
-	r = text_username(in->username) ? account_password(req->db, req->arena, in->username, ret, &hash) : NOT_FOUND;
-	if (r == NOT_FOUND) {
+	r = text_username(in->username) ? account_password(req->db, req->arena, in->username, ret, ret_hash) : NOT_FOUND;
+	if (r == NOT_FOUND || (!r && !str_present(*ret_hash))) {
 		password_verify_nobody(req->arena, in->password, req->conf->argon2_memory_kib, req->conf->argon2_passes);
 		return BAD_CREDENTIALS;
 	}
 	if (r)
 		return trace(r);
-	return password_verify(req->arena, hash, in->password) ? 0 : BAD_CREDENTIALS;
+	return password_verify(req->arena, *ret_hash, in->password) ? 0 : BAD_CREDENTIALS;
 }
 
 static int
@@ -41,6 +40,7 @@ auth_login(struct req *req)
 {
 	struct body in = { 0 };
 	struct user user;
+	struct str hash;
 	int r;
 
 	r = req_body(req, body_fields, &in);
@@ -54,10 +54,10 @@ auth_login(struct req *req)
 		return r;
 	if ((int64_t)in.password.n > req->conf->password_max_bytes)
 		return BAD_CREDENTIALS; /* nobody has such a password: no need to hash it */
-	r = verify(req, &in, &user);
+	r = verify(req, &in, &user, &hash);
 	if (r)
 		return r;
-	return auth_reply_signed_in(req, 200, &user, str_eq(in.token_delivery, STR("body")));
+	return auth_reply_signed_in(req, 200, &user, hash, str_eq(in.token_delivery, STR("body")));
 }
 
 const struct endpoint auth_login_endpoint = {

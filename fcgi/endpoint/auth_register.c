@@ -77,7 +77,7 @@ auth_register(struct req *req)
 	r = create(req, &in, &user);
 	if (r)
 		return r;
-	return auth_reply_signed_in(req, 201, &user, str_eq(in.token_delivery, STR("body")));
+	return auth_reply_signed_in(req, 201, &user, STR_NONE, str_eq(in.token_delivery, STR("body")));
 }
 
 const struct endpoint auth_register_endpoint = {

@@ -42,8 +42,8 @@ static const struct stmt search = {
 	        "ORDER BY u.username_key LIMIT $3",
 };
 static const struct stmt start = {
-	.name = "session_create", .params = "uiyNst", .results = "", .writes = true,
-	.text = "INSERT INTO session (id, user_id, current_hash, user_agent, expires_at) VALUES ($1, $2, $3, $4, $5)",
+	.name = "session_begin", .params = "uiNsyNst", .results = "b", .writes = true,
+	.text = "SELECT session_begin($1, $2, $3, $4, $5, $6)",
 };
 static const struct stmt find = {
 	.name = "session_get", .params = "u", .results = "uiittyNy",
@@ -68,10 +68,56 @@ static const struct stmt check = {
 	        "WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at "
 	        "IS NULL",
 };
+static const struct stmt list = {
+	.name = "session_list", .params = "iNtuNi", .results = "utttNs",
+	.text = "SELECT id, created_at, last_used_at, expires_at, user_agent FROM session "
+	        "WHERE user_id = $1 AND ended_at IS NULL AND expires_at > now() AND ($2 IS NULL OR (created_at, id) < ($2, $3)) "
+	        "ORDER BY created_at DESC, id DESC LIMIT $4",
+};
+static const struct stmt end_mine = {
+	.name = "session_end_mine", .params = "ui", .results = "n", .writes = true,
+	.text = "UPDATE session SET ended_at = now() WHERE id = $1 AND user_id = $2 AND ended_at IS NULL AND expires_at > now() "
+	        "RETURNING 1",
+};
+static const struct stmt end_others = {
+	.name = "session_end_others", .params = "iNu", .results = "", .writes = true,
+	.text = "UPDATE session SET ended_at = now() WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND ended_at IS NULL",
+};
+static const struct stmt my_password = {
+	.name = "account_my_password", .params = "i", .results = "Ns" USER_RESULTS,
+	.text = "SELECT u.password_hash, " USER_COLUMNS("u") " FROM users u WHERE u.id = $1 AND u.disabled_at IS NULL",
+};
+static const struct stmt set_password = {
+	.name = "account_password_change", .params = "issNu", .results = "b", .writes = true,
+	.text = "SELECT password_change($1, $2, $3, $4)",
+};
+static const struct stmt rehash = {
+	.name = "account_rehash", .params = "iss", .results = "", .writes = true,
+	.text = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+};
+static const struct stmt alive = {
+	.name = "account_alive", .params = "i", .results = "n",
+	.text = "SELECT 1 FROM users WHERE id = $1 AND disabled_at IS NULL",
+};
+static const struct stmt disable = {
+	.name = "account_disable", .params = "sb", .results = "ib", .writes = true,
+	.text = "UPDATE users SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, now()) END WHERE username_key = lower($1) "
+	        "RETURNING id, disabled_at IS NOT NULL",
+};
+/* A horizon of another history, from before a restore, is none. */
+static const struct stmt revoked = {
+	.name = "account_revoked", .params = "i", .results = "iNiNu",
+	.text = "SELECT h.xmin::text::bigint, v.user_id, v.session_id FROM "
+	        "(SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xmin, "
+	        " CASE WHEN $1::text::xid8 <= pg_snapshot_xmax(pg_current_snapshot()) THEN $1::text::xid8 ELSE '0' END AS since) h "
+	        "LEFT JOIN revocation v ON v.xid >= h.since",
+};
 /* clang-format on */
 
-const struct stmt *const account_statements[] = { &create, &password, &get,    &get_me, &update, &search,
-	                                          &start,  &find,     &rotate, &end,    &check,  NULL };
+const struct stmt *const account_statements[] = { &create,   &password,   &get,         &get_me,       &update, &search,
+	                                          &start,    &find,       &rotate,      &end,          &check,  &list,
+	                                          &end_mine, &end_others, &my_password, &set_password, &rehash, &alive,
+	                                          &disable,  &revoked,    NULL };
 
 /* Runs a statement that gives one user or nobody. */
 static int
@@ -98,11 +144,12 @@ account_create(struct db *db, struct arena *arena, struct str username, struct s
 	return r == CONFLICT ? USERNAME_TAKEN : r;
 }
 
-int
-account_password(struct db *db, struct arena *arena, struct str username, struct user *ret, struct str *ret_hash)
+static int
+password_of(struct db *db, struct arena *arena, const struct stmt *stmt, const struct arg *args, struct user *ret,
+            struct str *ret_hash)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &password, ARGS(A_STR(username)), &rows);
+	int r = db_run(db, arena, stmt, args, &rows);
 
 	if (r)
 		return trace(r);
@@ -110,6 +157,64 @@ account_password(struct db *db, struct arena *arena, struct str username, struct
 		return NOT_FOUND;
 	*ret_hash = rows_str(rows, 0, 0);
 	read_user(rows, 0, 1, ret);
+	return 0;
+}
+
+int
+account_password(struct db *db, struct arena *arena, struct str username, struct user *ret, struct str *ret_hash)
+{
+	return password_of(db, arena, &password, ARGS(A_STR(username)), ret, ret_hash);
+}
+
+int
+account_my_password(struct db *db, struct arena *arena, int64_t user_id, struct user *ret, struct str *ret_hash)
+{
+	return password_of(db, arena, &my_password, ARGS(A_INT(user_id)), ret, ret_hash);
+}
+
+int
+account_password_change(struct db *db, struct arena *arena, int64_t user_id, struct str old_hash, struct str new_hash,
+                        struct str keep_session)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &set_password, ARGS(A_INT(user_id), A_STR(old_hash), A_STR(new_hash), A_STR(keep_session)),
+	               &rows);
+
+	if (r)
+		return trace(r);
+	return rows_int(rows, 0, 0) ? 0 : CONFLICT;
+}
+
+int
+account_rehash(struct db *db, struct arena *arena, int64_t user_id, struct str old_hash, struct str new_hash)
+{
+	struct rows *rows;
+
+	return db_run(db, arena, &rehash, ARGS(A_INT(user_id), A_STR(old_hash), A_STR(new_hash)), &rows);
+}
+
+int
+account_alive(struct db *db, struct arena *arena, int64_t user_id)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &alive, ARGS(A_INT(user_id)), &rows);
+
+	if (r)
+		return trace(r);
+	return rows_n(rows) ? 0 : UNAUTHENTICATED;
+}
+
+int
+account_disable(struct db *db, struct arena *arena, struct str username, bool disabled, int64_t *ret_user_id)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &disable, ARGS(A_STR(username), A_INT(disabled)), &rows);
+
+	if (r)
+		return trace(r);
+	if (!rows_n(rows))
+		return NOT_FOUND;
+	*ret_user_id = rows_int(rows, 0, 0);
 	return 0;
 }
 
@@ -192,14 +297,17 @@ account_search(struct db *db, struct arena *arena, struct str prefix, struct str
 }
 
 int
-session_create(struct db *db, struct arena *arena, struct str session_id, int64_t user_id, struct str refresh_hash,
-               struct str user_agent, int64_t expires_at)
+session_begin(struct db *db, struct arena *arena, const struct session_start *in)
 {
 	struct rows *rows;
+	int r = db_run(db, arena, &start,
+	               ARGS(A_STR(in->id), A_INT(in->user_id), A_STR(in->password_hash), A_STR(in->refresh_hash),
+	                    A_STR(in->user_agent), A_INT(in->expires_at)),
+	               &rows);
 
-	return db_run(db, arena, &start,
-	              ARGS(A_STR(session_id), A_INT(user_id), A_STR(refresh_hash), A_STR(user_agent), A_INT(expires_at)),
-	              &rows);
+	if (r)
+		return trace(r);
+	return rows_int(rows, 0, 0) ? 0 : BAD_CREDENTIALS;
 }
 
 int
@@ -252,4 +360,66 @@ session_check(struct db *db, struct arena *arena, struct str session_id, int64_t
 	if (r)
 		return trace(r);
 	return rows_n(rows) ? 0 : UNAUTHENTICATED;
+}
+
+int
+session_list(struct db *db, struct arena *arena, int64_t user_id, int64_t before, struct str before_id, int64_t limit,
+             struct session **ret, size_t *ret_n)
+{
+	struct rows *rows;
+	struct session *sessions;
+	int r = db_run(db, arena, &list, ARGS(A_INT(user_id), A_INT(before), A_STR(before_id), A_INT(limit)), &rows);
+
+	if (r)
+		return trace(r);
+	sessions = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*sessions));
+	for (size_t i = 0; i < rows_n(rows); i++)
+		sessions[i] = (struct session){
+			.id = rows_str(rows, i, 0),
+			.user_id = user_id,
+			.created_at = rows_int(rows, i, 1),
+			.last_used_at = rows_int(rows, i, 2),
+			.expires_at = rows_int(rows, i, 3),
+			.user_agent = rows_str(rows, i, 4),
+		};
+	*ret = sessions;
+	*ret_n = rows_n(rows);
+	return 0;
+}
+
+int
+session_end_mine(struct db *db, struct arena *arena, struct str session_id, int64_t user_id)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &end_mine, ARGS(A_STR(session_id), A_INT(user_id)), &rows);
+
+	if (r)
+		return trace(r);
+	return rows_n(rows) ? 0 : NOT_FOUND;
+}
+
+int
+session_end_others(struct db *db, struct arena *arena, int64_t user_id, struct str keep_session)
+{
+	struct rows *rows;
+
+	return db_run(db, arena, &end_others, ARGS(A_INT(user_id), A_STR(keep_session)), &rows);
+}
+
+int
+account_revoked(struct db *db, struct arena *arena, int64_t horizon, struct revocations *ret)
+{
+	struct revocation *items;
+	struct rows *rows;
+	size_t n = 0;
+	int r = db_run(db, arena, &revoked, ARGS(A_INT(horizon)), &rows);
+
+	if (r)
+		return trace(r);
+	items = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*items));
+	for (size_t i = 0; i < rows_n(rows); i++)
+		if (!rows_null(rows, i, 1))
+			items[n++] = (struct revocation){ rows_int(rows, i, 1), rows_str(rows, i, 2) };
+	*ret = (struct revocations){ .horizon = rows_int(rows, 0, 0), .items = items, .n = n };
+	return 0;
 }
