@@ -35,6 +35,7 @@ struct work {
 	} keys;
 	struct {
 		struct arena *scratch; /* of one message */
+		int64_t batch;         /* messages in one; 0: not known yet */
 		int64_t split_at;      /* monotonic microseconds: when to look again whether the newest slice is full */
 	} search;
 };

@@ -12,7 +12,9 @@
 #include "../lib/store/search.h"
 #include "duty.h"
 
-#define BATCH         100
+#define BATCH_LEAST   100
+#define BATCH_MOST    2000
+#define BATCH_US      MS(100) /* a batch should take about so long: senders wait for the same disk, other duties for us */
 #define GONE_BATCH    500
 #define IDLE_XIDS     10000 /* the place in the log is written down at least so often */
 #define SPLIT_SECONDS 5
@@ -85,27 +87,43 @@ terms_of_message(struct work *w, const struct search_text *text)
 	return out;
 }
 
+/* Batches as large as time allows: of short messages there are many in one, of long ones few. */
+static void
+fit_batch(struct work *w, const struct search_batch *batch, int64_t took)
+{
+	int64_t *size = &w->search.batch;
+
+	if (took > 2 * BATCH_US && *size > BATCH_LEAST)
+		*size /= 2;
+	else if (took < BATCH_US && batch->more && *size < BATCH_MOST)
+		*size *= 2;
+}
+
 static int
-index_batch(struct work *w, const struct search_batch *batch)
+index_batch(struct work *w, const struct search_batch *batch, int64_t began)
 {
 	struct str *terms = arena_alloc_array(w->arena, batch->n + 1, sizeof(*terms));
+	int r;
 
 	for (size_t i = 0; i < batch->n; i++)
 		terms[i] = terms_of_message(w, &batch->texts[i]);
-	return search_write(w->db, w->arena, batch, terms);
+	r = search_write(w->db, w->arena, batch, terms);
+	if (!r)
+		fit_batch(w, batch, clock_mono_us() - began);
+	return r;
 }
 
 static int
 follow_log(struct work *w, bool *ret_more)
 {
 	struct search_batch batch;
-	int64_t gone = 0;
-	int r = search_pending(w->db, w->arena, BATCH, &batch);
+	int64_t gone = 0, began = clock_mono_us();
+	int r = search_pending(w->db, w->arena, w->search.batch, &batch);
 
 	if (!r && batch.lost)
 		LOG(WARNING, "search_rebuild", L_CSTR("why", "the log begins later than the index ends"));
 	if (!r && (batch.n || batch.lost || batch.to - batch.from > IDLE_XIDS))
-		r = index_batch(w, &batch);
+		r = index_batch(w, &batch, began);
 	if (!r)
 		r = search_forget(w->db, w->arena, GONE_BATCH, &gone);
 	if (!r)
@@ -117,23 +135,27 @@ static int
 rebuild(struct work *w, bool *ret_more)
 {
 	struct search_batch batch;
+	int64_t began = clock_mono_us();
 	bool asked;
-	int r = search_rebuild_next(w->db, w->arena, BATCH, &asked, &batch);
+	int r = search_rebuild_next(w->db, w->arena, w->search.batch, &asked, &batch);
 
 	if (r || !asked)
 		return r;
 	*ret_more = batch.n > 0;
 	if (!batch.n)
 		LOG(NOTICE, "search_rebuilt");
-	return index_batch(w, &batch);
+	return index_batch(w, &batch, began);
 }
 
 int
 search_duty(struct work *w, int64_t *wait)
 {
 	bool more = false;
-	int r = follow_log(w, &more);
+	int r;
 
+	if (!w->search.batch)
+		w->search.batch = BATCH_LEAST;
+	r = follow_log(w, &more);
 	if (!r)
 		r = rebuild(w, &more);
 	if (!r && w->search.split_at < clock_mono_us()) {
@@ -142,5 +164,7 @@ search_duty(struct work *w, int64_t *wait)
 	}
 	if (!r && more)
 		*wait = 0;
+	if (r)
+		w->search.batch = BATCH_LEAST; /* it may have been too large for the time that a statement has */
 	return r ? trace(r) : 0;
 }

@@ -3,7 +3,7 @@
  */
 #include <errno.h>
 
-#include "../base/json_out.h"
+#include "../base/terms.h"
 #include "read.h"
 #include "search.h"
 
@@ -43,7 +43,10 @@ static const struct stmt pinned = {
 	MINE("AND m.conversation_id = p.conversation_id AND NOT m.hidden") "LIMIT 1) c " \
 	"JOIN message g ON g.conversation_id = p.conversation_id AND g.seq = p.seq AND g.seq >= c.floor AND " SHOWN("g", "c") \
 	" AND g.deleted_at IS NULL AND g.kind <= 7 "
-#define TEXT_COLUMNS "g.sender_id, g.created_at, g.kind, g.content, search_names(g.attachments, g.extra), g.mentions"
+/* Most messages have no names, and calling an SQL function costs more than reading the rest of them. */
+#define TEXT_COLUMNS \
+	"g.sender_id, g.created_at, g.kind, g.content, CASE WHEN g.attachments IS NOT NULL OR g.extra IS NOT NULL " \
+	"THEN search_names(g.attachments, g.extra) END, g.mentions"
 static const struct stmt texts = {
 	.name = "search_texts", .params = "iII", .results = "NiNiNiNtNhNsNsNjNbNb",
 	.text = "SELECT g.conversation_id, g.seq, " TEXT_COLUMNS ", "
@@ -91,8 +94,8 @@ static const struct stmt rebuild_next = {
 	        "ORDER BY d.conversation_id, d.seq",
 };
 static const struct stmt write = {
-	.name = "search_write", .params = "jNiNiNiNii", .results = "i", .writes = true,
-	.text = "SELECT search_write($1, $2, $3, $4, $5, $6)",
+	.name = "search_write", .params = "IIIsNiNiNiNii", .results = "i", .writes = true,
+	.text = "SELECT search_write($1, $2, $3, $4, $5, $6, $7, $8, $9)",
 };
 static const struct stmt forget = {
 	.name = "search_forget", .params = "i", .results = "i", .writes = true,
@@ -322,49 +325,51 @@ search_quote(struct buf *b, struct str s)
 }
 
 static void
-write_rows(struct buf *buf, const struct search_batch *batch, const struct str *terms)
-{
-	struct json_out w;
-
-	json_begin(&w, buf);
-	json_open_array(&w, NULL);
-	for (size_t i = 0; i < batch->n; i++) {
-		json_open_object(&w, NULL);
-		json_int(&w, "c", batch->texts[i].conversation_id);
-		json_int(&w, "s", batch->texts[i].seq);
-		if (str_present(terms[i])) {
-			json_int(&w, "at", batch->texts[i].created_at);
-			json_str(&w, "t", terms[i]);
-		}
-		json_close(&w);
-	}
-	json_close(&w);
-	json_end(&w);
-}
-
-static void
 drop_buf(void *buf)
 {
 	buf_deinit(buf);
 }
 
+/* Places, times and terms of a batch side by side, as search_write() takes them. */
+struct columns {
+	int64_t *conversations, *seqs, *at;
+	struct buf *terms;
+};
+
+static void
+write_columns(struct arena *arena, const struct search_batch *batch, const struct str *terms, struct columns *ret)
+{
+	ret->conversations = arena_alloc_array(arena, batch->n + 1, sizeof(*ret->conversations));
+	ret->seqs = arena_alloc_array(arena, batch->n + 1, sizeof(*ret->seqs));
+	ret->at = arena_alloc_array(arena, batch->n + 1, sizeof(*ret->at));
+	ret->terms = arena_new_of(arena, struct buf);
+	buf_init(ret->terms, WRITE_MOST);
+	arena_defer(arena, drop_buf, ret->terms);
+	for (size_t i = 0; i < batch->n; i++) {
+		ret->conversations[i] = batch->texts[i].conversation_id;
+		ret->seqs[i] = batch->texts[i].seq;
+		ret->at[i] = str_present(terms[i]) ? batch->texts[i].created_at : 0;
+		if (i)
+			buf_char(ret->terms, TERMS_BREAK);
+		buf_str(ret->terms, str_present(terms[i]) ? terms[i] : STR(""));
+	}
+}
+
 int
 search_write(struct db *db, struct arena *arena, const struct search_batch *batch, const struct str *terms)
 {
-	const struct search_text *last = batch->n ? &batch->texts[batch->n - 1] : NULL;
-	struct buf *buf = arena_new_of(arena, struct buf);
+	const struct search_text *last = batch->n && !batch->log ? &batch->texts[batch->n - 1] : NULL;
+	struct columns c;
 	struct rows *rows;
 
-	buf_init(buf, WRITE_MOST);
-	arena_defer(arena, drop_buf, buf);
-	write_rows(buf, batch, terms);
-	if (buf_failed(buf))
+	write_columns(arena, batch, terms, &c);
+	if (buf_failed(c.terms))
 		return fault(-E2BIG);
 	return db_run(db, arena, &write,
-	              ARGS(A_STR(buf_view(buf)), { .i = batch->from, .null = !batch->log },
-	                   { .i = batch->to, .null = !batch->log },
-	                   A_ID_OR_NULL(last && !batch->log ? last->conversation_id : 0),
-	                   A_ID_OR_NULL(last && !batch->log ? last->seq : 0), A_INT(batch->looked)),
+	              ARGS(A_IDS(c.conversations, batch->n), A_IDS(c.seqs, batch->n), A_IDS(c.at, batch->n),
+	                   A_STR(buf_view(c.terms)), { .i = batch->from, .null = !batch->log },
+	                   { .i = batch->to, .null = !batch->log }, A_ID_OR_NULL(last ? last->conversation_id : 0),
+	                   A_ID_OR_NULL(last ? last->seq : 0), A_INT(batch->looked)),
 	              &rows);
 }
 

@@ -1,10 +1,11 @@
 -- The search index: what is written where, by whom; slices; the order of places; what has gone.
 BEGIN;
-SELECT plan(31);
+SELECT plan(34);
 CREATE FUNCTION pg_temp.at(n integer) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$ SELECT timestamptz '2026-01-01 00:00Z' + n * interval '1 second' $$;
 CREATE FUNCTION pg_temp.us(n integer) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT (extract(epoch FROM pg_temp.at(n)) * 1000000)::bigint $$;
-CREATE FUNCTION pg_temp.row(p_c integer, p_s integer, p_at integer, p_terms text) RETURNS jsonb LANGUAGE sql AS $$
-	SELECT jsonb_build_array(jsonb_build_object('c', p_c, 's', p_s, 'at', pg_temp.us(p_at), 't', p_terms)) $$;
+-- one row written by an indexer that was at p_from and is at p_to
+CREATE FUNCTION pg_temp.write(p_c integer, p_s integer, p_at integer, p_terms text, p_from bigint, p_to bigint) RETURNS bigint LANGUAGE sql AS $$
+	SELECT search_write(ARRAY[p_c], ARRAY[p_s], ARRAY[coalesce(pg_temp.us(p_at), 0)], p_terms, p_from, p_to, NULL, NULL, 1) $$;
 CREATE FUNCTION pg_temp.found(p_terms text, p_conversations bigint[], p_limit bigint DEFAULT 10, p_before integer DEFAULT 1000000, p_c bigint DEFAULT 0,
 	p_s bigint DEFAULT 0, p_from integer DEFAULT 0, p_budget bigint DEFAULT 1000) RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(CASE WHEN o_found THEN o_conversation_id || '.' || o_seq ELSE CASE WHEN o_at IS NULL THEN 'end' ELSE 'more' END END, ' ')
@@ -13,26 +14,27 @@ UPDATE search_state SET xid = '100', rebuild_asked_at = NULL;
 SET LOCAL ROLE peal;
 
 -- writing
-SELECT is(search_write(pg_temp.row(1, 1, 10, '''one'' ''#1'''), 100, 110, NULL, NULL, 1), 1::bigint, 'one row is new');
+SELECT is(pg_temp.write(1, 1, 10, '''one'' ''#1''', 100, 110), 1::bigint, 'one row is new');
 SELECT is((SELECT xid::text FROM search_state), '110', 'and the place has moved');
-SELECT throws_ok($$ SELECT search_write('[]', 100, 120, NULL, NULL, 0) $$, '40001', NULL, 'whoever comes from another place is told so');
-SELECT is(search_write(pg_temp.row(1, 1, 10, '''one'' ''#1'''), 110, 111, NULL, NULL, 1), 0::bigint, 'the same again: no new row');
+SELECT throws_ok($$ SELECT search_write('{}', '{}', '{}', '', 100, 120, NULL, NULL, 0) $$, '40001', NULL, 'whoever comes from another place is told so');
+SELECT is(pg_temp.write(1, 1, 10, '''one'' ''#1''', 110, 111), 0::bigint, 'the same again: no new row');
 SELECT is((SELECT terms::text FROM message_search), '''#1'' ''one''', 'as it was');
-SELECT is(search_write(pg_temp.row(1, 1, 10, '''two'' ''#1'''), 111, 112, NULL, NULL, 1), 0::bigint, 'an edit: no new row');
+SELECT is(pg_temp.write(1, 1, 10, '''two'' ''#1''', 111, 112), 0::bigint, 'an edit: no new row');
 SELECT is((SELECT terms::text FROM message_search), '''#1'' ''two''', 'other terms');
-SELECT is(search_write('[{"c": 1, "s": 1}]', 112, 113, NULL, NULL, 1), 0::bigint, 'nothing to be found any more');
+SELECT is(pg_temp.write(1, 1, NULL, '', 112, 113), 0::bigint, 'nothing to be found any more');
 SELECT is((SELECT count(*) FROM message_search), 0::bigint, 'it is gone');
-SELECT throws_ok($$ SELECT search_write('[]', NULL, NULL, 1, 1, 0) $$, '40001', NULL, 'a rebuild that nobody asked for');
+SELECT throws_ok($$ SELECT search_write('{}', '{}', '{}', '', NULL, NULL, 1, 1, 0) $$, '40001', NULL, 'a rebuild that nobody asked for');
 
 -- a rebuild
 UPDATE search_state SET rebuild_asked_at = now();
-SELECT is(search_write(pg_temp.row(1, 2, 20, '''word'''), NULL, NULL, 1, 2, 1), 1::bigint, 'a row of a rebuild');
+SELECT is(search_write('{1}', '{2}', ARRAY[pg_temp.us(20)], '''word''', NULL, NULL, 1, 2, 1), 1::bigint, 'a row of a rebuild');
 SELECT is((SELECT row(rebuild_conversation, rebuild_seq, rebuilt, rebuild_asked_at IS NULL, xid)::text FROM search_state), '(1,2,1,f,113)', 'how far it is');
-SELECT is(search_write('[]', NULL, NULL, NULL, NULL, 0), 0::bigint, 'its end');
+SELECT is(search_write('{}', '{}', '{}', '', NULL, NULL, NULL, NULL, 0), 0::bigint, 'its end');
 SELECT is((SELECT row(rebuild_conversation, rebuild_seq, rebuilt, rebuild_asked_at IS NULL, rebuilt_at = now())::text FROM search_state), '(0,0,1,t,t)', 'is written down');
 
 -- places
-SELECT search_write(jsonb_agg(pg_temp.row(c, s, 100 + s, format('''word'' ''#%s'' ''prefix%s''', c, s)) -> 0), 113, 114, NULL, NULL, 1)
+SELECT search_write(array_agg(c), array_agg(s), array_agg(pg_temp.us(100 + s)),
+	string_agg(format('''word'' ''#%s'' ''prefix%s''', c, s), E'\x1e'), 113, 114, NULL, NULL, 1)
 FROM generate_series(1, 2) c, generate_series(3, 5) s;
 SELECT is(pg_temp.found('word', '{1,2}'), '2.5 1.5 2.4 1.4 2.3 1.3 1.2 end', 'newest first, then by conversation');
 SELECT is(pg_temp.found('word', '{2}'), '2.5 2.4 2.3 end', 'of one conversation');
@@ -44,6 +46,14 @@ SELECT is(pg_temp.found('word', '{1,2}', 10, 1000000, 0, 0, 104), '2.5 1.5 2.4 1
 SELECT is(pg_temp.found('prefi:* & word', '{1}'), '1.5 1.4 1.3 end', 'a prefix');
 SELECT is(pg_temp.found('nothing', '{1,2}'), 'end', 'nothing');
 SELECT is(pg_temp.found('word', '{1,2}', 10, 1000000, 0, 0, 0, 0), 'more', 'no time: where to go on');
+
+-- a batch of a row that is new, one that has changed, one that has not, and one that has gone
+SAVEPOINT batch;
+SELECT is(search_write('{1,1,2,2}', '{9,3,3,4}', ARRAY[pg_temp.us(200), pg_temp.us(103), pg_temp.us(103), 0],
+	concat_ws(E'\x1e', '''word''', '''other''', '''#2'' ''prefix3'' ''word''', ''), 114, 115, NULL, NULL, 4), 1::bigint, 'one of them is new');
+SELECT is(pg_temp.found('word', '{1,2}'), '1.9 2.5 1.5 1.4 2.3 1.2 end', 'all of them are as they are now');
+SELECT is(pg_temp.found('other', '{1,2}'), '1.3 end', 'with its other word');
+ROLLBACK TO batch;
 
 -- slices
 SELECT is(search_split(100), false, 'the newest slice is not full');
