@@ -2,16 +2,30 @@
 #include <stdio.h>
 
 #include "../lib/base/err.h"
+#include "../lib/base/issuers.h"
 #include "ctl.h"
 
 static int
 config_check(struct ctl *ctl, int argc, char **argv)
 {
+	struct issuers *issuers = NULL;
+	struct buf errors;
+	int r;
+
 	(void)argv;
 	if (argc)
 		return EXIT_USAGE;
-	printf("%s is good\n", ctl->conf_path); /* whoever comes here has loaded it */
-	return EXIT_DONE;
+	buf_init(&errors, 1 << 20);
+	r = issuers_load(ctl->conf.issuers_dir, ctl->conf.token_issuer, &issuers, &errors);
+	if (r)
+		fprintf(stderr, "%.*s", STR_ARG(buf_view(&errors)));
+	else if (issuers->n)
+		printf("%s and %zu issuers are good\n", ctl->conf_path, issuers->n);
+	else
+		printf("%s is good\n", ctl->conf_path); /* whoever comes here has loaded it */
+	buf_deinit(&errors);
+	issuers_free(issuers);
+	return r ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int
@@ -35,11 +49,18 @@ config_sample(struct ctl *ctl, int argc, char **argv)
 	return print(argc, conf_write_sample);
 }
 
+static void
+write_reference(struct buf *b)
+{
+	conf_write_reference(b);
+	issuer_write_reference(b);
+}
+
 static int
 config_reference(struct ctl *ctl, int argc, char **argv)
 {
 	(void)ctl, (void)argv;
-	return print(argc, conf_write_reference);
+	return print(argc, write_reference);
 }
 
 static int

@@ -34,6 +34,7 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(drain_seconds, "20", 0, 3600, "How long REST workers may finish their request after SIGTERM or SIGHUP."),
 	INT_KEY(event_retention_days, "30", 1, 3650, "How long events are kept for devices that were away; older ones start afresh."),
 	INT_KEY(expiry_seconds, "20", 1, 40, "Pause between two looks for messages whose content has expired; nobody sees it any more anyway."),
+	PATH_KEY(issuers_dir, "/etc/peal/issuers.d", "Folder of the issuers whose tokens are accepted, and of the providers that people may sign in with: a file each, see below."),
 	WORD_KEY(log_level, "info", "error warning notice info debug", "The least important kind of line that is logged."),
 	INT_KEY(marks_max_members, "32", 2, 10000, "Read and delivered marks are told to others in conversations of at most this many members."),
 	INT_KEY(max_body_kib, "64", 1, 65536, "Largest JSON body of a request other than sending a message."),
@@ -69,6 +70,7 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(push_hello_seconds, "10", 1, 600, "How long a new socket may take to say who it is."),
 	INT_KEY(push_max_connections, "15000", 1, 1000000, "Sockets one peal-push process accepts."),
 	INT_KEY(push_max_frame_kib, "320", 1, 65536, "Largest frame a client may send."),
+	INT_KEY(push_metrics_port, "0", 0, 65000, "Port on 127.0.0.1 where process 0 of peal-push tells its metrics, process 1 on the next one, and so on; 0: only on the socket stat-<number>.sock in run_dir."),
 	INT_KEY(push_offline_seconds, "20", 0, 600, "How long a person without a socket still counts as online."),
 	INT_KEY(push_poll_ms, "250", 10, 60000, "Pause between two looks at the event log while Redis is away."),
 	INT_KEY(push_queue_events, "256", 1, 100000, "Events that may wait for one slow socket; then it is closed and replays later."),
@@ -513,9 +515,15 @@ conf_write_reference(struct buf *b)
 	            "All daemons and `pealctl` read one file, `/etc/peal/peal.conf`: `key = value` per line, `#` begins a\n"
 	            "comment line, no quoting, no sections. Unknown keys and bad values are errors; `pealctl config check`\n"
 	            "lists all of them with their lines. Units are part of a key's name. Secrets come by file path only.\n"
-	            "\n"
-	            "| key | accepted | default | meaning |\n|---|---|---|---|\n"));
-	for (const struct conf_key *k = conf_keys; k->name; k++) {
+	            "\n"));
+	conf_write_table(b, conf_keys);
+}
+
+void
+conf_write_table(struct buf *b, const struct conf_key *keys)
+{
+	buf_str(b, STR("| key | accepted | default | meaning |\n|---|---|---|---|\n"));
+	for (const struct conf_key *k = keys; k->name; k++) {
 		buf_printf(b, "| `%s` | ", k->name);
 		write_accepted(b, k);
 		if (!k->value)

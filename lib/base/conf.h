@@ -27,6 +27,7 @@ struct conf {
 	const char *refresh_key_file;       /* at least 32 random bytes */
 	const char *token_issuer;
 	const char *token_audience;
+	const char *issuers_dir;          /* who else may say who somebody is: issuers.h */
 	int64_t access_token_seconds;     /* 600 */
 	int64_t refresh_token_days;       /* 30 */
 	int64_t refresh_grace_seconds;    /* 20 */
@@ -79,6 +80,7 @@ struct conf {
 	int64_t push_offline_seconds;     /* 20 */
 	int64_t push_poll_ms;             /* 250 */
 	int64_t push_drain_seconds;       /* 30 */
+	int64_t push_metrics_port;        /* 0: no port */
 	/* uploads */
 	const char *media_dir;                 /* bodies and renditions, on one file system */
 	const char *media_link_secret_file;    /* what nginx and the workers sign links with */
@@ -130,6 +132,7 @@ void conf_complain(struct conf_reader *, const char *key, const char *fmt, ...) 
 /* The commented sample file and the reference page, as text. */
 void conf_write_sample(struct buf *);
 void conf_write_reference(struct buf *);
+void conf_write_table(struct buf *, const struct conf_key *); /* as a table of that page */
 /* Socket path `<run_dir>/<name>.sock`; aborts past the 107 bytes of sun_path, which conf_load() has checked. */
 const char *conf_socket(struct arena *, const struct conf *, const char *name);
 
