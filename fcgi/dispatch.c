@@ -45,7 +45,9 @@ forget(struct req *req)
 	req->endpoint = NULL;
 	req->allow = req->detail = req->content_type = NULL;
 	req->me = req->conversation = req->seq = req->user = 0;
-	req->session = req->attachment = STR_NONE;
+	req->access_token = req->expires_at = 0;
+	req->bot = false;
+	req->session = req->session_named = req->attachment = STR_NONE;
 	req->retry_after_ms = 0;
 	req->report = (struct json_report){ 0 };
 	req->effects = NULL;

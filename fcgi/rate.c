@@ -9,7 +9,8 @@
 #include "rate.h"
 
 #define MS_US         1000
-#define ACCOUNT_BYTES 16 /* of the digest that stands for a name */
+#define ACCOUNT_BYTES 16  /* of the digest that stands for a name */
+#define TOKEN_LETTER  256 /* beside the letter of a class: of tokens */
 
 enum by { BY_NOBODY, BY_USER, BY_ADDRESS, BY_ACCOUNT };
 
@@ -93,31 +94,63 @@ take_shared(struct req *req, const struct caller *c, struct gcra_answer *ret)
 	rate_table_take(table, c->key, &c->gcra, clock_mono_us(), ret);
 }
 
+/* What was counted before is shown when it leaves less. */
 static int
-take(struct req *req, struct str name, uint64_t who)
+count(struct req *req, const struct caller *c)
 {
-	const struct class *class = &classes[req->endpoint->rate];
-	struct caller c = { .class = class, .name = name };
 	struct gcra_answer answer;
 
-	if (req->rate.counted)
-		return 0;
-	c.gcra = gcra_of(*(const int64_t *)((const char *)req->conf + class->limit));
-	c.key = rate_table_key(req->service->rates, (uint64_t) class->letter, who);
-	if (class->shared)
-		take_shared(req, &c, &answer);
+	if (c->class->shared)
+		take_shared(req, c, &answer);
 	else
-		rate_table_take(req->service->rates, c.key, &c.gcra, clock_mono_us(), &answer);
-	req->rate = (struct rate_standing){ true, c.gcra.limit, answer.remaining, answer.debt_us };
+		rate_table_take(req->service->rates, c->key, &c->gcra, clock_mono_us(), &answer);
+	if (!req->rate.counted || answer.remaining < req->rate.remaining || !answer.taken)
+		req->rate = (struct rate_standing){ true, c->gcra.limit, answer.remaining, answer.debt_us };
 	if (answer.taken)
 		return 0;
 	req->retry_after_ms = (answer.retry_us + MS_US - 1) / MS_US;
 	return RATE_LIMITED;
 }
 
+static int64_t
+class_limit(const struct req *req, const struct class *class)
+{
+	return *(const int64_t *)((const char *)req->conf + class->limit);
+}
+
+static int
+take(struct req *req, struct str name, uint64_t who)
+{
+	const struct class *class = &classes[req->endpoint->rate];
+	struct caller c = { .class = class, .name = name, .gcra = gcra_of(class_limit(req, class)) };
+
+	c.key = rate_table_key(req->service->rates, (uint64_t) class->letter, who);
+	return count(req, &c);
+}
+
+/* One token of a person may take half of what the person may, so that a program that runs wild leaves the other half to them. */
+static int
+take_token(struct req *req)
+{
+	const struct class *class = &classes[req->endpoint->rate];
+	struct caller c = { .class = class, .gcra = gcra_of((class_limit(req, class) + 1) / 2) };
+
+	c.name = arena_printf(req->arena, "t%lld", (long long)req->access_token);
+	c.key = rate_table_key(req->service->rates, (uint64_t) class->letter | TOKEN_LETTER, (uint64_t)req->access_token);
+	return count(req, &c);
+}
+
 int
 rate_user(struct req *req)
 {
+	int r = 0;
+
+	if (req->rate.counted)
+		return 0;
+	if (req->access_token && !req->bot)
+		r = take_token(req);
+	if (r)
+		return r;
 	return take(req, arena_printf(req->arena, "%lld", (long long)req->me), (uint64_t)req->me);
 }
 
@@ -128,6 +161,8 @@ take_digest(struct req *req, struct str text)
 	unsigned char digest[SHA256_BYTES];
 	uint64_t who;
 
+	if (req->rate.counted)
+		return 0;
 	bytes_sha256(text, digest);
 	memcpy(&who, digest, sizeof(who));
 	return take(req, hex(req->arena, digest, ACCOUNT_BYTES), who);

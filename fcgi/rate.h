@@ -14,7 +14,7 @@
 
 /* By dispatch: 0 for what only the handler can count, since it alone finds out for whom. */
 int rate_arrived(struct req *);
-/* By the handlers of such routes: for req->me, or for an account by the name that somebody says is theirs. */
+/* By the handlers of such routes: for req->me (and, of a person, for the token by which they came), or for an account by the name that somebody says is theirs. */
 int rate_user(struct req *);
 int rate_account(struct req *, struct str username);
 

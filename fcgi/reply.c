@@ -1,6 +1,7 @@
 /* fcgi/reply.c -- JSON documents, problem+json, and the headers that every reply has. */
 #include <inttypes.h>
 
+#include "access_token.h"
 #include "base/bytes.h"
 #include "reply.h"
 #include "wire/problem.h"
@@ -100,6 +101,12 @@ write_challenge(struct req *req, int r)
 		reply_header(req, "WWW-Authenticate", STR("Bearer"));
 	else if (r == TOKEN_EXPIRED)
 		reply_header(req, "WWW-Authenticate", STR("Bearer error=\"invalid_token\""));
+	else if (r == INSUFFICIENT_SCOPE && req->endpoint->scope)
+		reply_header(req, "WWW-Authenticate",
+		             arena_printf(req->arena, "Bearer error=\"insufficient_scope\", scope=\"%s\"",
+		                          scope_word(req->endpoint->scope)));
+	else if (r == INSUFFICIENT_SCOPE)
+		reply_header(req, "WWW-Authenticate", STR("Bearer error=\"insufficient_scope\""));
 }
 
 void

@@ -141,6 +141,7 @@ struct req {
 	struct str attachment;
 	int64_t conversation, seq, user, scheduled; /* from the path */
 
+	int64_t thing;                              /* likewise: a token, a report */
 	/* from the handler */
 	struct json_report report; /* INVALID and BAD_JSON: where and why; ignored members otherwise */
 	const char *detail;        /* instead of the outcome's own sentence */

@@ -138,6 +138,7 @@ say(struct req *req, struct post_body *in)
 
 	if (r)
 		return r;
+	draft.silent = req->bot;
 	return str_present(in->send_at) ? send_later(req, &draft, in->send_at) : send_now(req, &draft);
 }
 

@@ -26,6 +26,7 @@
 	X(BAD_CREDENTIALS, 401, "bad_credentials", 0, "The user name or the password is wrong.")                            \
 	X(BAD_REFRESH_TOKEN, 401, "bad_refresh_token", 0, "The refresh token is unknown, used or expired; sign in.")        \
 	X(FORBIDDEN, 403, "forbidden", 0, "This is beyond your role.")                                                      \
+	X(INSUFFICIENT_SCOPE, 403, "insufficient_scope", 0, "The access token is not for this; see its scopes.")            \
 	X(BLOCKED, 403, "blocked", 0, "One of you has blocked the other.")                                                  \
 	X(REGISTRATION_CLOSED, 403, "registration_closed", 0, "This server does not accept registrations.")                 \
 	X(CROSS_SITE, 403, "cross_site", 0, "Cookie routes accept requests from listed origins only.")                      \

@@ -19,9 +19,9 @@ static const struct stmt get = {
 	.name = "account_get", .params = "i", .results = USER_RESULTS,
 	.text = "SELECT " USER_COLUMNS("u") " FROM users u WHERE u.id = $1",
 };
-#define ME_COLUMNS USER_COLUMNS("u") ", u.read_receipts, u.show_last_seen"
-#define ME_RESULTS USER_RESULTS "NbNb"
-#define ME_N       (USER_N + 2)
+#define ME_COLUMNS USER_COLUMNS("u") ", u.read_receipts, u.show_last_seen, u.site_role"
+#define ME_RESULTS USER_RESULTS "NbNbNh"
+#define ME_N       (USER_N + 3)
 static const struct stmt get_me = {
 	.name = "account_me", .params = "i", .results = ME_RESULTS,
 	.text = "SELECT " ME_COLUMNS " FROM users u WHERE u.id = $1",
@@ -230,6 +230,7 @@ read_me(const struct rows *rows, struct me *ret)
 	read_user(rows, 0, 0, &ret->user);
 	ret->read_receipts = rows_int(rows, 0, USER_N);
 	ret->last_seen = rows_int(rows, 0, USER_N + 1);
+	ret->site_role = (enum site_role)rows_int(rows, 0, USER_N + 2);
 }
 
 int

@@ -27,8 +27,9 @@ static const struct stmt state = {
 	        "BY e.user_rev DESC LIMIT 1), "
 	        " (SELECT e.user_rev - 1 FROM user_event e WHERE e.user_id = $2 ORDER BY e.user_rev LIMIT 1), "
 	        "u.last_user_rev) "
-	        "FROM session s JOIN users u ON u.id = s.user_id, peal_meta t "
-	        "WHERE s.id = $1 AND u.id = $2 AND s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL",
+	        "FROM users u, peal_meta t WHERE u.id = $2 AND u.disabled_at IS NULL AND (EXISTS (SELECT FROM session s "
+	        " WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL AND s.expires_at > now()) "
+	        "OR EXISTS (SELECT FROM access_token a WHERE a.session_id = $1 AND a.user_id = $2 AND a.revoked_at IS NULL))",
 };
 /*
  * Of conversation c: the last event below the horizon $2, or the place before the first one kept, when its older ones are no

@@ -79,8 +79,9 @@ const struct stmt event_poll_statement = {
 	"c.read_seq, c.unread_from, un.unread, un.mentions, c.notify, c.muted_until, c.archived, c.pinned, "    \
 	"draft_json(c.conversation_id, c.draft), mm.starred_at IS NOT NULL, EXISTS (SELECT FROM block b WHERE e.kind = 7 AND "      \
 	"b.user_id = e.user_id AND b.blocked_id = e.target_id), (SELECT scheduled_json(x) FROM scheduled_message x " \
-	" WHERE e.kind = 5 AND x.id = e.target_id AND x.user_id = e.user_id), w.seq, w.rev, u.read_receipts, u.show_last_seen, " USER_COLUMNS("u")
-#define USER_EVENT_RESULTS "iihtiNiNiNi" "NiNiNiNiNhNtNbNb" "NjNbNbNjNiNibb" USER_RESULTS
+	" WHERE e.kind = 5 AND x.id = e.target_id AND x.user_id = e.user_id), w.seq, w.rev, u.read_receipts, u.show_last_seen, u.site_role, " \
+	USER_COLUMNS("u")
+#define USER_EVENT_RESULTS "iihtiNiNiNi" "NiNiNiNiNhNtNbNb" "NjNbNbNjNiNibbh" USER_RESULTS
 #define USER_EVENT_JOINS                                                                                      \
 	" JOIN " ONE("users", "x.id = e.user_id") "u ON true "                                                  \
 	"LEFT JOIN LATERAL (SELECT m.*, v.*, first_visible(v.history_all, v.first_seq, m.joined_seq) AS floor FROM member m " \
@@ -167,6 +168,7 @@ enum {
 	U_REMOVED_REV,
 	U_RECEIPTS,
 	U_SHOWN,
+	U_SITE_ROLE,
 	U_PROFILE
 };
 
@@ -377,6 +379,7 @@ frame_of_user_event(struct buf *frame, const struct rows *rows, size_t row)
 	}
 	me.read_receipts = rows_int(rows, row, U_RECEIPTS);
 	me.last_seen = rows_int(rows, row, U_SHOWN);
+	me.site_role = (enum site_role)rows_int(rows, row, U_SITE_ROLE);
 	read_user(rows, row, U_PROFILE, &me.user);
 	u.me = &me;
 	buf_clear(frame);

@@ -7,10 +7,10 @@
 
 /* clang-format off */
 static const struct stmt send = {
-	.name = "message_send", .params = "iisyNhNsNjNiNjNjNiNiNi", .results = "bNiNiNtNbNINiNsNjNhNsNjNjNt", .writes = true,
+	.name = "message_send", .params = "iisyNhNsNjNiNjNjNiNiNib", .results = "bNiNiNtNbNINiNsNjNhNsNjNjNt", .writes = true,
 	.text = "SELECT o_replayed, o_seq, o_rev, o_at, o_first, o_hearers, o_reply_sender, o_reply_excerpt, o_attachments, "
 	        "o_kind, o_content, o_extra, o_forward, o_expires_at "
-	        "FROM message_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+	        "FROM message_send($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
 };
 /*
  * $3: enum page_from, $4: seq, $5: limit. Up to one visible message more than can be shown is read on either side of `at`: cut()
@@ -100,7 +100,8 @@ message_send(struct db *db, struct arena *arena, int64_t me, int64_t conversatio
 		                    A_STR(draft->extra_json),
 		                    A_ID_OR_NULL(draft->forward_conversation),
 		                    A_ID_OR_NULL(draft->forward_seq),
-		                    A_ID_OR_NULL(draft->expires_in) };
+		                    A_ID_OR_NULL(draft->expires_in),
+		                    A_INT(draft->silent) };
 	struct message_sent result = { 0 };
 	struct rows *rows;
 	int r;

@@ -15,6 +15,7 @@ struct message_draft {
 	int64_t reply_seq;                         /* 0: none; must exist and be visible: INVALID otherwise */
 	int64_t forward_conversation, forward_seq; /* 0: nothing; DELETED, WRONG_KIND: what cannot be forwarded */
 	int64_t expires_in;                        /* seconds; 0: as long as the conversation says */
+	bool silent;                               /* moves no mark of its sender: a bot's */
 	struct str request_hash;                   /* SHA-256 of the canonical body: tells a replay from a conflict */
 };
 

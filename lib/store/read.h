@@ -13,9 +13,10 @@
 /* clang-format off */
 /* of users `a` */
 #define USER_COLUMNS(a) \
-	a ".id, " a ".username, " a ".display_name, " a ".avatar_id, " a ".status_text, " a ".created_at, " a ".last_seen_at"
-#define USER_RESULTS "NiNsNsNsNsNtNt"
-#define USER_N 7
+	a ".id, " a ".username, " a ".display_name, " a ".avatar_id, " a ".status_text, " a ".created_at, " a ".last_seen_at, " \
+	a ".bot"
+#define USER_RESULTS "NiNsNsNsNsNtNtNb"
+#define USER_N 8
 
 /* of member m, who is user u; a row may be missing */
 #define MEMBER_COLUMNS(m, u) m ".role, " m ".receipt_seq, " m ".delivered_seq, " USER_COLUMNS(u)
@@ -102,6 +103,7 @@ void read_my_message(const struct rows *, size_t row, size_t column, struct mess
 void read_conversation(const struct rows *, size_t row, size_t column, struct conversation *ret);
 
 /* The statements of each file. */
+extern const struct stmt *const access_statements[];
 extern const struct stmt *const account_statements[];
 extern const struct stmt *const conversation_statements[];
 extern const struct stmt *const group_statements[];
@@ -112,6 +114,7 @@ extern const struct stmt *const search_statements[];
 extern const struct stmt *const schedule_statements[];
 extern const struct stmt *const event_statements[];
 extern const struct stmt *const upkeep_statements[];
+extern const struct stmt *const identity_statements[];
 extern const struct stmt *const attachment_statements[];
 extern const struct stmt *const block_statements[];
 extern const struct stmt *const older_statements[];

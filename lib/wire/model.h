@@ -13,12 +13,17 @@ struct user {
 	int64_t id;
 	struct str username, display_name, avatar_id, status_text;
 	int64_t created_at, last_seen_at;
+	bool bot;
 };
+
+/* What somebody may do on the whole server: moderators work through reports; admins that, and people and the audit log. */
+enum site_role { SITE_NOBODY, SITE_MODERATOR, SITE_ADMIN };
 
 /* Whoever asks about themselves. */
 struct me {
 	struct user user;
 	bool read_receipts, last_seen; /* privacy */
+	enum site_role site_role;
 };
 
 enum message_kind {

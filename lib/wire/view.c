@@ -36,6 +36,12 @@ view_role(enum member_role role)
 	return role == ROLE_OWNER ? "owner" : role == ROLE_ADMIN ? "admin" : "member";
 }
 
+struct str
+view_site_role(enum site_role role)
+{
+	return role == SITE_ADMIN ? STR("admin") : role == SITE_MODERATOR ? STR("moderator") : STR_NONE;
+}
+
 static const char *
 notify_word(int64_t notify)
 {
@@ -60,6 +66,7 @@ user_members(struct json_out *w, const struct user *user)
 	json_str(w, "display_name", user->display_name);
 	avatar(w, user->avatar_id);
 	json_str(w, "status_text", user->status_text);
+	json_bool(w, "bot", user->bot);
 }
 
 void
@@ -79,6 +86,7 @@ view_me(struct json_out *w, const char *key, const struct me *me)
 	json_bool(w, "read_receipts", me->read_receipts);
 	json_bool(w, "last_seen", me->last_seen);
 	json_close(w);
+	json_str(w, "site_role", view_site_role(me->site_role));
 	json_close(w);
 }
 

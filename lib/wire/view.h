@@ -20,6 +20,7 @@ void view_conversation_shared(struct json_out *, const char *key, const struct c
 void view_member(struct json_out *, const char *key, const struct member *);
 void view_settings(struct json_out *, const char *key, const struct conversation *); /* what I have set: notify, ... */
 const char *view_role(enum member_role);                                             /* "member" */
+struct str view_site_role(enum site_role);                                           /* "moderator"; absent: none */
 
 const char *view_message_kind(enum message_kind); /* "text" */
 bool view_message_kind_parse(struct str, enum message_kind *ret);

@@ -31,7 +31,7 @@ def test_register_and_login(stack, anonymous):
     assert claims["sub"] == person.id and claims["exp"] - claims["iat"] == 600
     reply = anonymous.post("/auth/login", {"username": person.username.upper(), "password": PASSWORD, "token_delivery": "body"}, expect=200)
     assert reply["user"] == {"id": person.id, "username": person.username, "display_name": person.username, "avatar_id": None,
-                             "avatar_url": None, "status_text": None}
+                             "avatar_url": None, "status_text": None, "bot": False}
     assert reply["refresh_token"] != person.refresh_token and "set-cookie" not in reply.headers
     assert anonymous.as_(reply["access_token"]).get("/me", expect=200)["id"] == person.id
 

@@ -19,6 +19,8 @@ export const ERRORS = {
 	bad_refresh_token: { status: 401, retryable: false },
 	/** This is beyond your role. */
 	forbidden: { status: 403, retryable: false },
+	/** The access token is not for this; see its scopes. */
+	insufficient_scope: { status: 403, retryable: false },
 	/** One of you has blocked the other. */
 	blocked: { status: 403, retryable: false },
 	/** This server does not accept registrations. */

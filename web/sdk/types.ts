@@ -10,6 +10,8 @@ export interface User {
 	avatar_id?: Id | null;
 	avatar_url?: string | null;
 	status_text?: string | null;
+	/** A program, made by a person of this server. */
+	bot?: boolean;
 }
 
 export interface Privacy {
@@ -21,6 +23,8 @@ export interface Privacy {
 
 export interface Me extends User {
 	privacy: Privacy;
+	/** What I may do on the whole server. */
+	site_role?: "moderator" | "admin" | null;
 }
 
 export interface ProfileChange {
