@@ -139,6 +139,8 @@ parse_ids(struct req *req, const struct route_match *match)
 			ok = str_id(match->ids[i], &req->conversation);
 		else if (str_has_prefix(name, STR("{attachment}")))
 			ok = attachment_id_ok(req->attachment = match->ids[i]);
+		else if (str_has_prefix(name, STR("{session}")))
+			ok = uuid_valid(req->session_named = match->ids[i]);
 		else if (str_has_prefix(name, STR("{scheduled}")))
 			ok = str_id(match->ids[i], &req->scheduled);
 		else

@@ -138,7 +138,7 @@ struct req {
 	int64_t access_token; /* 0: somebody who is signed in */
 	int64_t expires_at;   /* of that token; 0: never */
 	bool bot;             /* I am one */
-	struct str attachment;
+	struct str attachment, session_named; /* from the path */
 	int64_t conversation, seq, user, scheduled; /* from the path */
 
 	int64_t thing;                              /* likewise: a token, a report */
