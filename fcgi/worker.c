@@ -78,7 +78,7 @@ open_doors(struct worker *w)
 {
 	w->epoll = epoll_create1(EPOLL_CLOEXEC);
 	for (enum door door = 0; door < DOOR_N; door++) {
-		struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+		struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE, .data.u32 = door };
 
 		if (serves(w->job->pool, door))
 			epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->job->listeners[door], &event);
@@ -119,7 +119,9 @@ init(struct worker *w, const struct worker_job *job)
 	w->service = (struct service){
 		.conf = conf,
 		.keys = job->generation->keys,
+		.issuers = job->generation->issuers,
 		.refresh_key = job->generation->refresh_key,
+		.factor_key = job->generation->factor_key,
 		.db = db_new(conf->database, "peal-fcgi", conf->statement_timeout_ms),
 		.redis = redis_new(conf->redis_socket, conf->redis_timeout_ms),
 		.rates = &job->board->rates,
@@ -207,30 +209,21 @@ serve(struct worker *w, enum door door, int fd)
 	w->share--;
 }
 
-/* One connection from each door that has one waiting. False when none has. */
+/* One connection, from the doors in turn; waits for one unless `stop`. False when none came. */
 static bool
-serve_waiting(struct worker *w)
-{
-	bool served = false;
-
-	for (enum door door = 0; door < DOOR_N; door++) {
-		int fd = serves(w->job->pool, door) ? io_accept(w->job->listeners[door]) : -1;
-
-		if (fd >= 0)
-			serve(w, door, fd);
-		served |= fd >= 0;
-	}
-	return served;
-}
-
-static void
-nap(struct worker *w)
+serve_next(struct worker *w, bool stop)
 {
 	struct epoll_event event;
 	sigset_t none;
+	int fd;
 
 	sigemptyset(&none);
-	epoll_pwait(w->epoll, &event, 1, NAP_MS, &none);
+	if (epoll_pwait(w->epoll, &event, 1, stop ? 0 : NAP_MS, &none) <= 0)
+		return false;
+	fd = io_accept(w->job->listeners[event.data.u32]);
+	if (fd >= 0)
+		serve(w, event.data.u32, fd);
+	return fd >= 0;
 }
 
 static bool
@@ -247,14 +240,12 @@ static int
 loop(struct worker *w)
 {
 	for (;;) {
-		bool stop = told_to_stop(w), served = serve_waiting(w);
+		bool stop = told_to_stop(w), served = serve_next(w, stop);
 
 		if (getppid() != w->job->master)
 			return WORKER_ORPHANED;
 		if (w->share <= 0 || (stop && !(served && atomic_load(&w->job->board->stopping))))
 			return WORKER_DONE;
-		if (!served)
-			nap(w);
 	}
 }
 
