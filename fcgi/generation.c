@@ -58,6 +58,19 @@ load_refresh_key(struct generation *g)
 }
 
 static int
+load_issuers(struct generation *g)
+{
+	struct buf errors;
+	int r;
+
+	buf_init(&errors, ERRORS_MOST);
+	r = issuers_load(g->conf.issuers_dir, g->conf.token_issuer, &g->issuers, &errors);
+	log_lines(buf_view(&errors));
+	buf_deinit(&errors);
+	return r;
+}
+
+static int
 load_link_secret(struct generation *g)
 {
 	int r = link_open(g->conf.media_link_secret_file);
@@ -97,6 +110,8 @@ generation_load(const char *conf_path, int number, struct generation **ret)
 	g->number = number;
 	g->arena = arena_new(CONF_ARENA_MOST);
 	r = load(g, conf_path);
+	if (!r)
+		r = load_issuers(g);
 	if (r)
 		g = generation_free(g);
 	else
@@ -110,6 +125,7 @@ generation_free(struct generation *g)
 	if (!g)
 		return NULL;
 	token_keys_free(g->keys);
+	issuers_free(g->issuers);
 	arena_free(g->arena);
 	free(g);
 	return NULL;

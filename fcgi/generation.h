@@ -8,6 +8,7 @@
 #define PEAL_FCGI_GENERATION_H
 
 #include "base/conf.h"
+#include "base/issuers.h"
 #include "base/token.h"
 #include "board.h"
 
@@ -16,6 +17,7 @@ struct generation {
 	struct arena *arena;
 	struct conf conf;
 	struct token_keys *keys;
+	struct issuers *issuers;
 	struct str refresh_key;
 };
 

@@ -20,8 +20,9 @@
 #define DELAY_LEAST_MS        100
 #define DELAY_MOST_MS         5000
 #define GENERATION_TIMEOUT_US (30 * SECOND_US)
-#define TURN_MS               500 /* between two looks at the workers when nothing happens */
-#define TURN_BUSY_MS          20  /* while workers start or end */
+#define TURN_MS               500       /* between two looks at the workers when nothing happens */
+#define TURN_BUSY_MS          20        /* while workers start or end */
+#define LOOK_US               SECOND_US /* between two looks at the files of issuers */
 
 struct seat {
 	int generation; /* 0: the seat is free */
@@ -41,7 +42,7 @@ struct master {
 	bool passed; /* the sockets are systemd's, and outlive us */
 	int signals, started;
 	struct generation *current, *next; /* next: starting, to take over from current */
-	int64_t next_until_us;
+	int64_t next_until_us, look_us;
 	int generations;
 	bool ready, reload, stopping;
 };
@@ -295,6 +296,19 @@ change_generation(struct master *m, int64_t now)
 		begin_reload(m, now);
 }
 
+/* A new key of an issuer, or a new issuer, needs nobody who says so. */
+static void
+look_at_issuers(struct master *m, int64_t now)
+{
+	if (m->next || now < m->look_us)
+		return;
+	m->look_us = now + LOOK_US;
+	if (!issuers_changed(m->current->issuers))
+		return;
+	LOG(NOTICE, "issuers_changed");
+	m->reload = true;
+}
+
 static void
 check_ready(struct master *m)
 {
@@ -348,6 +362,7 @@ turn(struct master *m, int64_t now)
 	if (m->stopping)
 		return;
 	check_ready(m);
+	look_at_issuers(m, now);
 	change_generation(m, now);
 }
 

@@ -92,6 +92,7 @@ struct endpoint {
 struct service {
 	const struct conf *conf;
 	struct token_keys *keys;
+	const struct issuers *issuers; /* others whose tokens are good here */
 	struct str refresh_key;
 	struct db *db;
 	struct redis *redis;
