@@ -28,7 +28,8 @@ struct verb {
 };
 
 extern const struct verb migrate_verb, check_sql_verb, config_check_verb, config_sample_verb, config_reference_verb,
-        keys_generate_verb, keys_media_link_verb, user_add_verb, search_rebuild_verb, search_status_verb, docs_errors_verb;
+        keys_generate_verb, keys_media_link_verb, keys_factor_verb, user_add_verb, search_rebuild_verb, search_status_verb,
+        docs_errors_verb;
 
 /* "pealctl: ..." on stderr; returns EXIT_FAILED. */
 int ctl_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

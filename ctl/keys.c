@@ -1,4 +1,5 @@
-/* keys.c -- makes the keys that the configuration names: the pair for access tokens (EC P-256), the refresh key, the links' secret. */
+/* keys.c -- makes the keys that the configuration names: the pair for access tokens (EC P-256), the refresh key, the
+ * key of second factors, the links' secret. */
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/ec.h>
@@ -11,7 +12,7 @@
 #include "../lib/base/bytes.h"
 #include "ctl.h"
 
-#define REFRESH_KEY_BYTES 32
+#define SECRET_BYTES 32
 
 /*
  * A new file, never one that exists: a lost key ends every session. Its mode is what we say, whatever root's umask is: the
@@ -51,9 +52,9 @@ write_pem(const char *path, EVP_PKEY *key, bool private)
 }
 
 static int
-write_refresh(const char *path)
+write_secret(const char *path)
 {
-	unsigned char secret[REFRESH_KEY_BYTES];
+	unsigned char secret[SECRET_BYTES];
 	FILE *f = create(path, 0640);
 
 	if (!f)
@@ -66,7 +67,7 @@ write_refresh(const char *path)
 static int
 write_link_secret(const char *path)
 {
-	unsigned char secret[REFRESH_KEY_BYTES];
+	unsigned char secret[SECRET_BYTES];
 	struct arena *a = arena_new(4096);
 	struct str text;
 	FILE *f = create(path, 0640);
@@ -85,6 +86,13 @@ keys_media_link(struct ctl *ctl, int argc, char **argv)
 {
 	(void)argv;
 	return argc ? EXIT_USAGE : write_link_secret(ctl->conf.media_link_secret_file);
+}
+
+static int
+keys_factor(struct ctl *ctl, int argc, char **argv)
+{
+	(void)argv;
+	return argc ? EXIT_USAGE : write_secret(ctl->conf.factor_key_file);
 }
 
 static int
@@ -109,7 +117,9 @@ keys_generate(struct ctl *ctl, int argc, char **argv)
 		status = write_pem(paths[1], key, false);
 	EVP_PKEY_free(key);
 	if (status == EXIT_DONE)
-		status = write_refresh(paths[2]);
+		status = write_secret(paths[2]);
+	if (status == EXIT_DONE && access(conf->factor_key_file, F_OK))
+		status = write_secret(conf->factor_key_file);
 	if (status == EXIT_DONE && access(conf->media_link_secret_file, F_OK))
 		status = write_link_secret(conf->media_link_secret_file);
 	return status;
@@ -128,5 +138,13 @@ const struct verb keys_media_link_verb = {
 	.usage = "",
 	.help = "Make the file with the secret of links to pictures, which nginx includes; never overwrites it.",
 	.fn = keys_media_link,
+	.needs_conf = true,
+};
+
+const struct verb keys_factor_verb = {
+	.name = "keys factor",
+	.usage = "",
+	.help = "Make the file with the key that seals second factors; never overwrites it.",
+	.fn = keys_factor,
 	.needs_conf = true,
 };

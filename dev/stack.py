@@ -644,7 +644,8 @@ class Stack:
             "run_dir": self.run_dir, "redis_socket": self.redis_socket, "origins": origins, "public_url": self.url,
             "database": self.dsn("peal"), "database_owner": self.dsn("peal_owner"),
             "token_private_key_file": keys / "token.key", "token_public_key_file": keys / "token.pub",
-            "refresh_key_file": keys / "refresh.key", "media_dir": self.dir / "media",
+            "refresh_key_file": keys / "refresh.key", "factor_key_file": keys / "factor.key", "passkey_rp_id": "localhost",
+            "media_dir": self.dir / "media",
             "media_link_secret_file": keys / "media-link.conf", **self.overrides,
         }
         self.conf = {k: str(v) for k, v in self.conf.items()}
@@ -656,6 +657,8 @@ class Stack:
             self.pealctl("keys", "generate")
         if not (keys / "media-link.conf").exists():
             self.pealctl("keys", "media-link")
+        if not (keys / "factor.key").exists():
+            self.pealctl("keys", "factor")
 
     def _write_nginx(self):
         """The site as a sysadmin installs it, with these values and no others replaced."""

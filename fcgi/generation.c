@@ -9,10 +9,10 @@
 #include "generation.h"
 #include "wire/link.h"
 
-#define CONF_ARENA_MOST   ((size_t)16 << 20)
-#define ERRORS_MOST       ((size_t)1 << 20)
-#define REFRESH_KEY_LEAST 32
-#define REFRESH_KEY_MOST  4096
+#define CONF_ARENA_MOST ((size_t)16 << 20)
+#define ERRORS_MOST     ((size_t)1 << 20)
+#define KEY_LEAST       32
+#define KEY_MOST        4096
 
 static void
 log_lines(struct str text)
@@ -38,22 +38,22 @@ load_conf(struct generation *g, const char *path)
 	return r ? trace(r) : 0;
 }
 
+/* 32 random bytes or more. */
 static int
-load_refresh_key(struct generation *g)
+load_key(struct generation *g, const char *path, struct str *ret)
 {
-	char *key = arena_alloc(g->arena, REFRESH_KEY_MOST);
-	int fd = open(g->conf.refresh_key_file, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, key, REFRESH_KEY_MOST);
+	char *key = arena_alloc(g->arena, KEY_MOST);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, key, KEY_MOST);
 	int error = errno;
 
 	if (fd >= 0)
 		close(fd);
-	if (n >= REFRESH_KEY_LEAST) {
-		g->refresh_key = str_n(key, (size_t)n);
+	if (n >= KEY_LEAST) {
+		*ret = str_n(key, (size_t)n);
 		return 0;
 	}
-	LOG(ERROR, "refresh_key", L_CSTR("file", g->conf.refresh_key_file),
-	    L_CSTR("error", n < 0 ? strerror(error) : "fewer than 32 bytes"));
+	LOG(ERROR, "key", L_CSTR("file", path), L_CSTR("error", n < 0 ? strerror(error) : "fewer than 32 bytes"));
 	return INVALID;
 }
 
@@ -95,7 +95,9 @@ load(struct generation *g, const char *path)
 		log_fault("token_keys", r, (const struct log_field[]){ { 0 } });
 		return trace(r);
 	}
-	r = load_refresh_key(g);
+	r = load_key(g, g->conf.refresh_key_file, &g->refresh_key);
+	if (!r)
+		r = load_key(g, g->conf.factor_key_file, &g->factor_key);
 	return r ? r : load_link_secret(g);
 }
 

@@ -18,7 +18,7 @@ struct generation {
 	struct conf conf;
 	struct token_keys *keys;
 	struct issuers *issuers;
-	struct str refresh_key;
+	struct str refresh_key, factor_key;
 };
 
 /* 0; INVALID or a fault, with the reasons logged. */

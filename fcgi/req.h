@@ -93,7 +93,7 @@ struct service {
 	const struct conf *conf;
 	struct token_keys *keys;
 	const struct issuers *issuers; /* others whose tokens are good here */
-	struct str refresh_key;
+	struct str refresh_key, factor_key;
 	struct db *db;
 	struct redis *redis;
 	struct rate_table *rates; /* shared by all workers of the master */

@@ -34,6 +34,7 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(drain_seconds, "20", 0, 3600, "How long REST workers may finish their request after SIGTERM or SIGHUP."),
 	INT_KEY(event_retention_days, "30", 1, 3650, "How long events are kept for devices that were away; older ones start afresh."),
 	INT_KEY(expiry_seconds, "20", 1, 40, "Pause between two looks for messages whose content has expired; nobody sees it any more anyway."),
+	PATH_KEY(factor_key_file, "/etc/peal/factor.key", "File with at least 32 random bytes, by which secrets of second factors are sealed in the database. `pealctl keys factor` makes it; without it nobody's codes are good any more."),
 	PATH_KEY(issuers_dir, "/etc/peal/issuers.d", "Folder of the issuers whose tokens are accepted, and of the providers that people may sign in with: a file each, see below."),
 	WORD_KEY(log_level, "info", "error warning notice info debug", "The least important kind of line that is logged."),
 	INT_KEY(marks_max_members, "32", 2, 10000, "Read and delivered marks are told to others in conversations of at most this many members."),
@@ -59,6 +60,7 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(media_wall_seconds, "30", 1, 600, "A decoder that works on one picture for longer is killed."),
 	INT_KEY(media_workers, "8", 1, 1024, "Processes that take uploads; each has one at a time."),
 	STRING_KEY(origins, "", "Origins (such as https://chat.example.org), separated by blanks, that may use cookies and the socket beside public_url itself."),
+	STRING_KEY(passkey_rp_id, "", "Domain that passkeys are for: the host of public_url, or a domain that it lies in. Empty: the host of public_url. Passkeys made for another one are lost when it changes."),
 	INT_KEY(password_max_bytes, "256", 64, 4096, "Longest password, in bytes."),
 	INT_KEY(password_min_code_points, "15", 1, 64, "Shortest password, in code points."),
 	STRING_KEY(public_url, "http://localhost", "What people type to get here: scheme and host, without a path."),
@@ -371,6 +373,38 @@ check_origins(struct conf_reader *r)
 	}
 }
 
+/* The host of an origin, without its port. */
+static struct str
+origin_host(struct str origin)
+{
+	str_cut(&origin, '/');
+	str_cut(&origin, '/');
+	return str_cut(&origin, ':');
+}
+
+static bool
+lies_in(struct str host, struct str domain)
+{
+	size_t more = host.n - domain.n;
+
+	return host.n >= domain.n && str_eq(str_n(host.p + more, domain.n), domain) && (!more || host.p[more - 1] == '.');
+}
+
+/* Browsers refuse passkeys for a domain that their page is not in: at least one page must be. */
+static void
+check_passkeys(struct conf_reader *r)
+{
+	const struct conf *conf = r->to;
+	struct str domain = str_c(conf->passkey_rp_id), rest = str_c(conf->origins);
+	bool found = lies_in(origin_host(str_c(conf->public_url)), domain);
+
+	at_key(r, "passkey_rp_id");
+	while (rest.n && !found)
+		found = lies_in(origin_host(str_cut(&rest, ' ')), domain);
+	if (domain.n && !found)
+		complain(r, "passkey_rp_id: neither public_url nor one of the origins lies in \"%.*s\"", STR_ARG(domain));
+}
+
 static void
 check_sockets(struct conf_reader *r)
 {
@@ -413,6 +447,7 @@ check_all(struct conf_reader *r, void *out)
 {
 	(void)out;
 	check_origins(r);
+	check_passkeys(r);
 	check_sockets(r);
 	check_numbers(r);
 }

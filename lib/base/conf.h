@@ -25,6 +25,8 @@ struct conf {
 	const char *token_private_key_file; /* PEM, EC P-256; readable by peal-fcgi only */
 	const char *token_public_key_file;  /* PEM */
 	const char *refresh_key_file;       /* at least 32 random bytes */
+	const char *factor_key_file;        /* likewise: for second factors and challenges */
+	const char *passkey_rp_id;          /* empty: the host of public_url */
 	const char *token_issuer;
 	const char *token_audience;
 	const char *issuers_dir;          /* who else may say who somebody is: issuers.h */

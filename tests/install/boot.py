@@ -209,7 +209,7 @@ def look_at_who_may_what(system):
     for name, group in SOCKETS.items():
         may = {user for user in ("www-data", "peal", "peal-push", "nobody") if may_connect(user, f"/run/peal/{name}.sock")}
         check(f"{name}.sock is for {group}: {', '.join(sorted(may))}", may == {group})
-    for key in ("token.key", "refresh.key", "media-link.conf"):
+    for key in ("token.key", "refresh.key", "factor.key", "media-link.conf"):
         may = {user for user in ("www-data", "peal", "peal-push", "nobody") if may_read(user, f"/etc/peal/{key}")}
         check(f"{key} is for peal: {', '.join(sorted(may))}", may == {"peal"})
     for user in ("peal-push", "nobody", "www-data"):

@@ -224,12 +224,12 @@ def test_keys_are_readable_by_the_workers_only(tree, tmp_path):
     """Made by root with whatever umask in a setgid folder; a key that exists is left alone."""
     conf = tmp_path / "peal.conf"
     names = {"token_private_key_file": "token.key", "token_public_key_file": "token.pub", "refresh_key_file": "refresh.key",
-             "media_link_secret_file": "media-link.conf"}
+             "media_link_secret_file": "media-link.conf", "factor_key_file": "factor.key"}
     conf.write_text("".join(f"{key} = {tmp_path}/{name}\n" for key, name in names.items()))
     out = run(tree / "usr/bin/pealctl", "-c", conf, "keys", "generate", umask=0o777)
     assert out.returncode == 0, out.stderr
     modes = {name: (tmp_path / name).stat().st_mode & 0o7777 for name in names.values()}
-    assert modes == {"token.key": 0o640, "token.pub": 0o644, "refresh.key": 0o640, "media-link.conf": 0o640}
+    assert modes == {"token.key": 0o640, "token.pub": 0o644, "refresh.key": 0o640, "media-link.conf": 0o640, "factor.key": 0o640}
     before = (tmp_path / "refresh.key").read_bytes()
     assert run(tree / "usr/bin/pealctl", "-c", conf, "keys", "generate").returncode == 1
     assert (tmp_path / "refresh.key").read_bytes() == before
