@@ -13,7 +13,8 @@ DESTDIR ?=
 
 PKGS_BASE := jansson hiredis libcrypto libsystemd
 PKGS_STORE := libpq
-PKGS_DECODER := vips libwebp libwebpmux
+PKGS_DECODER := libseccomp
+PKGS_IMAGE := vips gmodule-2.0 libwebp libwebpmux
 CFLAGS_COMMON := -std=gnu17 -g -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wimplicit-fallthrough -Werror=format-security -fno-strict-aliasing -fno-delete-null-pointer-checks -fno-strict-overflow \
 	-fstack-protector-strong -fstack-clash-protection -fcf-protection=full -ftrivial-auto-var-init=zero -fPIE \
@@ -42,6 +43,7 @@ SRC_fcgi := $(wildcard fcgi/*.c fcgi/endpoint/*.c)
 SRC_push := $(wildcard push/*.c)
 SRC_media := $(wildcard media/*.c)
 SRC_decoder := $(wildcard media/decoder/*.c)
+SRC_image := $(wildcard media/image/*.c)
 SRC_jobs := $(wildcard jobs/*.c)
 SRC_ctl := $(wildcard ctl/*.c)
 SRC_unit := $(wildcard tests/unit/test_*.c)
@@ -89,11 +91,12 @@ $(B)/peal-push: $(call obj,$(SRC_push)) $(LIB_WIRE) $(LIB_BASE)
 $(B)/peal-media: $(call obj,$(SRC_media)) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -lfcgi -lm
-# the decoder alone sees libvips and libwebp; their headers are not held to our warnings
-$(B)/media/decoder/%.o: CFLAGS += $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(PKGS_DECODER) 2>/dev/null))
-$(B)/peal-media-image: $(call obj,$(SRC_decoder)) $(LIB_BASE)
+# this program alone sees libvips and libwebp; their headers are not held to our warnings. Modules of libvips lie beside it.
+$(B)/media/image/%.o: CFLAGS += $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(PKGS_IMAGE) 2>/dev/null)) \
+	-DVIPS_LIBDIR='"$(shell pkg-config --variable=libdir vips 2>/dev/null)"'
+$(B)/peal-media-image: $(call obj,$(SRC_decoder) $(SRC_image)) $(LIB_BASE)
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_DECODER)) $(LIBS_BASE) -lm
+	@$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_DECODER) $(PKGS_IMAGE)) $(LIBS_BASE) -lm
 $(B)/peal-jobs: $(call obj,$(SRC_jobs)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lm
@@ -107,7 +110,7 @@ $(B)/bench/%: $(B)/bench/%.o $(LIB_BASE)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -lfcgi -lm
 
 # a unit test may use any module but a main(): push/hub.c, push/codec.c, fcgi/route.c and so on
-UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi)) media/sniff.c media/multipart.c media/decoder/thumbhash.c
+UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi)) media/sniff.c media/multipart.c media/image/thumbhash.c
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
@@ -174,7 +177,7 @@ check-sql: ## migrate an empty database and prepare every statement against it
 	@dev/setup.sh test
 	@ONLY=check-sql $(PYTHON) dev/test.py
 
-SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] ctl/*.[ch] media/*.[ch] media/decoder/*.[ch] bench/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
+SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] ctl/*.[ch] media/*.[ch] media/decoder/*.[ch] media/image/*.[ch] media/av/*.[ch] bench/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch])
 format: ## clang-format all C sources
 	@clang-format -i $(SOURCES_C)
 lint: ## formatting, and that includes point one way

@@ -28,22 +28,42 @@ close_later(struct arena *a, int fd)
 	arena_defer(a, close_fd, (void *)(intptr_t)fd);
 }
 
+struct mapping {
+	void *p;
+	size_t n;
+};
+
 static void
-unmap(void *p)
+unmap(void *mapping)
 {
-	munmap(p, JOB_OUTPUT_BYTES);
+	const struct mapping *m = mapping;
+
+	munmap(m->p, m->n);
+}
+
+/* For reading, as long as the arena lives; NULL with errno when there is no room. */
+static const uint8_t *
+map_output(struct arena *a, int fd, size_t n)
+{
+	struct mapping *m = arena_new_of(a, struct mapping);
+
+	*m = (struct mapping){ mmap(NULL, n, PROT_READ, MAP_SHARED, fd, 0), n };
+	if (m->p == MAP_FAILED)
+		return NULL;
+	arena_defer(a, unmap, m);
+	return m->p;
 }
 
 /* Sealed: the child can neither cut it, which would end us by SIGBUS, nor let it grow. */
 static int
-new_output(struct arena *a, int *ret)
+new_output(struct arena *a, uint64_t bytes, int *ret)
 {
 	int fd = memfd_create("picture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0)
 		return fault(-errno);
 	close_later(a, fd);
-	if (ftruncate(fd, JOB_OUTPUT_BYTES) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+	if (ftruncate(fd, (off_t)bytes) || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
 		return fault(-errno);
 	*ret = fd;
 	return 0;
@@ -103,12 +123,12 @@ ask(struct arena *a, int decoders, const struct job *job, int input, int output,
 }
 
 static bool
-take_rendition(const uint8_t *output, const struct job_rendition *in, struct rendition *ret)
+take_rendition(const struct job *job, const uint8_t *output, const struct job_rendition *in, struct rendition *ret)
 {
 	struct job_rendition r = *in;
 
-	if (!r.size || r.offset < JOB_RESULT_BYTES || r.offset > JOB_OUTPUT_BYTES || r.size > JOB_OUTPUT_BYTES - r.offset ||
-	    !r.width || !r.height || r.width > SIDE_MAX || r.height > SIDE_MAX)
+	if (!r.size || r.offset < JOB_RESULT_BYTES || r.offset > job->output_bytes ||
+	    r.size > job->output_bytes - r.offset || !r.width || !r.height || r.width > SIDE_MAX || r.height > SIDE_MAX)
 		return false;
 	*ret = (struct rendition){ str_n((const char *)output + r.offset, r.size), r.width, r.height };
 	return str_has_prefix(ret->bytes, STR("RIFF"));
@@ -136,8 +156,8 @@ take_result(const struct job *job, const uint8_t *output, struct picture *ret)
 		                 .source_frames = r->source_frames,
 		                 .thumbhash = str_n((const char *)r->thumbhash, r->thumbhash_n) };
 	memcpy(ret->color, r->color, sizeof(ret->color));
-	return take_rendition(output, &r->renditions[JOB_MAIN], &ret->main) &&
-	       take_rendition(output, &r->renditions[JOB_THUMB], &ret->thumb);
+	return take_rendition(job, output, &r->renditions[JOB_MAIN], &ret->main) &&
+	       take_rendition(job, output, &r->renditions[JOB_THUMB], &ret->thumb);
 }
 
 static int
@@ -161,14 +181,12 @@ outcome_of(uint32_t found)
 static int
 read_output(struct arena *a, const struct job *job, int output, struct picture *ret)
 {
-	const struct job_result *result;
-	void *p = mmap(NULL, JOB_OUTPUT_BYTES, PROT_READ, MAP_SHARED, output, 0);
+	const uint8_t *p = map_output(a, output, job->output_bytes);
+	const struct job_result *result = (const struct job_result *)p;
 	int r;
 
-	if (p == MAP_FAILED)
+	if (!p)
 		return fault(-errno);
-	arena_defer(a, unmap, p);
-	result = p;
 	if (result->magic != JOB_MAGIC)
 		return CORRUPT;
 	r = outcome_of(result->found);
@@ -185,7 +203,7 @@ decode_picture(struct arena *a, int decoders, const struct job *job, int input, 
 	struct job_verdict verdict;
 	int output = -1, reply = -1, r;
 
-	r = new_output(a, &output);
+	r = new_output(a, job->output_bytes, &output);
 	if (r)
 		return trace(r);
 	r = ask(a, decoders, job, input, output, &reply);

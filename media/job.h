@@ -2,7 +2,7 @@
  * job -- what peal-media and its decoder say to each other: one picture, one child process.
  *
  * peal-media sends a struct job over a SEQPACKET socket together with three descriptors: the input (read only), the output (a
- * memfd of JOB_OUTPUT_BYTES, sealed against changing its size) and a socket. The decoder forks a child, which maps both,
+ * memfd of output_bytes, sealed against changing its size) and a socket. The decoder forks a child, which maps both,
  * closes everything, and leaves a struct job_result and the encoded bytes in the output. When the child has ended the
  * decoder sends one struct job_verdict over that socket. Nothing in the output may be trusted: the child has parsed
  * what somebody uploaded. peal-media checks every number before it uses it.
@@ -13,8 +13,9 @@
 #include <stdint.h>
 
 #define JOB_MAGIC        0x4a4c4150
-#define JOB_OUTPUT_BYTES (24u << 20)
-#define JOB_RESULT_BYTES 4096u /* the encoded bytes begin here */
+#define JOB_RESULT_BYTES 4096u        /* the encoded bytes begin here */
+#define JOB_OUTPUT_BYTES (24u << 20)  /* output_bytes of pictures and sound */
+#define JOB_PROBE        "PEALPROBE " /* in builds for tests: what a probe begins with (decoder/probe.h) */
 
 enum job_fd { JOB_FD_INPUT, JOB_FD_OUTPUT, JOB_FD_REPLY, JOB_FDS };
 
@@ -27,10 +28,18 @@ struct job {
 	uint32_t hd;
 	uint32_t cpu_seconds, wall_seconds;
 	uint64_t memory_bytes; /* of address space */
+	uint64_t output_bytes;
 };
 
 /* What became of a child; the decoder says this, so it can be believed. */
-enum job_end { JOB_EXITED, JOB_CRASHED, JOB_TOO_LONG, JOB_BUSY };
+enum job_end {
+	JOB_EXITED,
+	JOB_CRASHED,
+	JOB_FORBIDDEN, /* it tried a system call that it may not use */
+	JOB_TOO_LONG,
+	JOB_BUSY,
+	JOB_ENDS
+};
 
 struct job_verdict {
 	uint32_t magic;

@@ -10,7 +10,15 @@
 
 #define SNIFF_BYTES 64 /* looked at, at most */
 
-enum sniffed { SNIFF_UNKNOWN, SNIFF_JPEG, SNIFF_PNG, SNIFF_GIF, SNIFF_WEBP, SNIFF_N };
+enum sniffed {
+	SNIFF_UNKNOWN,
+	SNIFF_JPEG,
+	SNIFF_PNG,
+	SNIFF_GIF,
+	SNIFF_WEBP,
+	SNIFF_HEIF, /* HEIC and AVIF */
+	SNIFF_PROBE /* in builds for tests: decoder/probe.h */
+};
 
 enum sniffed sniff(struct str head);
 

@@ -175,7 +175,8 @@ decode(struct upload *u, const struct incoming *in, struct picture *ret)
 		                 .hd = in->hd,
 		                 .cpu_seconds = (uint32_t)conf->media_cpu_seconds,
 		                 .wall_seconds = (uint32_t)conf->media_wall_seconds,
-		                 .memory_bytes = MIB(conf->media_memory_mib) };
+		                 .memory_bytes = MIB(conf->media_memory_mib),
+		                 .output_bytes = JOB_OUTPUT_BYTES };
 
 	return decode_picture(u->arena, u->decoders, &job, in->fd, conf->media_wait_seconds, ret);
 }

@@ -1,17 +1,20 @@
 /*
- * media/decoder/child.c -- giving everything up, in this order: descriptors, limits, privileges, and then the job.
+ * media/decoder/child.c -- giving everything up, in this order: privileges, descriptors, limits, system calls; and then the job.
  */
 #include <signal.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "child.h"
-#include "picture.h"
+#include "craft.h"
+#include "probe.h"
+#include "sandbox.h"
 
-enum { EXIT_MAP = 10, EXIT_LIMITS, EXIT_PRIVILEGES };
+enum { EXIT_MAP = 10, EXIT_LIMITS, EXIT_PRIVILEGES, EXIT_SANDBOX };
 
 /* Read only, private, and nobody writes to a claimed file: the mapping cannot change or end under the decoder. */
 static const uint8_t *
@@ -23,9 +26,9 @@ map_input(const struct job *job, int fd)
 }
 
 static uint8_t *
-map_output(int fd)
+map_output(const struct job *job, int fd)
 {
-	void *p = mmap(NULL, JOB_OUTPUT_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *p = mmap(NULL, job->output_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
@@ -78,11 +81,23 @@ default_signals(void)
 	signal(SIGPIPE, SIG_DFL);
 }
 
+static void
+work(const struct job *job, const uint8_t *input, uint8_t *output)
+{
+#ifdef PEAL_FAILPOINTS
+	if (job->size > sizeof(JOB_PROBE) && !memcmp(input, JOB_PROBE, sizeof(JOB_PROBE) - 1)) {
+		probe_make(str_n((const char *)input, job->size), job, input, output);
+		return;
+	}
+#endif
+	craft.make(job, input, output);
+}
+
 _Noreturn void
 child_run(const struct job *job, const int fds[JOB_FDS])
 {
 	const uint8_t *input = map_input(job, fds[JOB_FD_INPUT]);
-	uint8_t *output = map_output(fds[JOB_FD_OUTPUT]);
+	uint8_t *output = map_output(job, fds[JOB_FD_OUTPUT]);
 
 	if (!input || !output)
 		_exit(EXIT_MAP);
@@ -92,6 +107,8 @@ child_run(const struct job *job, const int fds[JOB_FDS])
 	close_all();
 	if (!limit_all(job))
 		_exit(EXIT_LIMITS);
-	picture_make(job, input, output);
+	if (!sandbox_enter())
+		_exit(EXIT_SANDBOX);
+	work(job, input, output);
 	_exit(0);
 }

@@ -1,9 +1,9 @@
 /*
- * media/decoder/main.c -- peal-media-image: takes jobs from peal-media, forks one child for each, and says how it ended.
+ * media/decoder/main.c -- takes jobs from peal-media, forks one child for each, and says how it ended.
  *
- * Started by peal-media with the jobs' socket as descriptor 3; ends when that is closed. It never looks at a picture itself,
+ * Started by peal-media with the jobs' socket as descriptor 3; ends when that is closed. It never looks at an upload itself,
  * opens no file and starts no thread: its children are copies of it as it was before the first of them. The environment it
- * needs (VIPSHOME, TZ, MALLOC_ARENA_MAX) it sets itself.
+ * needs it sets itself.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -21,7 +21,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "child.h"
-#include "picture.h"
+#include "craft.h"
+#include "sandbox.h"
 
 #define JOBS_FD      3
 #define CHILDREN_MAX 64
@@ -36,6 +37,12 @@ struct running {
 
 static struct running running[CHILDREN_MAX];
 static size_t running_n, running_most;
+
+/* How many children ended so since the program started. */
+static int64_t lost[JOB_ENDS];
+static const char *const end_names[JOB_ENDS] = {
+	[JOB_CRASHED] = "crashed", [JOB_FORBIDDEN] = "forbidden", [JOB_TOO_LONG] = "too_long"
+};
 
 static void
 answer(int reply, enum job_end end, int code)
@@ -66,7 +73,8 @@ job_ok(const struct job *job, const int fds[JOB_FDS])
 
 	return job->magic == JOB_MAGIC && !fstat(fds[JOB_FD_INPUT], &in) && !fstat(fds[JOB_FD_OUTPUT], &out) && job->size &&
 	       job->offset <= (uint64_t)in.st_size && job->size <= (uint64_t)in.st_size - job->offset &&
-	       out.st_size == JOB_OUTPUT_BYTES && job->cpu_seconds && job->wall_seconds;
+	       job->output_bytes > JOB_RESULT_BYTES && (uint64_t)out.st_size == job->output_bytes && job->cpu_seconds &&
+	       job->wall_seconds;
 }
 
 static bool
@@ -127,17 +135,27 @@ take_job(void)
 	return true;
 }
 
+static enum job_end
+end_of(const struct running *r, int status)
+{
+	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	if (r->killed || signal == SIGXCPU)
+		return JOB_TOO_LONG;
+	if (signal == SIGSYS)
+		return JOB_FORBIDDEN;
+	return signal || WEXITSTATUS(status) ? JOB_CRASHED : JOB_EXITED;
+}
+
 static void
 ended(struct running *r, int status)
 {
 	int code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
-	enum job_end end = r->killed || (WIFSIGNALED(status) && code == SIGXCPU) ? JOB_TOO_LONG
-	                   : WIFSIGNALED(status) || code                         ? JOB_CRASHED
-	                                                                         : JOB_EXITED;
+	enum job_end end = end_of(r, status);
 
 	if (end != JOB_EXITED)
-		LOG(WARNING, "decoder_child_lost", L_INT("pid", r->pid),
-		    L_CSTR("end", end == JOB_CRASHED ? "crashed" : "too_long"), L_INT("code", code));
+		LOG(WARNING, "decoder_child_lost", L_INT("pid", r->pid), L_CSTR("end", end_names[end]), L_INT("code", code),
+		    L_INT("n", ++lost[end]));
 	answer(r->reply, end, code);
 	close(r->reply);
 	r->pid = 0;
@@ -207,7 +225,7 @@ init_without_files(const char *program)
 	none = (struct rlimit){ 0, before.rlim_max };
 	signal(SIGXFSZ, SIG_IGN);
 	setrlimit(RLIMIT_FSIZE, &none);
-	ok = picture_init(program);
+	ok = craft.init(program);
 	setrlimit(RLIMIT_FSIZE, &before);
 	return ok;
 }
@@ -243,18 +261,17 @@ main(int argc, char **argv)
 {
 	int signals = signal_fd();
 
-	log_open("peal-media-image", LOG_LEVEL_INFO);
+	log_open(craft.name, LOG_LEVEL_INFO);
 	running_most = argc == 2 ? strtoul(argv[1], NULL, 10) : 0;
 	if (!running_most || running_most > CHILDREN_MAX || signals < 0) {
-		LOG(ERROR, "peal_media_starts_this", L_CSTR("usage", "peal-media-image <children>"));
+		LOG(ERROR, "peal_media_starts_this", L_CSTR("usage", "<children>"));
 		return 2;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	setenv("VIPSHOME", "/nonexistent", 1); /* where libvips looks for modules */
 	setenv("TZ", "UTC0", 1);
 	setenv("MALLOC_ARENA_MAX", "2", 1);
-	if (!init_without_files(argv[0]) || threads() != 1) {
-		LOG(ERROR, "libvips_not_as_needed", L_INT("threads", (int64_t)threads()));
+	if (!init_without_files(argv[0]) || threads() != 1 || !sandbox_prepare(craft.threads)) {
+		LOG(ERROR, "libraries_not_as_needed", L_INT("threads", (int64_t)threads()));
 		return 1;
 	}
 	LOG(INFO, "ready", L_INT("children", (int64_t)running_most));

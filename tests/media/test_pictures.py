@@ -2,6 +2,7 @@
 
 import base64
 import io
+import subprocess
 
 import pytest
 from PIL import Image, ImageCms
@@ -105,6 +106,56 @@ def test_colours_of_another_space(stack, pair):
     data = media.encoded(media.photo(200, 100), "JPEG", icc_profile=profile)
     reply = ask(stack, link(upload(pair[0], data).json))
     assert set(chunks(reply.body)) <= PIXELS_ONLY and profile[:64] not in reply.body
+
+
+@pytest.mark.parametrize("kind", ["heic", "avif"])
+def test_heif_is_upright_and_clean(stack, pair, tmp_path, kind):
+    """As a telephone stores it: turned, with the place and the camera in it."""
+    file = tmp_path / f"p.{kind}"
+    file.write_bytes(media.with_rotation(media.heif(tmp_path / "p.jpg", oriented(corners(media.photo(900, 600)), 6), kind), 3))
+    subprocess.run(["exiftool", "-q", "-overwrite_original", "-n", "-GPSLatitude=48.8583", "-GPSLatitudeRef=N", "-GPSLongitude=2.2945",
+                    "-Model=Geheimkamera", "-XMP-dc:Title=Hinter dem Haus", file], check=True)
+    data = file.read_bytes()
+    assert b"Geheimkamera" in data and b"Hinter dem Haus" in data
+    said = subprocess.run(["exiftool", "-n", "-ImageSize", "-s3", file], check=True, capture_output=True, text=True).stdout.split()
+    assert said == ["600", "900"], "it is stored turned"
+    attachment = upload(pair[0], data, "application/octet-stream", filename=file.name).json
+    assert (attachment["width"], attachment["height"], attachment["animated"]) == (900, 600, False)
+    for rendition in attachment["renditions"]:
+        reply = ask(stack, rendition["url"])
+        assert_upright(reply.image)
+        assert set(chunks(reply.body)) <= PIXELS_ONLY
+        for secret in SECRETS:
+            assert secret not in reply.body, secret
+
+
+@pytest.mark.parametrize("kind", ["heic", "avif"])
+def test_heif_with_transparency(stack, pair, tmp_path, kind):
+    image = media.photo(300, 200).convert("RGBA")
+    image.putalpha(Image.linear_gradient("L").resize((300, 200)))
+    data = media.heif(tmp_path / "p.png", media.encoded(image), kind)
+    got = ask(stack, link(upload(pair[0], data).json)).image
+    assert got.mode == "RGBA" and got.getpixel((150, 3))[3] < 20 < 230 < got.getpixel((150, 196))[3]
+
+
+@pytest.mark.parametrize("kind", ["heic", "avif", "jpeg"])
+def test_wide_gamut(stack, pair, tmp_path, kind):
+    """Display P3, as telephones have it, means other colours than the same numbers do in sRGB."""
+    (tmp_path / "any.png").write_bytes(media.png())
+    subprocess.run(["vips", "copy", tmp_path / "any.png", f"{tmp_path}/p3.jpg[profile=p3]"], check=True)
+    p3 = Image.open(tmp_path / "p3.jpg").info["icc_profile"]
+    image = Image.new("RGB", (300, 100))
+    for i, color in enumerate(((200, 60, 60), (70, 190, 90), (190, 190, 70))):
+        image.paste(Image.new("RGB", (100, 100), color), (i * 100, 0))
+    data = media.encoded(image, "JPEG", quality=98, subsampling=0, icc_profile=p3)
+    if kind != "jpeg":
+        data = media.heif(tmp_path / "p.jpg", data, kind)
+    reply = ask(stack, link(upload(pair[0], data).json))
+    want = ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(io.BytesIO(p3)), ImageCms.createProfile("sRGB"))
+    for x in (50, 150, 250):
+        got, wanted, before = reply.image.convert("RGB").getpixel((x, 50)), want.getpixel((x, 50)), image.getpixel((x, 50))
+        assert max(abs(a - b) for a, b in zip(got, wanted)) <= 6, (got, wanted)
+        assert max(abs(a - b) for a, b in zip(wanted, before)) > 10, "or this test shows nothing"
 
 
 def test_transparency(stack, pair):

@@ -81,6 +81,55 @@ def photo_with_gps(path):
     return data
 
 
+def heif(path, source, kind="heic", *more):
+    """A picture file as HEIC or AVIF, made by libheif's own tool. Returns the bytes."""
+    target = path.with_suffix("." + kind)
+    path.write_bytes(source)
+    subprocess.run(["heif-enc", "-q", "80", *(["-A"] if kind == "avif" else []), *more, "-o", target, path], check=True, capture_output=True)
+    return target.read_bytes()
+
+
+def boxes(data, at=0, end=None):
+    """(type, start, body, end) of the boxes of an ISO base media file."""
+    while at < (len(data) if end is None else end):
+        size = int.from_bytes(data[at:at + 4], "big")
+        yield bytes(data[at + 4:at + 8]), at, at + 8, at + size
+        at += size
+
+
+def with_rotation(heif_file, quarter_turns):
+    """A HEIF file whose picture is to be turned anticlockwise (ISO/IEC 23008-12 6.5.10); heif-enc cannot say that. Its Exif, which
+    says that too, must not count twice."""
+    data = bytearray(heif_file)
+    _, meta, inside, meta_end = next(b for b in boxes(data) if b[0] == b"meta")
+    parts = {b[0]: b for b in boxes(data, inside + 4, meta_end)}
+    props = {b[0]: b for b in boxes(data, parts[b"iprp"][2], parts[b"iprp"][3])}
+    index = len(list(boxes(data, props[b"ipco"][2], props[b"ipco"][3]))) + 1
+    irot, grown = b"\0\0\0\x09irot" + bytes([quarter_turns]), 10
+    iloc = parts[b"iloc"][2]
+    assert data[iloc] < 2 and data[iloc + 4] == 0x44 and data[iloc + 5] & 0xf0 in (0, 0x40), "another iloc than heif-enc's"
+    base, at = data[iloc + 5] >> 4, iloc + 8
+    for _ in range(int.from_bytes(data[iloc + 6:iloc + 8], "big")):
+        at += (6 if data[iloc] else 4) + base
+        extents = int.from_bytes(data[at:at + 2], "big")
+        at += 2
+        for _ in range(extents):
+            data[at:at + 4] = (int.from_bytes(data[at:at + 4], "big") + grown).to_bytes(4, "big")
+            at += 8
+    ipma = props[b"ipma"][2]
+    assert data[ipma] == 0 and not data[ipma + 3] & 1, "another ipma than heif-enc's"
+    count = ipma + 10
+    data[count:count + 1] = bytes([data[count] + 1])
+    end = count + 1 + data[count] - 1
+    data[end:end] = bytes([0x80 | index])
+    data[props[b"ipco"][3]:props[b"ipco"][3]] = irot
+    for start, more in ((meta, grown), (parts[b"iprp"][1], grown), (props[b"ipco"][1], len(irot))):
+        data[start:start + 4] = (int.from_bytes(data[start:start + 4], "big") + more).to_bytes(4, "big")
+    start = props[b"ipma"][1] + len(irot)
+    data[start:start + 4] = (int.from_bytes(data[start:start + 4], "big") + 1).to_bytes(4, "big")
+    return bytes(data)
+
+
 class Answer:
     """Any reply of the site, also where the REST contract does not reach: links and downloads."""
 

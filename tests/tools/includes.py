@@ -24,7 +24,8 @@ LIBRARIES = {
     "hiredis/hiredis.h": {"lib/base/redis.h", "lib/base/redis.c", "push/redis_link.c", "push/redis_link.h"},
     "uv.h": {"push"},
     "fcgiapp.h": {"lib/base/io.h", "fcgi/req.c", "media/upload.c"},
-    "vips/vips.h": {"media/decoder/picture.c"},
+    "vips/vips.h": {"media/image/picture.c"},
+    "seccomp.h": {"media/decoder/sandbox.c"},
 }
 
 

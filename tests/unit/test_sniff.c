@@ -25,7 +25,19 @@ static const struct {
 	{ STR("II*\0"), SNIFF_UNKNOWN },
 	{ STR("\0\0\0\x1C"
 	      "ftypavif"),
+	  SNIFF_HEIF },
+	{ STR("\0\0\0\x18"
+	      "ftypheic\0\0\0\0mif1heic"),
+	  SNIFF_HEIF },
+	{ STR("\0\0\0\x18"
+	      "ftypmif1"),
+	  SNIFF_HEIF },
+	{ STR("\0\0\0\x18"
+	      "ftypavi"),
 	  SNIFF_UNKNOWN },
+	{ STR("\0\0\0\x18"
+	      "ftypcrx \0\0\0\0"),
+	  SNIFF_UNKNOWN }, /* a camera's raw picture */
 	{ STR(""), SNIFF_UNKNOWN },
 };
 

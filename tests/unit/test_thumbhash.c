@@ -3,7 +3,7 @@
 
 #include "base/arena.h"
 #include "base/bytes.h"
-#include "media/decoder/thumbhash.h"
+#include "media/image/thumbhash.h"
 
 #define SIDE THUMBHASH_SIDE_MAX
 

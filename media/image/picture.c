@@ -1,18 +1,22 @@
 /*
- * media/decoder/picture.c -- libvips decodes once, upright and in sRGB; everything smaller is made from that in memory.
+ * media/image/picture.c -- libvips decodes once, upright and in sRGB; everything smaller is made from that in memory.
  *
  *     bytes -> header: how large, how many frames -> thumbnail (decoding and shrinking in one) -> std or hd -> WebP
  *                                                                                        `-> 320 -> WebP
  *                                                                                              `-> 100 -> ThumbHash, colour
  */
+#include <limits.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <gmodule.h>
 #include <vips/vips.h>
 
+#include "../decoder/craft.h"
 #include "../sniff.h"
 #include "encode.h"
-#include "picture.h"
 #include "thumbhash.h"
 
 #define STD_AREA          (1600.0 * 1200)
@@ -36,7 +40,7 @@
 #define THUMB_ROOM        (1u << 20)
 
 static const char *const loaders[] = { "VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadWebp",
-	                               "VipsForeignLoadNsgif" };
+	                               "VipsForeignLoadNsgif", "VipsForeignLoadHeif" };
 
 /* Building one thumbnail makes liborc map the memory for its code, which children then have without asking for it. */
 static bool
@@ -57,11 +61,22 @@ say_nothing(const char *domain, GLogLevelFlags level, const char *message, void 
 	(void)domain, (void)level, (void)message, (void)arg;
 }
 
-bool
+/* HEIC and AVIF. libvips would open every module that it finds, ImageMagick's among them, so it finds none. */
+static bool
+load_heif(void)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), VIPS_LIBDIR "/vips-modules-%d.%d/vips-heif.so", vips_version(0), vips_version(1));
+	return g_module_open(path, G_MODULE_BIND_LAZY) && vips_type_find("VipsOperation", "heifload_buffer");
+}
+
+static bool
 picture_init(const char *program)
 {
+	setenv("VIPSHOME", "/nonexistent", 1); /* where libvips looks for modules; the one that we want we load ourselves */
 	g_log_set_default_handler(say_nothing, NULL);
-	if (vips_init(program))
+	if (vips_init(program) || !load_heif())
 		return false;
 	vips_concurrency_set(1);
 	vips_cache_set_max(0);
@@ -392,7 +407,7 @@ make_animation(struct work *w)
 	return n ? write_thumb(w, &thumb, drawing(w->job, &thumb)) : JOB_TOO_COMPLEX;
 }
 
-void
+static void
 picture_make(const struct job *job, const uint8_t *bytes, uint8_t *output)
 {
 	struct work w = { .job = job, .bytes = bytes, .output = output, .result = (struct job_result *)output };
@@ -404,3 +419,5 @@ picture_make(const struct job *job, const uint8_t *bytes, uint8_t *output)
 	/* last, so that a child that dies on the way has found nothing */
 	__atomic_store_n(&w.result->found, (uint32_t)found, __ATOMIC_RELEASE);
 }
+
+const struct craft craft = { .name = "peal-media-image", .threads = true, .init = picture_init, .make = picture_make };

@@ -1,4 +1,4 @@
-/* media/decoder/encode.c -- libwebp: still pictures with a budget, and animations. */
+/* media/image/encode.c -- libwebp: still pictures with a budget, and animations. */
 #include <stdlib.h>
 #include <string.h>
 

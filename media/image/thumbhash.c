@@ -1,5 +1,5 @@
 /*
- * media/decoder/thumbhash.c -- the encoder.
+ * media/image/thumbhash.c -- the encoder.
  *
  *     bits  24: luminance 6, yellow-blue 6, red-green 6, luminance scale 5, transparent 1
  *           16: coefficients across 3, yellow-blue scale 6, red-green scale 6, landscape 1
