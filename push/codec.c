@@ -10,6 +10,7 @@ struct ws_partial {
 	unsigned char head[14]; /* header bytes seen so far */
 	uint8_t head_n;
 	bool in_payload, delivered; /* delivered: the message may be reused at the next call */
+	bool compressed;            /* the message is */
 	uint8_t message_opcode;     /* text or binary while a message is open, else 0 */
 	struct utf8 utf8;
 	uint64_t left; /* payload bytes of this frame still to come */
@@ -22,7 +23,7 @@ struct ws_partial {
 
 struct head {
 	uint8_t opcode;
-	bool fin;
+	bool fin, compressed;
 	uint8_t n; /* its own bytes */
 	uint64_t payload;
 	const unsigned char *mask;
@@ -62,11 +63,11 @@ big_endian(const unsigned char *p, size_t n)
 
 /* What the first two bytes already forbid: 0 or a close code. */
 static int
-check_start(const unsigned char *p, size_t n, uint8_t message_opcode)
+check_start(const struct ws *ws, const unsigned char *p, size_t n, uint8_t message_opcode)
 {
-	uint8_t opcode = p[0] & 0x0f;
+	uint8_t opcode = p[0] & 0x0f, reserved = p[0] & 0x70;
 
-	if (p[0] & 0x70)
+	if (reserved && (reserved != WS_COMPRESSED || !ws->inflater || is_control(opcode) || opcode == WS_OP_CONTINUE))
 		return WS_PROTOCOL_ERROR;
 	if (opcode > WS_OP_PONG || (opcode > WS_OP_BINARY && opcode < WS_OP_CLOSE))
 		return WS_PROTOCOL_ERROR;
@@ -91,6 +92,7 @@ read_head(const struct ws *ws, const unsigned char *p, struct head *h)
 
 	h->opcode = p[0] & 0x0f;
 	h->fin = p[0] & 0x80;
+	h->compressed = p[0] & WS_COMPRESSED;
 	h->n = (uint8_t)head_bytes(p, 2);
 	h->mask = p + h->n - 4;
 	h->payload = p[1] & 0x7f;
@@ -165,6 +167,21 @@ control_event(struct ws *ws, uint8_t opcode, struct str payload, struct str *ret
 	return WS_CLOSE;
 }
 
+/* A message is complete: inflated when it was compressed, and checked when it is text. */
+static enum ws_event
+message_event(struct ws *ws, uint8_t opcode, bool compressed, struct str *payload, int *ret_code)
+{
+	int r = 0;
+
+	if (compressed)
+		r = inflate_message(ws->inflater, (const unsigned char *)payload->p, payload->n, ws->max_message, payload);
+	if (r)
+		return fail(ws, r, ret_code);
+	if (opcode == WS_OP_TEXT && !str_utf8_valid(*payload))
+		return fail(ws, WS_BAD_UTF8, ret_code);
+	return opcode == WS_OP_TEXT ? WS_TEXT : WS_BINARY;
+}
+
 /* A frame that lies whole in the input, outside any message: true when it was one, with *event. */
 static bool
 take_whole(struct ws *ws, struct ws_input *in, struct str *ret, int *ret_code, enum ws_event *event)
@@ -174,7 +191,7 @@ take_whole(struct ws *ws, struct ws_input *in, struct str *ret, int *ret_code, e
 
 	if (in->n < 2 || in->n < head_bytes(in->p, in->n))
 		return false;
-	r = check_start(in->p, 2, 0);
+	r = check_start(ws, in->p, 2, 0);
 	if (!r)
 		r = read_head(ws, in->p, &h);
 	if (r) {
@@ -189,10 +206,8 @@ take_whole(struct ws *ws, struct ws_input *in, struct str *ret, int *ret_code, e
 	in->n -= h.n + ret->n;
 	if (is_control(h.opcode))
 		*event = control_event(ws, h.opcode, *ret, ret, ret_code);
-	else if (h.opcode == WS_OP_TEXT && !str_utf8_valid(*ret))
-		*event = fail(ws, WS_BAD_UTF8, ret_code);
 	else
-		*event = h.opcode == WS_OP_TEXT ? WS_TEXT : WS_BINARY;
+		*event = message_event(ws, h.opcode, h.compressed, ret, ret_code);
 	return true;
 }
 
@@ -207,7 +222,7 @@ gather_head(struct ws *ws, struct ws_input *in)
 	while (in->n && part->head_n < head_bytes(part->head, part->head_n)) {
 		part->head[part->head_n++] = *in->p++;
 		in->n--;
-		r = check_start(part->head, part->head_n, part->message_opcode);
+		r = check_start(ws, part->head, part->head_n, part->message_opcode);
 		if (r)
 			return r;
 	}
@@ -219,10 +234,12 @@ gather_head(struct ws *ws, struct ws_input *in)
 	part->in_payload = true;
 	part->left = h.payload;
 	part->mask_at = 0;
-	if (is_control(h.opcode))
+	if (is_control(h.opcode)) {
 		part->control_n = 0;
-	else if (h.opcode != WS_OP_CONTINUE)
+	} else if (h.opcode != WS_OP_CONTINUE) {
 		part->message_opcode = h.opcode;
+		part->compressed = h.compressed;
+	}
 	return 0;
 }
 
@@ -257,7 +274,7 @@ gather_payload(struct ws_partial *part, struct ws_input *in)
 		part->control_n += (uint8_t)n;
 		return 0;
 	}
-	if (part->message_opcode == WS_OP_TEXT && !utf8_more(&part->utf8, p, n))
+	if (part->message_opcode == WS_OP_TEXT && !part->compressed && !utf8_more(&part->utf8, p, n))
 		return WS_BAD_UTF8;
 	message_add(part, p, n);
 	return 0;
@@ -277,12 +294,10 @@ finish_frame(struct ws *ws, struct str *ret, int *ret_code)
 		return control_event(ws, opcode, str_n((char *)part->control, part->control_n), ret, ret_code);
 	if (!fin)
 		return WS_MORE;
-	if (message == WS_OP_TEXT && part->utf8.need)
-		return fail(ws, WS_BAD_UTF8, ret_code);
 	*ret = part->message ? str_n((char *)part->message, part->message_n) : STR("");
 	part->delivered = true;
 	part->message_opcode = 0;
-	return message == WS_OP_TEXT ? WS_TEXT : WS_BINARY;
+	return message_event(ws, message, part->compressed, ret, ret_code);
 }
 
 /* At a boundary nothing is kept. */

@@ -1,7 +1,8 @@
 /*
  * codec -- RFC 6455 without I/O: bytes in, messages out; and the HTTP request that comes before them.
  *
- * Server side only, no extensions: a reserved bit is a protocol error. The decoder takes bytes however they are cut. What is
+ * Server side only. One extension: permessage-deflate (RFC 7692) without context takeover, where it was negotiated; any other
+ * reserved bit is a protocol error. The decoder takes bytes however they are cut. What is
  * whole inside one piece is unmasked in place and never copied; only a frame or message that is not complete costs memory
  * (struct ws_partial), which is given back at the next boundary. Nothing here knows sockets, users or JSON.
  */
@@ -9,6 +10,7 @@
 #define PEAL_PUSH_CODEC_H
 
 #include "base/str.h"
+#include "inflate.h"
 
 enum ws_opcode { WS_OP_CONTINUE = 0, WS_OP_TEXT = 1, WS_OP_BINARY = 2, WS_OP_CLOSE = 8, WS_OP_PING = 9, WS_OP_PONG = 10 };
 
@@ -41,7 +43,8 @@ struct ws_partial;
 /* One incoming stream. Zeroed but for max_message. */
 struct ws {
 	struct ws_partial *partial; /* NULL at a boundary */
-	uint32_t max_message;       /* bytes of one message, all fragments together */
+	struct inflater *inflater;  /* shared; NULL: permessage-deflate was not negotiated */
+	uint32_t max_message;       /* bytes of one message, all fragments together, compressed and as it was */
 	bool ended;                 /* a close frame or an error was seen: what follows is ignored */
 };
 
@@ -65,7 +68,8 @@ enum ws_event ws_next(struct ws *, struct ws_input *, struct str *ret_payload, i
 void ws_deinit(struct ws *);
 size_t ws_held(const struct ws *); /* heap bytes of a partial frame or message */
 
-#define WS_HEAD_MAX 10
+#define WS_COMPRESSED 0x40 /* RSV1 in the first byte of a message */
+#define WS_HEAD_MAX   10
 /* The header of an unmasked, final frame with a payload of n bytes; returns its length. */
 size_t ws_write_head(unsigned char out[WS_HEAD_MAX], enum ws_opcode, size_t n);
 bool ws_close_code_valid(int code); /* may it stand in a close frame? */
@@ -85,12 +89,17 @@ struct upgrade {
 	struct str target, key, origin; /* origin absent: none was sent */
 	struct str token;               /* from Authorization or Sec-WebSocket-Protocol; absent: none */
 	struct str address;             /* X-Real-IP, which our nginx overwrites */
+	bool gzip;                      /* ?gzip=1 */
+	bool deflate, deflate_window;   /* an offer we take; it named a window, so the answer must */
 	bool protocol;                  /* peal.v1 was offered and is to be echoed */
 	size_t n;                       /* bytes of the request */
 };
 
 /* 0: not complete yet; 101: *ret is filled, borrowing from the bytes; else the HTTP status to refuse with. */
 int upgrade_parse(struct str bytes, struct upgrade *ret);
+/* One Sec-WebSocket-Extensions header (RFC 6455 section 9.1): the first offer of permessage-deflate that we can take. False:
+ * malformed. */
+bool offers_take(struct str list, struct upgrade *);
 /* Origins are blank-separated. An absent origin is a native client, which proves itself with a token in the request. */
 bool upgrade_origin_allowed(const struct upgrade *, const char *origins, const char *public_url);
 /* The ready response: 101 with the accept key, or a short refusal. Returns its length. */

@@ -14,8 +14,10 @@
 #include "calls.h"
 #include "client.h"
 #include "delivery.h"
+#include "encoding.h"
 #include "feed.h"
 #include "mem.h"
+#include "metrics.h"
 #include "presence.h"
 #include "push.h"
 #include "replay.h"
@@ -127,6 +129,8 @@ conn_move(struct conn *c, enum conn_state to)
 {
 	if (!(moves[c->state] & 1u << to))
 		abort();
+	metrics.in_state[c->state]--;
+	metrics.in_state[to]++;
 	c->state = (uint8_t)to;
 	conn_wake(c);
 }
@@ -209,6 +213,8 @@ out_free(struct conn *c)
 {
 	if (!c->out)
 		return;
+	metrics.queued_frames -= c->out->n;
+	metrics.queued_bytes -= c->out->bytes;
 	for (uint32_t i = 0; i < c->out->n; i++)
 		frame_unref(*slot(c->out, i));
 	free(c->out);
@@ -261,13 +267,19 @@ enqueue(struct conn *c, struct frame *f)
 	*slot(c->out, c->out->n++) = f;
 	c->out->bytes += f->n;
 	c->out->events += f->events;
+	metrics.queued_frames++;
+	metrics.queued_bytes += f->n;
+	metrics_observe(&metrics.queue_depth, c->out->n);
 	end_of_turn(c);
 }
 
 void
 conn_send(struct conn *c, struct frame *f)
 {
+	struct frame *encoded;
+
 	if (conn_ended(c) || (f->class == FRAME_EPHEMERAL && full(c, 25))) {
+		metrics.given_up += !conn_ended(c);
 		frame_unref(f);
 		return;
 	}
@@ -276,7 +288,9 @@ conn_send(struct conn *c, struct frame *f)
 		conn_close(c, WS_SLOW, "too slow");
 		return;
 	}
-	enqueue(c, f);
+	encoded = frame_ref(encoding_of(f, c->encoding));
+	frame_unref(f);
+	enqueue(c, encoded);
 	if (full(c, 200))
 		hold_reading(c, true);
 }
@@ -296,6 +310,8 @@ conn_unqueue(struct conn *c)
 		}
 		events += f->events;
 		o->bytes -= f->n;
+		metrics.queued_frames--;
+		metrics.queued_bytes -= f->n;
 		frame_unref(f);
 	}
 	if (o) {
@@ -324,11 +340,24 @@ gather(const struct out *o, struct iovec *v)
 }
 
 static void
+note_written(const struct frame *f)
+{
+	int64_t late_us = f->at_us ? clock_wall_us() - f->at_us : 0;
+
+	metrics.frames_out++;
+	metrics.queued_frames--;
+	metrics.queued_bytes -= f->n;
+	if (f->at_us)
+		metrics_observe(&metrics.commit_to_write, late_us > 0 ? (double)late_us / 1e6 : 0);
+}
+
+static void
 sent_bytes(struct conn *c, size_t n)
 {
 	struct out *o = c->out;
 
 	c->moved_s = push_seconds();
+	metrics.bytes_out += n;
 	n += o->begun;
 	o->begun = 0;
 	while (o->n && n >= (*slot(o, 0))->n) {
@@ -337,6 +366,7 @@ sent_bytes(struct conn *c, size_t n)
 		n -= f->n;
 		o->bytes -= f->n;
 		o->events -= f->events;
+		note_written(f);
 		o->first = (o->first + 1) % o->size;
 		o->n--;
 		frame_unref(f);
@@ -413,6 +443,7 @@ retire(struct conn *c)
 	c->ws.ended |= c->ws.partial != NULL; /* its middle is lost: what follows cannot be read */
 	ws_deinit(&c->ws);
 	unlink_bucket(c);
+	metrics_code(metrics.closes, c->code);
 	log_end(c);
 }
 
@@ -426,6 +457,7 @@ finish_fd(struct conn *c)
 	uv_close((uv_handle_t *)&c->poll, on_poll_closed);
 	close(c->fd);
 	push.connections--;
+	metrics.in_state[CONN_GONE]--;
 }
 
 void
@@ -541,6 +573,7 @@ take_event(struct conn *c, enum ws_event event, struct str payload, int code)
 	switch (event) {
 	case WS_TEXT:
 		c->frames_in++;
+		metrics.messages_in++;
 		client_frame(c, payload);
 		break;
 	case WS_BINARY:
@@ -600,6 +633,7 @@ refuse(struct conn *c, int status)
 	ssize_t sent = send(c->fd, text, n, MSG_NOSIGNAL);
 
 	(void)sent; /* 100 bytes into an empty socket: all, or the peer is gone */
+	metrics_code(metrics.upgrades, status);
 	c->code = (uint16_t)status;
 	conn_drop(c, status);
 }
@@ -628,6 +662,9 @@ accept_upgrade(struct conn *c, const struct upgrade *up)
 	}
 	if (str_present(up->address) && up->address.n)
 		c->address = mem_cstr(up->address);
+	metrics_code(metrics.upgrades, 101);
+	c->ws.inflater = up->deflate ? push.inflater : NULL;
+	c->encoding = up->gzip ? ENCODING_GZIP : up->deflate ? ENCODING_DEFLATE : ENCODING_PLAIN;
 	conn_move(c, CONN_GREETING);
 	link_bucket(c);
 	if (str_present(up->token))
@@ -683,6 +720,7 @@ read_in(struct conn *c)
 		return;
 	}
 	c->heard_s = push_seconds();
+	metrics.bytes_in += (uint64_t)n;
 	if (c->state == CONN_REQUEST)
 		take_request(c, received, (size_t)n);
 	else if (c->state == CONN_CLOSING)
@@ -724,6 +762,7 @@ conn_accept(int fd)
 	uv_poll_init(&push.loop, &c->poll, fd);
 	c->poll.data = c;
 	push.connections++;
+	metrics.in_state[CONN_REQUEST]++;
 	conn_wake(c);
 	poll_again(c);
 }

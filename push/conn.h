@@ -62,6 +62,7 @@ struct conn {
 	uint32_t refs;
 	uint16_t code; /* why it ended */
 	uint8_t state, rate_over;
+	uint8_t encoding; /* enum encoding */
 	bool in_turn : 1, draining : 1, wants_write : 1, retired : 1, reading_stopped : 1, peer_closed : 1,
 	        told_unavailable : 1;
 	char session_id[SESSION_CHARS];

@@ -3,6 +3,7 @@
 
 #include "base/fail.h"
 #include "mem.h"
+#include "metrics.h"
 #include "notes.h"
 #include "push.h"
 #include "replay.h"
@@ -63,6 +64,7 @@ delivery_free(struct conn *c)
 {
 	struct unacked *u = c->unacked;
 
+	metrics.unacked -= u ? u->n : 0;
 	for (uint32_t i = 0; u && i < u->n; i++)
 		frame_unref(at(u, i)->frame);
 	free(u);
@@ -74,6 +76,7 @@ delivery_wrote(struct conn *c, struct frame *f, size_t offset, size_t n, const s
 {
 	if (!c->unacked || c->unacked->n == c->unacked->size)
 		grow(c);
+	metrics.unacked++;
 	*at(c->unacked, c->unacked->n++) = (struct sent){ frame_ref(f), (uint32_t)offset, (uint32_t)n, *place };
 	c->written++;
 	conn_wake(c);
@@ -89,6 +92,7 @@ pull(struct conn *c)
 		struct sent *last = at(c->unacked, --c->unacked->n);
 
 		c->written--;
+		metrics.unacked--;
 		replay_miss(c, &last->place);
 		frame_unref(last->frame);
 	}
@@ -107,6 +111,7 @@ push_durable(struct conn *c, struct frame *f)
 		return;
 	}
 	delivery_wrote(c, f, 0, f->n - f->head, &f->place);
+	metrics.events[f->polled ? PATH_POLL : PATH_LIVE]++;
 	conn_send(c, frame_ref(f));
 }
 
@@ -146,6 +151,7 @@ delivery_ack(struct conn *c, int64_t count)
 		if (s->place.stream == 'c' && s->place.seq)
 			notes_ack(c->user_id, s->place.id, s->place.seq);
 		frame_unref(s->frame);
+		metrics.unacked--;
 		u->first = (u->first + 1) % u->size;
 		u->n--;
 	}
@@ -175,6 +181,8 @@ retry(struct conn *c)
 		bytes += s->n;
 	}
 	buf_str(&push.text, STR("]}"));
+	metrics.retries[u->attempt]++;
+	metrics.events[PATH_RETRY] += n;
 	conn_send_text(c, buf_view(&push.text));
 }
 

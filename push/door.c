@@ -365,3 +365,15 @@ door_free(struct door *d)
 	if (!d->open)
 		uv_close((uv_handle_t *)&d->idle, door_reclaim);
 }
+
+size_t
+door_open(const struct door *d)
+{
+	return d->open;
+}
+
+size_t
+door_waiting(const struct door *d)
+{
+	return d->waiting;
+}

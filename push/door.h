@@ -29,6 +29,8 @@ typedef void (*door_fn)(void *arg, const struct cgi_answer *);
 
 struct door *door_new(uv_loop_t *, const char *socket_path, size_t most_open, size_t most_waiting);
 void door_free(struct door *);
+size_t door_open(const struct door *);    /* questions at the workers */
+size_t door_waiting(const struct door *); /* questions in line */
 /* 0: fn will be called; OVERLOADED: the line is full, fn is not called. Copies what it needs. */
 int door_ask(struct door *, const struct door_question *, door_fn, void *arg);
 

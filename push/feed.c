@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "delivery.h"
 #include "mem.h"
+#include "metrics.h"
 #include "presence.h"
 #include "push.h"
 #include "recent.h"
@@ -63,13 +64,31 @@ feed_live(void)
 
 /* --- delivery --- */
 
+/* Every event ends with its time, by which we know how late we are; nothing else of it is looked at. 0: it does not. */
+static int64_t
+time_of(struct str frame)
+{
+	static const char name[] = "\"timestamp\":\"", example[] = "2026-01-02T03:04:05.678Z";
+	const size_t text = sizeof(example) - 1, whole = sizeof(name) - 1 + text + 2;
+	int64_t us;
+
+	if (frame.n < whole || memcmp(frame.p + frame.n - whole, name, sizeof(name) - 1))
+		return 0;
+	return clock_rfc3339_parse(str_n(frame.p + frame.n - text - 2, text), &us) ? us : 0;
+}
+
 static struct frame *
 make_frame(const struct feed_header *h)
 {
 	const struct place place = { h->id, h->stream, h->position, h->seq };
+	struct frame *f;
 
-	if (h->kind == FEED_DURABLE)
-		return frame_event(&place, h->frame);
+	if (h->kind == FEED_DURABLE) {
+		f = frame_event(&place, h->frame);
+		f->at_us = time_of(h->frame);
+		f->polled = feed.state != FEED_LIVE;
+		return f;
+	}
 	return frame_text(h->kind == FEED_MARK ? FRAME_MARK : FRAME_EPHEMERAL, h->frame);
 }
 
@@ -96,8 +115,10 @@ to_user(const struct feed_header *h, int64_t user_id)
 
 	if (!ch || !ch->n)
 		return;
-	if (h->kind == FEED_DURABLE && !recent_add(&feed.recent, h->id, h->stream, h->position, user_id))
+	if (h->kind == FEED_DURABLE && !recent_add(&feed.recent, h->id, h->stream, h->position, user_id)) {
+		metrics.duplicates++;
 		return;
+	}
 	f = frame_of(h);
 	HUB_EACH (ch, node)
 		delivery_event(node->listener, f);
@@ -482,8 +503,8 @@ ask_poll(void)
 }
 
 /* The newest horizon that is old enough to lie before everything Redis may have lost; else the oldest there is. */
-static char *
-safe_horizon(void)
+static struct horizon *
+safe(void)
 {
 	int64_t now = push_now();
 	size_t held = feed.horizons_n < HORIZONS ? feed.horizons_n : HORIZONS;
@@ -494,7 +515,23 @@ safe_horizon(void)
 		if (h->at_ms <= now - SAFE_MS)
 			break;
 	}
+	return h;
+}
+
+static char *
+safe_horizon(void)
+{
+	struct horizon *h = safe();
+
 	return h ? mem_cstr(str_c(h->since)) : NULL;
+}
+
+int64_t
+feed_horizon_age_ms(void)
+{
+	struct horizon *h = safe();
+
+	return !h ? -1 : push_now() - h->at_ms;
 }
 
 /* --- up and down --- */
@@ -503,6 +540,7 @@ static void
 on_down(void)
 {
 	LOG(WARNING, "feed", L_CSTR("state", "polling"), L_CSTR("reason", "Redis is away"));
+	metrics.feed_losses++;
 	if (feed.state == FEED_LIVE || !feed.since)
 		set_since(safe_horizon());
 	feed.state = FEED_DOWN;

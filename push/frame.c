@@ -65,6 +65,9 @@ frame_ref(struct frame *f)
 void
 frame_unref(struct frame *f)
 {
-	if (f && !--f->refs)
-		free(f);
+	if (!f || --f->refs)
+		return;
+	for (int e = 0; e < ENCODINGS; e++)
+		frame_unref(f->encoded[e]);
+	free(f);
 }

@@ -1,7 +1,7 @@
 /*
  * frame -- one outgoing WebSocket frame: header and payload, written once, references counted, the same for every socket.
  *
- * Immutable after it was made. A frame is made with one reference, which belongs to the maker.
+ * Immutable after it was made, but for its encoded forms, which are made when they are first needed. A frame is made with one reference, which belongs to the maker.
  */
 #ifndef PEAL_PUSH_FRAME_H
 #define PEAL_PUSH_FRAME_H
@@ -25,12 +25,17 @@ struct place {
 	int64_t position, seq; /* seq: what an ack moves delivered_seq to; 0 for a user's stream */
 };
 
+/* How a socket wants what is long; see encoding.h. */
+enum encoding { ENCODING_PLAIN, ENCODING_DEFLATE, ENCODING_GZIP, ENCODINGS };
+
 struct frame {
-	uint32_t refs, n; /* n: bytes on the wire */
-	uint8_t head;     /* of which WebSocket header */
-	uint8_t class;
-	uint16_t events;    /* durable events inside: 0, 1, or those of a batch */
-	struct place place; /* of the event when it is one */
+	uint32_t refs, n;                            /* n: bytes on the wire */
+	uint8_t head;                                /* of which WebSocket header */
+	uint8_t class : 6, stubborn : 1, polled : 1; /* does not shrink; came from the log while Redis is away */
+	uint16_t events;                             /* durable events inside: 0, 1, or those of a batch */
+	struct place place;                          /* of the event when it is one */
+	struct frame *encoded[ENCODINGS];            /* its other forms, as soon as somebody asked; references */
+	int64_t at_us;                               /* the time of a live event, as it says itself; 0: not one */
 	unsigned char bytes[];
 };
 

@@ -1,7 +1,10 @@
 /* main.c -- peal-push -c peal.conf -i 0: the WebSocket daemon, process number 0. */
+#include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -9,6 +12,7 @@
 #include "base/err.h"
 #include "base/fail.h"
 #include "base/log.h"
+#include "metrics.h"
 #include "push.h"
 #include "server.h"
 
@@ -62,6 +66,52 @@ raise_limits(void)
 	}
 }
 
+/* On the loopback only, and by its numbers: a scraper on this machine. */
+static int
+listen_loopback(int64_t port)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		                       .sin_port = htons((uint16_t)port),
+		                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	if (fd < 0 || !bind(fd, (const struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static const char *
+metrics_name(int64_t index, char out[16])
+{
+	snprintf(out, 16, "stat-%lld", (long long)index);
+	return out;
+}
+
+/* Nobody is to be without his messages because the numbers cannot be shown: without a listener there are none. */
+static void
+listen_metrics(struct arena *arena, const struct conf *conf, int64_t index)
+{
+	char name[16];
+	int fd, r;
+
+	metrics_name(index, name);
+	r = daemon_listen(name, conf_socket(arena, conf, name), &fd);
+	if (r)
+		log_fault("metrics", r, NULL);
+	else
+		metrics_listen(fd);
+	err_clear();
+	if (!conf->push_metrics_port)
+		return;
+	fd = listen_loopback(conf->push_metrics_port + index);
+	if (fd < 0)
+		LOG(ERROR, "metrics", L_CSTR("error", strerror(errno)), L_INT("port", conf->push_metrics_port + index));
+	else
+		metrics_listen(fd);
+}
+
 static int
 open_everything(struct arena *arena, const struct conf *conf, int64_t index, int *ret_fd, const char **ret_path)
 {
@@ -85,7 +135,9 @@ open_everything(struct arena *arena, const struct conf *conf, int64_t index, int
 	push.conf = conf;
 	push.arena = arena_new(ARENA_CAP);
 	buf_init(&push.text, TEXT_CAP);
+	push.inflater = inflater_new();
 	uv_loop_init(&push.loop);
+	uv_loop_configure(&push.loop, UV_METRICS_IDLE_TIME);
 	push.command = door_new(&push.loop, conf_socket(arena, conf, "command"), COMMAND_OPEN, COMMAND_WAITING);
 	push.feed = door_new(&push.loop, conf_socket(arena, conf, "feed"), (size_t)conf->workers_feed * FEED_PER_WORKER,
 	                     FEED_WAITING);
@@ -100,6 +152,7 @@ main(int argc, char **argv)
 	struct conf conf;
 	struct buf errors;
 	const char *path = NULL;
+	char name[16];
 	int fd, signal_fd, r;
 
 	buf_init(&errors, 65536);
@@ -119,7 +172,11 @@ main(int argc, char **argv)
 		return 1;
 	}
 	LOG(NOTICE, "listening", L_CSTR("socket", path ? path : "systemd"));
+	listen_metrics(arena, &conf, o.index);
 	r = server_run(fd, signal_fd, path);
+	if (!getenv("LISTEN_FDS"))
+		unlink(conf_socket(arena, &conf, metrics_name(o.index, name)));
+	inflater_free(push.inflater);
 	token_keys_free(push.keys);
 	arena_free(push.arena);
 	buf_deinit(&push.text);

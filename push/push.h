@@ -12,11 +12,13 @@
 #include "base/token.h"
 #include "door.h"
 #include "hub.h"
+#include "inflate.h"
 
 struct push {
 	const struct conf *conf;
 	uv_loop_t loop;
 	struct token_keys *keys;
+	struct inflater *inflater; /* of all who negotiated permessage-deflate */
 	struct hub hub;
 	struct door *command, *feed; /* for clients' wishes; for our own needs */
 	struct arena *arena;         /* of one client frame, or one answer of a door */

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "delivery.h"
 #include "mem.h"
+#include "metrics.h"
 #include "push.h"
 #include "wire/feed.h"
 
@@ -259,6 +260,7 @@ on_opened(void *arg, const struct cgi_answer *a)
 		rest = a->body;
 		if (control(c, &rest, opened_fields, &in)) {
 			heads = str_cut(&rest, '\n');
+			metrics.replays[str_eq(in.mode, STR("fresh")) ? REPLAY_FRESH : REPLAY_RESUME]++;
 			welcome(c, in.mode);
 			conn_send_text(c, heads);
 			c->replay->since = mem_cstr(in.since);
@@ -348,6 +350,7 @@ send_batch(struct conn *c, const struct record *records, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		delivery_wrote(c, f, at, records[i].frame.n, &records[i].place);
 		note_sent(rp, &records[i].place);
+		metrics.events[PATH_REPLAY]++;
 		at += records[i].frame.n + 1;
 	}
 	rp->batch_end[0] = rp->batch_end[1];
@@ -372,6 +375,7 @@ take_page(struct conn *c, struct str rest)
 	struct page in = { 0 };
 	size_t n = 0;
 
+	metrics.pages++;
 	if (!control(c, &rest, page_fields, &in))
 		return;
 	free(rp->plan);
@@ -507,6 +511,7 @@ replay_pull(struct conn *c)
 		if (rp->batch_end[i] > c->written)
 			rp->batch_end[i] = c->written;
 	rp->hold = true;
+	metrics.replays[REPLAY_PULL]++;
 	conn_move(c, CONN_REPLAYING);
 }
 
@@ -516,6 +521,7 @@ replay_sync(struct conn *c, int64_t conversation_id, int64_t position)
 	struct replay *rp = replay_need(c);
 
 	miss(rp, conversation_id, 'c', position);
+	metrics.replays[REPLAY_SYNC]++;
 	rp->answer_empty = true;
 	replay_go(c);
 }

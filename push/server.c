@@ -10,7 +10,10 @@
 #include "base/daemon.h"
 #include "base/log.h"
 #include "conn.h"
+#include "encoding.h"
+#include "ended.h"
 #include "feed.h"
+#include "metrics.h"
 #include "notes.h"
 #include "push.h"
 
@@ -21,6 +24,7 @@ static struct {
 	uv_poll_t listener, signals;
 	uv_timer_t clock;
 	uv_prepare_t turn;
+	uint64_t turn_ns, idle_ns; /* at the end of the last turn: the time, and how long the loop has slept altogether */
 	const char *path;
 	int listen_fd, signal_fd;
 	int64_t swept_ms, drain_from_ms;
@@ -138,6 +142,7 @@ on_tick(uv_timer_t *t)
 
 	(void)t;
 	feed_tick(now);
+	ended_tick(now);
 	conn_tick();
 	if (now - server.swept_ms >= 1000) {
 		server.swept_ms = now;
@@ -150,10 +155,22 @@ on_tick(uv_timer_t *t)
 }
 
 static void
+note_turn(void)
+{
+	uint64_t now = uv_hrtime(), idle = uv_metrics_idle_time(&push.loop);
+
+	if (server.turn_ns)
+		metrics_observe(&metrics.loop_turn, (double)(now - server.turn_ns - (idle - server.idle_ns)) / 1e9);
+	server.turn_ns = now;
+	server.idle_ns = idle;
+}
+
+static void
 on_turn(uv_prepare_t *p)
 {
 	(void)p;
 	conn_end_turn();
+	note_turn();
 }
 
 static void
@@ -169,6 +186,8 @@ static void
 finish(void)
 {
 	feed_stop();
+	ended_stop();
+	metrics_stop();
 	door_free(push.command);
 	door_free(push.feed);
 	conn_end_turn();
@@ -181,6 +200,7 @@ finish(void)
 	uv_loop_close(&push.loop);
 	hub_deinit(&push.hub);
 	notes_deinit();
+	encoding_deinit();
 }
 
 static void

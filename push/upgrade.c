@@ -7,6 +7,8 @@
 #define WS_GUID       "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #define WS_KEY_CHARS  24
 #define ADDRESS_CHARS 45
+/* Both at once, whatever was offered: what is compressed once for all sockets cannot refer to what one of them had before. */
+#define DEFLATE_TAKEN "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 
 /* What the headers said, before it is judged. */
 struct request {
@@ -85,6 +87,8 @@ take_header(struct request *rq, struct str name, struct str value)
 		take_once(rq, &rq->up->key, value);
 	else if (str_eq_ascii_case(name, STR("Sec-WebSocket-Version")))
 		rq->version = str_eq(value, STR("13"));
+	else if (str_eq_ascii_case(name, STR("Sec-WebSocket-Extensions")))
+		rq->status = offers_take(value, rq->up) ? rq->status : 400;
 	else if (str_eq_ascii_case(name, STR("Sec-WebSocket-Protocol")))
 		take_protocols(rq, value);
 	else if (str_eq_ascii_case(name, STR("Origin")))
@@ -118,18 +122,28 @@ take_line(struct request *rq, struct str line)
 	return true;
 }
 
+static bool
+query_has(struct str query, struct str pair)
+{
+	while (str_present(query))
+		if (str_eq(str_cut(&query, '&'), pair))
+			return true;
+	return false;
+}
+
 static int
 take_request_line(struct upgrade *up, struct str line)
 {
-	struct str method = str_cut(&line, ' '), path;
+	struct str method = str_cut(&line, ' '), path, query;
 
 	up->target = str_cut(&line, ' ');
 	if (!str_present(up->target) || !str_eq(line, STR("HTTP/1.1")))
 		return 400;
 	if (!str_eq(method, STR("GET")))
 		return 405;
-	path = up->target;
-	path = str_cut(&path, '?');
+	query = up->target;
+	path = str_cut(&query, '?');
+	up->gzip = query_has(query, STR("gzip=1"));
 	return str_eq(path, STR("/ws")) ? 0 : 404;
 }
 
@@ -176,6 +190,7 @@ upgrade_parse(struct str bytes, struct upgrade *ret)
 	while (rest.n)
 		if (!next_line(&rest, &line) || !take_line(&rq, line))
 			return 400;
+	ret->deflate &= !ret->gzip; /* never both */
 	return judge(&rq);
 }
 
@@ -240,6 +255,9 @@ upgrade_write(int status, const struct upgrade *up, char *out, size_t size)
 	accept_key(up->key, accept);
 	return (size_t)snprintf(out, size,
 	                        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-	                        "Sec-WebSocket-Accept: %s\r\n%s\r\n",
-	                        accept, up->protocol ? "Sec-WebSocket-Protocol: " WS_PROTOCOL "\r\n" : "");
+	                        "Sec-WebSocket-Accept: %s\r\n%s%s\r\n",
+	                        accept, up->protocol ? "Sec-WebSocket-Protocol: " WS_PROTOCOL "\r\n" : "",
+	                        !up->deflate         ? ""
+	                        : up->deflate_window ? DEFLATE_TAKEN "; server_max_window_bits=15\r\n"
+	                                             : DEFLATE_TAKEN "\r\n");
 }

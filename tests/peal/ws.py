@@ -242,6 +242,7 @@ class Raw:
             n = struct.unpack("!H", self._need(2))[0]
         elif n == 127:
             n = struct.unpack("!Q", self._need(8))[0]
+        self.reserved = head[0] >> 4 & 7
         return head[0] & 0x0f, self._need(n)
 
     def close_code(self):
