@@ -1,11 +1,12 @@
 /*
  * load.c -- an HTTP/1.1 client that keeps N connections busy for a while and says how long each answer took.
  *
- *   load -p PORT -c CONNECTIONS -t SECONDS -w WARM-UP-SECONDS -s STATUS -f FILE [-k SEED]
+ *   load -p PORT -c CONNECTIONS -t SECONDS -w WARM-UP-SECONDS -s STATUS -f FILE [-k SEED] [-r REQUESTS-PER-SECOND]
  *
  * FILE holds ready requests: a line "<bytes> <offset of the key, or -1>", then the request itself. A key is KEY_BYTES long and
  * is replaced by one that was never sent before. Each connection walks through the file from a place of its own, sends a request
- * when the answer before it is complete (closed loop), and comes back when the server closes after an answer.
+ * when the answer before it is complete (closed loop), and comes back when the server closes after an answer. With a rate requests
+ * are due at even intervals instead (open loop), go to whichever connection is free, and are timed from when they were due.
  * Any other status, anything that is no such answer, or a lost connection is an error: counted, never timed. Answers must
  * have a Content-Length. Prints one line of JSON; `answers` counts those of the warm-up too, `requests` only what was timed.
  */
@@ -45,13 +46,13 @@ struct connection {
 	size_t next; /* request */
 	int64_t sent_at;
 	size_t head_n, body_left;
-	bool in_body, closing;
+	bool in_body, closing, idle;
 	char head[HEAD_MOST];
 };
 
 struct options {
 	int port, connections, status;
-	double seconds, warm_up;
+	double seconds, warm_up, rate; /* rate 0: as fast as answers come */
 	const char *file;
 	unsigned long seed;
 };
@@ -66,6 +67,9 @@ static struct load {
 	size_t samples_n;
 	uint64_t keys, answers, errors, bytes;
 	int64_t measure_from, until;
+	struct connection **idle; /* of an open loop */
+	int idle_n;
+	double due_at; /* the next request of an open loop; microseconds, of which a part may be left over */
 	char first_error[256];
 } load;
 
@@ -194,6 +198,33 @@ send_next(struct connection *c)
 		failed("a request could not be sent");
 }
 
+/* The connection is free: it sends, or waits until something is due. */
+static void
+ready(struct connection *c)
+{
+	if (load.o.rate > 0) {
+		c->idle = true;
+		c->sent_at = 0;
+		load.idle[load.idle_n++] = c;
+	} else {
+		send_next(c);
+	}
+}
+
+/* What is due goes out, as far as connections are free; the rest is late, and timed so. */
+static void
+send_due(int64_t now)
+{
+	while (load.idle_n && load.due_at <= (double)now) {
+		struct connection *c = load.idle[--load.idle_n];
+
+		c->idle = false;
+		send_next(c);
+		c->sent_at = (int64_t)load.due_at;
+		load.due_at += 1e6 / load.o.rate;
+	}
+}
+
 static void
 again(struct connection *c)
 {
@@ -201,7 +232,7 @@ again(struct connection *c)
 		close(c->fd);
 		open_connection(c);
 	}
-	send_next(c);
+	ready(c);
 }
 
 static void
@@ -279,7 +310,8 @@ lost(struct connection *c, const char *what)
 	failed(what);
 	close(c->fd);
 	open_connection(c);
-	send_next(c);
+	if (!c->idle)
+		ready(c);
 }
 
 static void
@@ -316,6 +348,16 @@ check_stuck(int64_t now)
 
 /* ---- all of them ---- */
 
+/* At most 100 ms, and not longer than until the next request is due. */
+static int
+wait_events(struct epoll_event *events, int most)
+{
+	int64_t left = load.idle_n ? (int64_t)load.due_at - now_us() : 100000;
+
+	left = left < 0 ? 0 : left > 100000 ? 100000 : left;
+	return epoll_pwait2(load.epoll, events, most, &(struct timespec){ .tv_nsec = (long)left * 1000 }, NULL);
+}
+
 static void
 run(void)
 {
@@ -327,11 +369,14 @@ run(void)
 	for (int i = 0; i < load.o.connections; i++) {
 		open_connection(&load.connections[i]);
 		load.connections[i].next = load.requests_n / (size_t)load.o.connections * (size_t)i;
-		send_next(&load.connections[i]);
+		ready(&load.connections[i]);
 	}
+	load.due_at = (double)now;
 	while ((now = now_us()) < load.until) {
-		int n = epoll_wait(load.epoll, events, 256, 100);
+		int n;
 
+		send_due(now);
+		n = wait_events(events, 256);
 		for (int i = 0; i < n; i++)
 			readable(&load.connections[events[i].data.u64]);
 		if (now - looked > 1000000) {
@@ -361,11 +406,12 @@ static void
 report(void)
 {
 	qsort(load.samples, load.samples_n, sizeof(*load.samples), compare);
-	printf("{\"answers\":%llu,\"requests\":%zu,\"seconds\":%.3f,\"per_second\":%.1f,\"p50_ms\":%.3f,\"p99_ms\":%.3f,"
+	printf("{\"answers\":%llu,\"requests\":%zu,\"seconds\":%.3f,\"per_second\":%.1f,\"p50_ms\":%.3f,\"p95_ms\":%.3f,"
+	       "\"p99_ms\":%.3f,"
 	       "\"max_ms\":%.3f,\"errors\":%llu,\"first_error\":\"%s\",\"bytes\":%llu}\n",
 	       (unsigned long long)load.answers, load.samples_n, load.o.seconds, (double)load.samples_n / load.o.seconds,
-	       percentile_ms(0.5), percentile_ms(0.99), percentile_ms(1), (unsigned long long)load.errors, load.first_error,
-	       (unsigned long long)load.bytes);
+	       percentile_ms(0.5), percentile_ms(0.95), percentile_ms(0.99), percentile_ms(1),
+	       (unsigned long long)load.errors, load.first_error, (unsigned long long)load.bytes);
 }
 
 static void
@@ -375,7 +421,7 @@ read_options(int argc, char **argv)
 	int letter;
 
 	*o = (struct options){ .connections = 1, .seconds = 1, .status = 200 };
-	while ((letter = getopt(argc, argv, "p:c:t:w:s:f:k:")) != -1) {
+	while ((letter = getopt(argc, argv, "p:c:t:w:s:f:k:r:")) != -1) {
 		switch (letter) {
 		case 'p':
 			o->port = atoi(optarg);
@@ -398,13 +444,16 @@ read_options(int argc, char **argv)
 		case 'k':
 			o->seed = strtoul(optarg, NULL, 10);
 			break;
+		case 'r':
+			o->rate = atof(optarg);
+			break;
 		default:
 			exit(2);
 		}
 	}
 	if (!o->file || o->port < 1 || o->port > 65535 || o->connections < 1 || o->connections > CONNECTIONS_MOST ||
-	    o->seconds <= 0 || o->seconds > 3600 || o->warm_up < 0 || o->warm_up > 3600) {
-		fputs("load: -p PORT -c CONNECTIONS -t SECONDS -w SECONDS -s STATUS -f FILE -k SEED\n", stderr);
+	    o->seconds <= 0 || o->seconds > 3600 || o->warm_up < 0 || o->warm_up > 3600 || o->rate < 0 || o->rate > 1e6) {
+		fputs("load: -p PORT -c CONNECTIONS -t SECONDS -w SECONDS -s STATUS -f FILE -k SEED -r RATE\n", stderr);
 		exit(2);
 	}
 }
@@ -415,9 +464,10 @@ main(int argc, char **argv)
 	read_options(argc, argv);
 	read_requests(load.o.file);
 	load.connections = calloc((size_t)load.o.connections, sizeof(*load.connections));
+	load.idle = calloc((size_t)load.o.connections, sizeof(*load.idle));
 	load.samples = malloc(SAMPLES_MOST * sizeof(*load.samples)); /* touched only as far as it is used */
 	load.epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (!load.connections || !load.samples || load.epoll < 0)
+	if (!load.connections || !load.idle || !load.samples || load.epoll < 0)
 		die("memory");
 	run();
 	report();

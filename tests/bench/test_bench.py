@@ -105,9 +105,9 @@ ANSWER = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s"
 class Liar(threading.Thread):
     """A server that gives these answers in turn, one per request, and then keeps giving the last."""
 
-    def __init__(self, answers):
+    def __init__(self, answers, delay=0):
         super().__init__(daemon=True)
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener, self.delay = socket.create_server(("127.0.0.1", 0)), delay
         self.port, self.answers, self.given = self.listener.getsockname()[1], answers, 0
 
     def run(self):
@@ -117,6 +117,7 @@ class Liar(threading.Thread):
                 while connection.recv(65536):
                     answer = self.answers[min(self.given, len(self.answers) - 1)]
                     self.given += 1
+                    time.sleep(self.delay)
                     connection.sendall(answer)
                     if b"Content-Length" not in answer:
                         break
@@ -149,6 +150,22 @@ def test_load_counts_every_wrong_answer(program, tmp_path, bad):
     server, r = generate(program, tmp_path, [good, bad, good, bad, good])
     assert r["errors"] == 2 and r["first_error"] and r["requests"] > 5, r
     assert r["requests"] <= server.given - 2
+
+
+def test_a_rate_is_kept_and_waiting_is_counted(program, tmp_path):
+    (tmp_path / "requests").write_bytes(b"27 -1\nGET / HTTP/1.1\r\nHost: x\r\n\r\n")
+
+    def timed(delay, rate):
+        server = Liar([ANSWER % (200, 5, b"hello")], delay)
+        server.start()
+        out = subprocess.run([program, "-p", str(server.port), "-c", "1", "-t", "1", "-w", "0", "-r", str(rate), "-f", tmp_path / "requests"],
+                             capture_output=True, text=True, check=True)
+        return json.loads(out.stdout)
+
+    easy = timed(0, 50)
+    assert 40 <= easy["requests"] <= 50 and easy["errors"] == 0
+    behind = timed(0.02, 200)
+    assert behind["requests"] <= 50 and behind["p99_ms"] > 500, "what was due and had to wait is timed from when it was due"
 
 
 def test_load_gives_up_when_nothing_is_right(program, tmp_path):

@@ -1,0 +1,91 @@
+"""The parts of bench/search.py: its data obeys the product's rules, and the product and the peers are asked the same."""
+
+import collections
+import itertools
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+from peal import truth
+from peal.find import pages
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "bench"))
+
+import search as bench  # noqa: E402
+
+MESSAGES = 12_000
+STACK = {"settings": {"search_slice_rows": 2000}}
+
+
+@pytest.fixture(scope="module")
+def world(stack):
+    world = bench.World(stack, MESSAGES, people=(5, 50))
+    world.load()
+    said = bench.rebuilt(world)
+    assert said["slices"] == MESSAGES // 2000 and said["per_second"] > 100
+    return world
+
+
+def test_data(world):
+    assert truth.rows(world.stack, "SELECT count(*), sum(last_seq) FROM conversation") == [(1000, MESSAGES)]
+    assert truth.rows(world.stack, "SELECT c.id FROM conversation c WHERE c.last_seq <> (SELECT count(*) FROM message g WHERE g.conversation_id = c.id) OR "
+                                   "c.participant_count <> (SELECT count(*) FROM member m WHERE m.conversation_id = c.id)") == []
+    assert truth.rows(world.stack, "SELECT max(created_at) < now() AND max(created_at) - min(created_at) > interval '363 days' FROM message") == [(True,)]
+    counts = sorted((n for n, in truth.rows(world.stack, "SELECT last_seq FROM conversation")), reverse=True)
+    assert counts[0] > 5 * counts[9] > 0
+    assert (len(world.mine(5)), len(world.mine(50))) == (5, 50)
+
+
+def test_chunks_go_on_where_the_one_before_ended():
+    world = bench.World(None, 2 * bench.CHUNK + 10)
+    seqs = collections.Counter()
+    ends = []
+    for _, places, numbers, begin, end in world.chunks():
+        for place, seq in zip(places, numbers):
+            seqs[place] += 1
+            assert seq == seqs[place]
+        ends += [begin, end]
+    assert sum(seqs.values()) == world.messages and ends == sorted(ends)
+
+
+def test_words_follow_the_law():
+    words = collections.Counter(w for text in bench.contents(bench.random.Random(1), 4000) for w in re.findall(r"[a-z]+", text))
+    assert 1.5 < words[bench.word(0)] / words[bench.word(3)] < 2.7
+    assert len({bench.word(n) for n in range(bench.VOCABULARY)}) == bench.VOCABULARY
+
+
+def test_the_product_finds_what_is_there(world):
+    for size, word in itertools.product((5, 50), (bench.word(0), bench.word(7), bench.word(300))):
+        want = truth.rows(world.stack, "SELECT g.conversation_id || '.' || g.seq FROM message g WHERE g.conversation_id = ANY (%s) AND g.content ~ %s "
+                                       "ORDER BY g.created_at DESC, g.conversation_id DESC, g.seq DESC", world.mine(size), rf"\m{word}")
+        assert [i["message"]["id"] for i in pages(world.people[size], word)] == [i for i, in want]
+
+
+def test_asking(world):
+    kinds = world.queries()
+    said = bench.ask_peal(world, world.people[50], kinds["common"], asked=5)
+    assert said["hits"] > 0 and 0 < said["p50"] <= said["p95"] <= said["p99"]
+    assert bench.ask_peal(world, world.people[50], kinds["no hit"], asked=3)["hits"] == 0
+    world.stack.psql("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+    for peer, column in (("simple", "USING gin (to_tsvector('simple', content))"), ("trgm", "USING gin (content gin_trgm_ops)")):
+        assert bench.make_peer(world.stack, peer, column)["size"].endswith("B")
+        with world.stack.db("postgres") as db:
+            db.autocommit = True
+            hits = {kind: bench.ask_peer(peer, kind, world.mine(50), make, db)["hits"] for kind, make in kinds.items()}
+        db.close()
+        assert hits["common"] > 0 and hits["no hit"] == 0, (peer, hits)
+        world.stack.psql(f"DROP INDEX peer_{peer}")
+
+
+def test_writing(world):
+    subprocess.run(["make", "-s", f"KIND={world.stack.kind}", "bench-build"], cwd=ROOT, check=True, capture_output=True)
+    before = truth.rows(world.stack, "SELECT count(*) FROM message")[0][0]
+    said = bench.writing(world, seconds=1, rounds=1, rate=60)
+    sent = truth.rows(world.stack, "SELECT count(*) FROM message")[0][0] - before
+    assert 200 <= sent <= 250 and said["send"]["per_second"] > 40 and said["send_without_indexer"]["per_second"] > 40
+    assert truth.rows(world.stack, "SELECT count(*) FROM message_search") == [(MESSAGES + sent,)]
+    assert said["lag"]["p50"] < 5000
