@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/password.h"
 #include "issuer.h"
 #include "query.h"
 #include "reply.h"
@@ -58,6 +59,32 @@ auth_keep_up(const struct service *service, int64_t now_us)
 	r = learn(service, now_us);
 	if (r < 0)
 		log_fault("revocation_fault", r, (const struct log_field[]){ { 0 } });
+}
+
+struct ended {
+	int64_t user_id;
+	enum feed_ended which;
+	struct str session_id;
+};
+
+/* The workers of this host know at once, the others when they ask next. */
+static void
+tell_ended(struct req *req, void *arg)
+{
+	const struct ended *e = arg;
+
+	if (learn(req->service, clock_mono_us()) < 0)
+		err_clear(); /* whoever asks next finds it */
+	publish_ended(req, e->user_id, e->which, e->session_id);
+}
+
+void
+auth_ended(struct req *req, int64_t user_id, enum feed_ended which, struct str session_id)
+{
+	struct ended *e = arena_alloc(req->arena, sizeof(*e));
+
+	*e = (struct ended){ user_id, which, session_id };
+	req_after_commit(req, tell_ended, e);
 }
 
 int
@@ -357,4 +384,19 @@ auth_reply_signed_in(struct req *req, int status, const struct user *user, struc
 		return trace(r);
 	json_close(w);
 	return reply_end(req);
+}
+
+int
+auth_hash(struct req *req, struct str password, struct str *ret)
+{
+	return password_hash(req->arena, password, req->conf->argon2_memory_kib, req->conf->argon2_passes, ret);
+}
+
+bool
+auth_password_right(struct req *req, struct str hash, struct str password)
+{
+	if (str_present(hash))
+		return password_verify(req->arena, hash, password);
+	password_verify_nobody(req->arena, password, req->conf->argon2_memory_kib, req->conf->argon2_passes);
+	return false;
 }

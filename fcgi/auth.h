@@ -8,8 +8,7 @@
 #ifndef PEAL_FCGI_AUTH_H
 #define PEAL_FCGI_AUTH_H
 
-#include "req.h"
-#include "wire/model.h"
+#include "publish.h"
 
 #define REFRESH_BYTES 56
 
@@ -22,6 +21,13 @@ void auth_keep_up(const struct service *, int64_t now_us);
  * was, and a person who was disabled before the last access_token_seconds, is not noticed. */
 int auth_session_lives(struct req *, struct str session, int64_t user_id);
 int auth_user_lives(struct req *, int64_t user_id);
+/* Something has just been ended that may have sockets: once it is committed everybody is told. Nothing depends on it but how soon. */
+void auth_ended(struct req *, int64_t user_id, enum feed_ended, struct str session_id);
+
+/* At the cost that is configured. */
+int auth_hash(struct req *, struct str password, struct str *ret);
+/* Absent hash: there is no such password, which takes as long to find out as that it is wrong. */
+bool auth_password_right(struct req *, struct str hash, struct str password);
 
 struct str refresh_make(struct arena *, struct str key, struct str session_id, int64_t generation);
 /* False unless key made it. */

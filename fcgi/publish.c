@@ -89,3 +89,12 @@ publish_typing(struct req *req, bool is_typing, struct str kind, struct hearers 
 	frame_typing(frame_begin(), req->conversation, req->me, is_typing, kind, req->now);
 	ring(req, &header, hearers.ids, hearers.n);
 }
+
+void
+publish_ended(struct req *req, int64_t user_id, enum feed_ended which, struct str session_id)
+{
+	const struct feed_header header = { .kind = FEED_ENDED, .stream = 'u', .id = user_id };
+
+	feed_write_ended(frame_begin(), which, session_id);
+	ring(req, &header, &user_id, 1);
+}

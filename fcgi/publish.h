@@ -23,4 +23,7 @@ void publish_mark(struct req *, enum mark_kind, int64_t conversation_id, int64_t
                   struct hearers);
 void publish_typing(struct req *, bool is_typing, struct str kind, struct hearers);
 
+/* Sessions of somebody have ended: their sockets are to be closed. */
+void publish_ended(struct req *, int64_t user_id, enum feed_ended, struct str session_id);
+
 #endif

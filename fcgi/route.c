@@ -9,6 +9,10 @@
 	X(auth_login) \
 	X(auth_refresh) \
 	X(auth_logout) \
+	X(auth_password) \
+	X(sessions_get) \
+	X(session_delete) \
+	X(sessions_delete) \
 	X(me_get) \
 	X(me_patch) \
 	X(users_get) \
@@ -73,6 +77,7 @@
 	X(feed_acks) \
 	X(feed_watch) \
 	X(feed_seen)             \
+	X(feed_ended)            \
 	X(attachment_get)        \
 	X(media_original_get)    \
 	X(upload_permit)         \

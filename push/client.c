@@ -39,6 +39,10 @@ authenticate(struct conn *c, struct str token)
 		conn_close(c, WS_FORBIDDEN, "another user");
 		return FORBIDDEN;
 	}
+	if (c->user_id && !str_eq(conn_session(c), claims.session_id)) { /* it was checked, and ends, with its own session */
+		conn_close(c, WS_FORBIDDEN, "another session");
+		return FORBIDDEN;
+	}
 	c->user_id = claims.user_id;
 	c->expires_at = claims.expires_at + TOKEN_LEEWAY_SECONDS; /* the same grace as everywhere */
 	memcpy(c->session_id, claims.session_id.p, SESSION_CHARS);

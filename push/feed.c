@@ -8,6 +8,7 @@
 #include "base/json_out.h"
 #include "base/log.h"
 #include "delivery.h"
+#include "ended.h"
 #include "mem.h"
 #include "metrics.h"
 #include "presence.h"
@@ -146,7 +147,9 @@ on_message(const redisReply *channel, const redisReply *record)
 		LOG(ERROR, "bad_record", L_INT("user", user_id), L_INT("bytes", (int64_t)record->len));
 		return;
 	}
-	if (kind == HUB_EVENTS)
+	if (h.kind == FEED_ENDED)
+		ended_record(&h);
+	else if (kind == HUB_EVENTS)
 		to_user(&h, user_id);
 	else
 		presence_record(&h);

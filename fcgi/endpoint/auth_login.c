@@ -1,5 +1,4 @@
 /* fcgi/endpoint/auth_login.c -- sign in with name and password. */
-#include "base/password.h"
 #include "fcgi/auth.h"
 #include "fcgi/rate.h"
 #include "fcgi/text.h"
@@ -23,16 +22,13 @@ static const struct field body_fields[] = { STR_FIELD(struct body, username, .mi
 static int
 verify(struct req *req, const struct body *in, struct user *ret, struct str *ret_hash)
 {
-	int r;
+	int r = text_username(in->username) ? account_password(req->db, req->arena, in->username, ret, ret_hash) : NOT_FOUND;
 
-	r = text_username(in->username) ? account_password(req->db, req->arena, in->username, ret, ret_hash) : NOT_FOUND;
-	if (r == NOT_FOUND || (!r && !str_present(*ret_hash))) {
-		password_verify_nobody(req->arena, in->password, req->conf->argon2_memory_kib, req->conf->argon2_passes);
-		return BAD_CREDENTIALS;
-	}
-	if (r)
+	if (r && r != NOT_FOUND)
 		return trace(r);
-	return password_verify(req->arena, *ret_hash, in->password) ? 0 : BAD_CREDENTIALS;
+	if (r)
+		*ret_hash = STR_NONE;
+	return auth_password_right(req, *ret_hash, in->password) ? 0 : BAD_CREDENTIALS;
 }
 
 static int

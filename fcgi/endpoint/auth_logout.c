@@ -8,7 +8,7 @@ static int
 auth_logout(struct req *req)
 {
 	struct auth_refresh_in in;
-	int64_t generation;
+	int64_t generation, user;
 	struct str id;
 	int r;
 
@@ -16,9 +16,11 @@ auth_logout(struct req *req)
 	if (r && r != BAD_REFRESH_TOKEN)
 		return r;
 	if (!r && refresh_parse(req->arena, req->service->refresh_key, in.token, &id, &generation)) {
-		r = session_end(req->db, req->arena, id);
+		r = session_end(req->db, req->arena, id, &user);
 		if (r)
 			return trace(r);
+		if (user)
+			auth_ended(req, user, FEED_ENDED_ONE, id);
 	}
 	if (!in.by_body)
 		auth_set_cookie(req, STR(""), 0);

@@ -30,11 +30,16 @@ in_grace(const struct req *req, const struct session *s)
 static int
 end_family(struct req *req, const struct presented *p)
 {
+	int64_t user;
 	int r;
 
 	LOG(NOTICE, "refresh_token_reused", L_STR("id", req->id), L_INT("user", p->session.user_id));
-	r = session_end(req->db, req->arena, p->id);
-	return r ? trace(r) : BAD_REFRESH_TOKEN;
+	r = session_end(req->db, req->arena, p->id, &user);
+	if (r)
+		return trace(r);
+	if (user)
+		auth_ended(req, user, FEED_ENDED_ONE, p->id);
+	return BAD_REFRESH_TOKEN;
 }
 
 /*

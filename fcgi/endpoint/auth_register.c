@@ -1,7 +1,7 @@
 /* fcgi/endpoint/auth_register.c -- make an account and sign it in. */
-#include "base/password.h"
 #include "fcgi/auth.h"
 #include "fcgi/limits.h"
+#include "fcgi/password_rule.h"
 #include "fcgi/reply.h"
 #include "fcgi/text.h"
 #include "store/account.h"
@@ -20,16 +20,6 @@ static const struct field body_fields[] = { STR_FIELD(struct body, username, .re
 	                                    { 0 } };
 
 static int
-check_password(struct req *req, struct str password)
-{
-	if ((int64_t)str_code_points(password) < req->conf->password_min_code_points)
-		return req_invalid(req, "/password", "too_short", "The password has too few characters.");
-	if ((int64_t)password.n > req->conf->password_max_bytes)
-		return req_invalid(req, "/password", "too_long", "The password has too many bytes.");
-	return 0;
-}
-
-static int
 check(struct req *req, struct body *in)
 {
 	if (!text_username(in->username))
@@ -40,7 +30,7 @@ check(struct req *req, struct body *in)
 		in->display_name = in->username;
 	if (text_blank(in->display_name) || !text_one_line(in->display_name))
 		return req_invalid(req, "/display_name", "format", "A display name is one line with something in it.");
-	return check_password(req, in->password);
+	return password_rule(req, "/password", in->password, in->username, in->display_name);
 }
 
 static int
@@ -49,7 +39,7 @@ create(struct req *req, const struct body *in, struct user *ret)
 	struct str hash;
 	int r;
 
-	r = password_hash(req->arena, in->password, req->conf->argon2_memory_kib, req->conf->argon2_passes, &hash);
+	r = auth_hash(req, in->password, &hash);
 	if (r)
 		return trace(r);
 	r = account_create(req->db, req->arena, in->username, str_trim(in->display_name), hash, ret);

@@ -59,8 +59,8 @@ static const struct stmt rotate = {
 	        "RETURNING generation",
 };
 static const struct stmt end = {
-	.name = "session_end", .params = "u", .results = "", .writes = true,
-	.text = "UPDATE session SET ended_at = now() WHERE id = $1 AND ended_at IS NULL",
+	.name = "session_end", .params = "u", .results = "i", .writes = true,
+	.text = "UPDATE session SET ended_at = now() WHERE id = $1 AND ended_at IS NULL RETURNING user_id",
 };
 static const struct stmt check = {
 	.name = "session_check", .params = "ui", .results = "n",
@@ -69,7 +69,7 @@ static const struct stmt check = {
 	        "IS NULL",
 };
 static const struct stmt list = {
-	.name = "session_list", .params = "iNtuNi", .results = "utttNs",
+	.name = "session_list", .params = "iNtNui", .results = "utttNs",
 	.text = "SELECT id, created_at, last_used_at, expires_at, user_agent FROM session "
 	        "WHERE user_id = $1 AND ended_at IS NULL AND expires_at > now() AND ($2 IS NULL OR (created_at, id) < ($2, $3)) "
 	        "ORDER BY created_at DESC, id DESC LIMIT $4",
@@ -345,11 +345,15 @@ session_rotate(struct db *db, struct arena *arena, struct str session_id, int64_
 }
 
 int
-session_end(struct db *db, struct arena *arena, struct str session_id)
+session_end(struct db *db, struct arena *arena, struct str session_id, int64_t *ret_user_id)
 {
 	struct rows *rows;
+	int r = db_run(db, arena, &end, ARGS(A_STR(session_id)), &rows);
 
-	return db_run(db, arena, &end, ARGS(A_STR(session_id)), &rows);
+	if (r)
+		return trace(r);
+	*ret_user_id = rows_n(rows) ? rows_int(rows, 0, 0) : 0;
+	return 0;
 }
 
 int

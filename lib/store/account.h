@@ -68,7 +68,8 @@ int session_get(struct db *, struct arena *, struct str session_id,
 /* Moves the session from generation n to n + 1 with the new hash; CONFLICT when somebody else did first (then read
  * again). */
 int session_rotate(struct db *, struct arena *, struct str session_id, int64_t generation, struct str next_hash);
-int session_end(struct db *, struct arena *, struct str session_id); /* idempotent */
+/* Idempotent. ret_user_id: whose it was; 0: there is none, or it had ended. */
+int session_end(struct db *, struct arena *, struct str session_id, int64_t *ret_user_id);
 /* Is this session alive, for this user? 0, or UNAUTHENTICATED. For sockets and the command door. */
 int session_check(struct db *, struct arena *, struct str session_id, int64_t user_id);
 /* Those that live, newest first, after (before, before_id) unless before is 0. */

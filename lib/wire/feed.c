@@ -34,7 +34,7 @@ feed_parse(struct str record, struct feed_header *ret)
 		return false;
 	h.frame = rest;
 	kind = str_cut(&line, ' ');
-	if (kind.n != 1 || !strchr("dmew", kind.p[0]))
+	if (kind.n != 1 || !strchr("dmewx", kind.p[0]))
 		return false;
 	h.kind = (enum feed_kind)kind.p[0];
 	word = str_cut(&line, ' ');
@@ -67,6 +67,28 @@ feed_write_header(struct buf *out, const struct feed_header *h)
 		buf_str(out, h->recipients);
 	}
 	buf_char(out, '\n');
+}
+
+void
+feed_write_ended(struct buf *out, enum feed_ended which, struct str session_id)
+{
+	if (!str_present(session_id)) {
+		buf_char(out, '*');
+		return;
+	}
+	if (which == FEED_ENDED_OTHERS)
+		buf_char(out, '-');
+	buf_str(out, session_id);
+}
+
+bool
+feed_ended_means(struct str text, struct str session_id)
+{
+	if (str_eq(text, STR("*")))
+		return true;
+	if (str_has_prefix(text, STR("-")))
+		return !str_eq(str_n(text.p + 1, text.n - 1), session_id);
+	return str_eq(text, session_id);
 }
 
 static void

@@ -5,12 +5,14 @@
  *
  *     <kind> <stream> <position> <seq>[ <recipients>]\n<frame>
  *
- *     kind        d durable, m mark, e ephemeral, w presence no longer shown
+ *     kind        d durable, m mark, e ephemeral, w presence no longer shown, x sessions have ended
  *     stream      c<conversation> or u<user>
  *     position    d: seq + rev after the event (c), user_rev (u); otherwise 0
  *     seq         d of a conversation: its last_seq after the event (what an ack moves delivered_seq to); otherwise 0
  *     recipients  user ids joined by commas; only in answers of /feed/poll, where Redis did not choose the channel, and of
  *                 w: who watches u<user> no longer, none for everybody; the frame is the last one they get
+ *
+ * Of x there is no frame: which sessions of u<user> have ended stands in its place (feed_write_ended).
  *
  * The push daemon reads the header and never parses the frame.
  */
@@ -50,7 +52,7 @@ enum user_event_kind {
 };
 enum mark_kind { MARK_READ, MARK_DELIVERED };
 
-enum feed_kind { FEED_DURABLE = 'd', FEED_MARK = 'm', FEED_EPHEMERAL = 'e', FEED_UNWATCH = 'w' };
+enum feed_kind { FEED_DURABLE = 'd', FEED_MARK = 'm', FEED_EPHEMERAL = 'e', FEED_UNWATCH = 'w', FEED_ENDED = 'x' };
 
 struct feed_header {
 	enum feed_kind kind;
@@ -64,6 +66,12 @@ struct feed_header {
 /* Splits one record; false when malformed. Everything borrows from `record`. */
 bool feed_parse(struct str record, struct feed_header *ret);
 void feed_write_header(struct buf *, const struct feed_header *); /* with the newline, without the frame */
+
+/* Which sessions a record of FEED_ENDED means: one (its UUID), all but one (the UUID after a hyphen), or all (an asterisk, also when the session
+ * is absent). */
+enum feed_ended { FEED_ENDED_ONE, FEED_ENDED_OTHERS };
+void feed_write_ended(struct buf *, enum feed_ended, struct str session_id);
+bool feed_ended_means(struct str text, struct str session_id);
 
 /*
  * Frames of realtime.md, as JSON without newline.

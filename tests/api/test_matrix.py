@@ -17,7 +17,7 @@ UNKNOWN = ("anonymous", "malformed", "forged", "expired")
 KNOWN = ("stranger", "ex_member", "blocked", "peer", "me", "member", "admin", "owner")
 CALLERS = set(UNKNOWN + KNOWN)
 PLACES = {"{ours}": {"me", "peer"}, "{group}": {"owner", "admin", "member"}, "{apart}": {"me", "blocked"}, "{theirs}": set()}   # who is in it
-FOREIGN = ("{theirs}", "{hidden}", "{stranger}", "{spare}", "{nobody}", "{other}", "{planned}", "{no_attachment}")   # names of what is another's, or nothing
+FOREIGN = ("{theirs}", "{hidden}", "{stranger}", "{spare}", "{nobody}", "{other}", "{their_session}", "{planned}", "{no_attachment}")   # names of what is another's, or nothing
 ROWS = [(op, i, row) for op, rows in MATRIX.items() for i, row in enumerate(rows)]
 IDS = [f"{op}-{i}" for op, i, _ in ROWS]
 
@@ -27,7 +27,8 @@ class World:
 
     def __init__(self, stack):
         self.people = {n: Person(stack, n.replace("_", "-")) for n in KNOWN + ("spare", "ex", "why")}
-        self.names = {"nobody": "987654321", "no_attachment": "0" * 32, "forged_refresh": "A" * 75}
+        self.names = {"nobody": "987654321", "no_attachment": "0" * 32, "forged_refresh": "A" * 75,
+                      "no_session": "0d9f0a4e-5b1c-4c7e-9a53-2f6b8d1e7c40"}
         self.names |= {n: p.id for n, p in self.people.items()}
         self._talk()
         self._group(stack)
@@ -47,6 +48,7 @@ class World:
 
     def _talk(self):
         me, x = self.people["me"], self.people["ex"]
+        self.names["their_session"] = tokens.claims_of(x.token)["sid"]
         self.names["ours"] = self._direct("me", "peer", ["me", "me", "peer"])
         self.names["theirs"] = x.start(self.people["why"])
         x.say(self.names["theirs"], "theirs", client_id="their-key")
