@@ -646,7 +646,7 @@ class Stack:
             "token_private_key_file": keys / "token.key", "token_public_key_file": keys / "token.pub",
             "refresh_key_file": keys / "refresh.key", "factor_key_file": keys / "factor.key", "passkey_rp_id": "localhost",
             "media_dir": self.dir / "media",
-            "media_link_secret_file": keys / "media-link.conf", **self.overrides,
+            "media_link_secret_file": keys / "media-link.conf", "issuers_dir": self.dir / "issuers.d", **self.overrides,
         }
         self.conf = {k: str(v) for k, v in self.conf.items()}
         self.conf_path.write_text("# written by dev/stack.py at each start\n" + "".join(f"{k} = {v}\n" for k, v in self.conf.items()))
