@@ -1,7 +1,7 @@
 /*
  * fuzz_ws.c -- bytes from the whole internet: the HTTP upgrade, then frames.
  *
- * The first byte says how the rest is cut. Whatever the cuts, the events must be the same as in one piece; that, and the
+ * The first byte says how the rest is cut, and whether permessage-deflate was negotiated. Whatever the cuts, the events must be the same as in one piece; that, and the
  * sanitizers, is the oracle.
  */
 #include "fuzz.h"
@@ -22,9 +22,9 @@ fold(uint64_t h, const void *bytes, size_t n)
 
 /* Everything that comes out, as one number. */
 static uint64_t
-decode(const uint8_t *data, size_t n, size_t piece)
+decode(const uint8_t *data, size_t n, size_t piece, struct inflater *inflater)
 {
-	struct ws ws = { .max_message = MAX_MESSAGE };
+	struct ws ws = { .max_message = MAX_MESSAGE, .inflater = inflater };
 	uint64_t h = 0xcbf29ce484222325u;
 
 	for (size_t at = 0; at < n; at += piece) {
@@ -70,12 +70,17 @@ upgrade(const uint8_t *data, size_t n)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
+	static struct inflater *shared; /* one for all, as in the daemon: nothing of one input may be seen by the next */
+	struct inflater *inflater;
 	size_t piece;
 
 	if (!n)
 		return 0;
-	piece = (size_t)data[0] % 61 + 1;
+	if (!shared)
+		shared = inflater_new();
+	inflater = data[0] & 0x80 ? shared : NULL;
+	piece = (size_t)(data[0] & 0x7f) % 61 + 1;
 	upgrade(data + 1, n - 1);
-	MUST(decode(data + 1, n - 1, piece) == decode(data + 1, n - 1, n));
+	MUST(decode(data + 1, n - 1, piece, inflater) == decode(data + 1, n - 1, n, inflater));
 	return 0;
 }
