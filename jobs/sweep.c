@@ -8,6 +8,7 @@
  */
 #include "../lib/base/log.h"
 #include "../lib/store/upkeep.h"
+#include "../lib/wire/feed.h"
 #include "ring.h"
 
 #define AGE_MS           1000 /* a living worker has published by then */
@@ -111,10 +112,23 @@ look_at(struct work *w, const struct stream_head *heads, size_t n)
 	return r;
 }
 
+/*
+ * Everything before this place of the log has been published, by whoever wrote it or by us. Redis hands out what it is given in
+ * order: who hears this has heard all of that, as far as it was listening.
+ */
+static int
+fence(struct work *w, struct str place)
+{
+	redisReply *reply;
+
+	return redis_command(w->redis, w->arena, 3, (const struct str[]){ STR("PUBLISH"), STR(FEED_FENCE), place }, &reply);
+}
+
 int
 sweep_duty(struct work *w, int64_t *wait)
 {
 	struct stream_head *heads;
+	struct str place;
 	int64_t next = 0;
 	size_t n = 0;
 	int r;
@@ -128,5 +142,8 @@ sweep_duty(struct work *w, int64_t *wait)
 	if (r)
 		return trace(r);
 	w->sweep.xid = next;
-	return remember(w);
+	r = upkeep_place(w->db, w->arena, next, &place);
+	if (!r)
+		r = fence(w, place);
+	return r ? trace(r) : remember(w);
 }

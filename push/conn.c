@@ -844,6 +844,25 @@ conn_tick(void)
 	}
 }
 
+/*
+ * Everything before the fence was published before it, was heard before it, and was written here: live, or by a replay that is
+ * over. While one is under way it waits.
+ */
+static void
+offer_cursor(struct conn *c)
+{
+	struct frame *f;
+
+	if (c->state != CONN_LIVE || c->replay || push_seconds() - c->cursor_s < push.conf->push_cursor_seconds)
+		return;
+	f = feed_cursor();
+	if (!f)
+		return;
+	c->cursor_s = push_seconds();
+	metrics.cursors++;
+	conn_send(c, frame_ref(f));
+}
+
 static void
 sweep_one(struct conn *c)
 {
@@ -854,6 +873,7 @@ sweep_one(struct conn *c)
 	if (c->node.channel)
 		presence_sweep(c->node.channel);
 	presence_recheck(c);
+	offer_cursor(c);
 	if (silent > push.conf->push_dead_seconds)
 		conn_close(c, WS_DEAD, "no pong");
 	else if (silent * 6 > beat * 5 && !full(c, 100))

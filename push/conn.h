@@ -56,6 +56,7 @@ struct conn {
 	uint32_t written, acked;   /* durable events, numbered as first written */
 	uint32_t heard_s, moved_s; /* last byte in; last byte out or queue begun: push_seconds() */
 	uint32_t opened_s, rate_from_s;
+	uint32_t cursor_s; /* when it was last told a place to resume from */
 	uint32_t frames_in;
 	uint16_t rate_n, watch_n;
 	int fd;

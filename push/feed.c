@@ -47,6 +47,9 @@ static struct {
 	int64_t started_ms;
 	void (*settled)(void);
 	struct recent recent;
+	char *fence;                           /* what peal-jobs said last while we were live; NULL: nothing since */
+	int64_t fence_ms;                      /* when */
+	struct frame *cursor;                  /* made of it; NULL: nobody has asked */
 	struct hub_channel *left, **left_last; /* channels that linger, by time */
 	struct frame *last;                    /* the newest event: the same bytes came for the user before */
 } feed;
@@ -134,6 +137,57 @@ parse_channel(const redisReply *r, char *kind, int64_t *user_id)
 	return str_id(str_n(r->str + 2, (size_t)r->len - 2), user_id);
 }
 
+/* --- the fence --- */
+
+static void
+forget_fence(void)
+{
+	free(feed.fence);
+	feed.fence = NULL;
+	frame_unref(feed.cursor);
+	feed.cursor = NULL;
+}
+
+/* Heard while not live it proves nothing: what came before it may have been missed. */
+static void
+on_fence(struct str place)
+{
+	if (feed.state != FEED_LIVE)
+		return;
+	forget_fence();
+	feed.fence = mem_cstr(place);
+	feed.fence_ms = push_now();
+}
+
+/*
+ * Ephemeral, so that it goes when the durable events before it in a queue are taken back: a client that has a cursor has
+ * everything that was written before it.
+ */
+static struct frame *
+make_cursor(void)
+{
+	struct json_out w;
+
+	buf_clear(&push.text);
+	json_begin(&w, &push.text);
+	json_open_object(&w, NULL);
+	json_cstr(&w, "type", "cursor");
+	json_cstr(&w, "since", feed.fence);
+	json_close(&w);
+	json_end(&w);
+	return frame_text(FRAME_EPHEMERAL, buf_view(&push.text));
+}
+
+struct frame *
+feed_cursor(void)
+{
+	if (feed.state != FEED_LIVE || !feed.fence)
+		return NULL;
+	if (!feed.cursor)
+		feed.cursor = make_cursor();
+	return feed.cursor;
+}
+
 static void
 on_message(const redisReply *channel, const redisReply *record)
 {
@@ -141,6 +195,10 @@ on_message(const redisReply *channel, const redisReply *record)
 	int64_t user_id;
 	char kind;
 
+	if (channel->type == REDIS_REPLY_STRING && !strcmp(channel->str, FEED_FENCE) && record->type == REDIS_REPLY_STRING) {
+		on_fence(str_n(record->str, (size_t)record->len));
+		return;
+	}
 	if (!parse_channel(channel, &kind, &user_id) || record->type != REDIS_REPLY_STRING)
 		return;
 	if (!feed_parse(str_n(record->str, (size_t)record->len), &h)) {
@@ -435,6 +493,7 @@ begin_afresh(void)
 	LOG(WARNING, "feed", L_CSTR("state", "afresh"), L_CSTR("reason", "our place is not in this log"));
 	set_since(NULL);
 	feed.horizons_n = 0;
+	forget_fence();
 	conn_each(restart);
 }
 
@@ -524,17 +583,21 @@ safe(void)
 static char *
 safe_horizon(void)
 {
-	struct horizon *h = safe();
+	const struct horizon *h = safe();
 
+	if (feed.fence && push_now() - feed.fence_ms < SAFE_MS)
+		return mem_cstr(str_c(feed.fence));
 	return h ? mem_cstr(str_c(h->since)) : NULL;
 }
 
 int64_t
 feed_horizon_age_ms(void)
 {
-	struct horizon *h = safe();
+	const struct horizon *h = safe();
 
-	return !h ? -1 : push_now() - h->at_ms;
+	if (feed.fence)
+		return push_now() - feed.fence_ms;
+	return h ? push_now() - h->at_ms : -1;
 }
 
 /* --- up and down --- */
@@ -546,6 +609,7 @@ on_down(void)
 	metrics.feed_losses++;
 	if (feed.state == FEED_LIVE || !feed.since)
 		set_since(safe_horizon());
+	forget_fence();
 	feed.state = FEED_DOWN;
 	feed.poll_ms = 0;
 	for (struct table_slot *s = table_next(&push.hub.channels, NULL); s; s = table_next(&push.hub.channels, s))
@@ -578,6 +642,7 @@ static void
 on_up(void)
 {
 	feed.state = FEED_RESUBSCRIBING;
+	redis_link_send(feed.subscriber, REDIS_ARGV(STR("SUBSCRIBE"), STR(FEED_FENCE)), NULL, NULL);
 	resubscribe();
 }
 
@@ -657,6 +722,7 @@ feed_stop(void)
 	for (size_t i = 0; i < HORIZONS; i++)
 		free(feed.horizons[i].since);
 	frame_unref(feed.last);
+	forget_fence();
 	recent_deinit(&feed.recent);
 	set_since(NULL);
 }

@@ -20,6 +20,8 @@ void feed_tick(int64_t now_ms); /* every CONN_TICK_MS */
 void feed_join(struct conn *);
 void feed_left(struct hub_channel *); /* a listener has left u: or p: */
 void feed_hear(struct hub_channel *); /* subscribe, unless it is */
+/* A frame with the newest place before which everything has been heard; borrowed. NULL: there is none. */
+struct frame *feed_cursor(void);
 /* How old the place is that could be given to clients now; -1: there is none. */
 int64_t feed_horizon_age_ms(void);
 bool feed_live(void); /* Redis can be asked and everything is subscribed */

@@ -474,6 +474,7 @@ finish(struct conn *c)
 		if (!was_sent(rp, rp->aside[i]))
 			delivery_event(c, rp->aside[i]);
 	if (rp->initial && c->state == CONN_LIVE) {
+		c->cursor_s = push_seconds();
 		say_live(c, rp->since);
 	} else if (rp->initial && c->replay) {
 		c->replay->initial = true;

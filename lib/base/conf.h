@@ -54,6 +54,9 @@ struct conf {
 	int64_t max_content_kib;         /* 64 */
 	int64_t max_page;                /* 100 */
 	int64_t max_scheduled;           /* 100 */
+	int64_t max_access_tokens;       /* 20 */
+	int64_t max_bots;                /* 5 */
+	int64_t max_open_reports;        /* 20 */
 	int64_t schedule_ahead_seconds;  /* 5 */
 	int64_t typing_max_members;      /* 64 */
 	int64_t marks_max_members;       /* 32 */
@@ -82,6 +85,7 @@ struct conf {
 	int64_t push_offline_seconds;     /* 20 */
 	int64_t push_poll_ms;             /* 250 */
 	int64_t push_drain_seconds;       /* 30 */
+	int64_t push_cursor_seconds;      /* 60 */
 	int64_t push_metrics_port;        /* 0: no port */
 	/* uploads */
 	const char *media_dir;                 /* bodies and renditions, on one file system */

@@ -4,6 +4,8 @@
 #include "read.h"
 #include "upkeep.h"
 
+#include "log_place.h"
+
 /* clang-format off */
 static const struct stmt lead = {
 	.name = "upkeep_lead", .params = "", .results = "b",
@@ -31,6 +33,10 @@ static const struct stmt streams = {
 	        "SELECT 'u', user_id, max(user_rev) FROM user_event WHERE xid >= $1::text::xid8 AND at <= now() - $2 "
 	        "* interval '1 millisecond' "
 	        "GROUP BY user_id",
+};
+static const struct stmt epoch = {
+	.name = "upkeep_epoch", .params = "", .results = "s",
+	.text = "SELECT log_epoch()",
 };
 static const struct stmt make_partitions = {
 	.name = "upkeep_make_partitions", .params = "", .results = "n", .writes = true,
@@ -65,7 +71,8 @@ static const struct stmt age = {
 /* clang-format on */
 
 const struct stmt *const upkeep_statements[] = {
-	&lead, &begin, &next, &streams, &make_partitions, &drop_partitions, &sessions, &keys, &expire, &ageing, &age, NULL
+	&lead, &begin,  &next,   &streams, &epoch, &make_partitions, &drop_partitions, &sessions,
+	&keys, &expire, &ageing, &age,     NULL
 };
 
 static int
@@ -117,6 +124,17 @@ upkeep_streams(struct db *db, struct arena *arena, int64_t xid, int64_t age_ms, 
 	*ret_n = rows_n(rows);
 	*ret_xid = until;
 	return 0;
+}
+
+int
+upkeep_place(struct db *db, struct arena *arena, int64_t xid, struct str *ret)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &epoch, ARGS({ 0 }), &rows);
+
+	if (!r)
+		*ret = log_place_write(arena, &(struct log_place){ .epoch = rows_str(rows, 0, 0), .xid = xid });
+	return r;
 }
 
 int

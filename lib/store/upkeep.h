@@ -24,6 +24,9 @@ int upkeep_begin(struct db *, struct arena *, int64_t *ret_xid);
 int upkeep_streams(struct db *, struct arena *, int64_t xid, int64_t age_ms, struct stream_head **ret, size_t *ret_n,
                    int64_t *ret_xid);
 
+/* The place of a transaction in the log as it stands now, as clients keep it (log_place.h). */
+int upkeep_place(struct db *, struct arena *, int64_t xid, struct str *ret);
+
 /* Makes the partitions of today and the week to come, and drops what is older than that many days. */
 int upkeep_partitions(struct db *, struct arena *, int64_t retention_days, int64_t *ret_made, int64_t *ret_dropped);
 /* Removes sessions that ended or expired more than 30 days ago, at most a thousand. */

@@ -54,6 +54,12 @@ enum mark_kind { MARK_READ, MARK_DELIVERED };
 
 enum feed_kind { FEED_DURABLE = 'd', FEED_MARK = 'm', FEED_EPHEMERAL = 'e', FEED_UNWATCH = 'w', FEED_ENDED = 'x' };
 
+/*
+ * The channel on which peal-jobs says how far the log has been published: a place as clients keep it (`since`). Whoever hears it
+ * has heard every event before that place on the channels that it was listening to.
+ */
+#define FEED_FENCE "fence"
+
 struct feed_header {
 	enum feed_kind kind;
 	char stream; /* 'c' or 'u' */

@@ -228,6 +228,8 @@ class Device:
                 if sum(self.places.get(conversation, (0, 0))) < position:
                     self.wrong.append(f"live, but conversation {conversation} is at {self.places.get(conversation)}, heads said {position}")
             self.live.set()
+        elif any(self.held.values()):       # a place is kept only with everything that comes before it
+            return
         self.since = frame["since"]
 
     def _mark(self, conversation, user, type_, seq):
