@@ -145,22 +145,26 @@ who_by_own_token(struct req *req, struct str token)
 	return 0;
 }
 
-/* What begins with our prefix is looked up. A JWT is our own, or else an external issuer's: each is judged by its own keys. */
 int
-auth_who(struct req *req)
+auth_token(struct req *req, struct str token)
 {
-	struct str token;
 	int r;
 
-	if (req->door == DOOR_COMMAND)
-		return who_by_socket(req);
-	token = bearer(req_param(req, "HTTP_AUTHORIZATION"));
-	if (!token.n)
-		return UNAUTHENTICATED;
 	if (str_has_prefix(token, STR(ACCESS_TOKEN_PREFIX)))
 		return access_token_who(req, token);
 	r = who_by_own_token(req, token);
 	return r == UNAUTHENTICATED ? issuer_who(req, token) : r;
+}
+
+int
+auth_who(struct req *req)
+{
+	struct str token;
+
+	if (req->door == DOOR_COMMAND)
+		return who_by_socket(req);
+	token = bearer(req_param(req, "HTTP_AUTHORIZATION"));
+	return token.n ? auth_token(req, token) : UNAUTHENTICATED;
 }
 
 /* "f81d4fae-7dec-..." as its 16 bytes. */

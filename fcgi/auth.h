@@ -14,6 +14,8 @@
 
 /* Sets req->me, and req->session unless the caller has none. UNAUTHENTICATED, TOKEN_EXPIRED, UNAVAILABLE. */
 int auth_who(struct req *);
+/* What begins with our prefix is looked up. A JWT is our own, or else an external issuer's: each is judged by its own keys. */
+int auth_token(struct req *, struct str token);
 
 /* Before a request is served: learns which sessions have ended, when it is time to. Never fails: see revoked.h. */
 void auth_keep_up(const struct service *, int64_t now_us);

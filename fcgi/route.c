@@ -72,6 +72,7 @@
 	X(ready_get) \
 	X(capabilities_get) \
 	X(feed_open) \
+	X(feed_who) \
 	X(feed_replay) \
 	X(feed_poll) \
 	X(feed_acks) \
