@@ -7,7 +7,8 @@ const struct stmt *const *const store_statements[] = { account_statements,    co
 	                                               message_statements,    event_statements,        upkeep_statements,
 	                                               attachment_statements, block_statements,        older_statements,
 	                                               schedule_statements,   change_statements,       detail_statements,
-	                                               search_statements,     access_statements, identity_statements, NULL };
+	                                               search_statements,     access_statements,       moderation_statements,
+	                                               identity_statements,   NULL };
 
 void
 read_user(const struct rows *rows, size_t row, size_t c, struct user *ret)

@@ -104,6 +104,7 @@ void read_conversation(const struct rows *, size_t row, size_t column, struct co
 
 /* The statements of each file. */
 extern const struct stmt *const access_statements[];
+extern const struct stmt *const moderation_statements[];
 extern const struct stmt *const account_statements[];
 extern const struct stmt *const conversation_statements[];
 extern const struct stmt *const group_statements[];
