@@ -25,12 +25,15 @@ struct verb {
 	const char *help;
 	int (*fn)(struct ctl *, int argc, char **argv);
 	bool needs_conf;
+	bool audited; /* it changes something: noted in the audit log before it is done, with its arguments */
 };
 
 extern const struct verb migrate_verb, check_sql_verb, config_check_verb, config_sample_verb, config_reference_verb,
-        keys_generate_verb, keys_media_link_verb, keys_factor_verb, user_add_verb, search_rebuild_verb, search_status_verb,
-        docs_errors_verb;
+        keys_generate_verb, keys_media_link_verb, keys_factor_verb, user_add_verb, user_role_verb, audit_verb,
+        search_rebuild_verb, search_status_verb, docs_errors_verb;
 
+/* Notes that a verb is about to be done. EXIT_DONE, or EXIT_FAILED (said on stderr). */
+int ctl_audit(struct ctl *, const struct verb *, int argc, char **argv);
 /* "pealctl: ..." on stderr; returns EXIT_FAILED. */
 int ctl_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The whole of a file (or of standard input: "-") in the arena; STR_NONE with errno set. */

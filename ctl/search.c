@@ -111,6 +111,7 @@ const struct verb search_rebuild_verb = {
 	.help = "make the search index anew while everything goes on, and tell how far it is; peal-jobs does it",
 	.fn = search_rebuild,
 	.needs_conf = true,
+	.audited = true,
 };
 
 const struct verb search_status_verb = {

@@ -88,4 +88,5 @@ const struct verb user_add_verb = {
 	.help = "Make an account; the password is the first line of FILE, or of standard input.",
 	.fn = user_add,
 	.needs_conf = true,
+	.audited = true,
 };

@@ -24,5 +24,8 @@
 #define LIMIT_PRESENCE_IDS   100 /* people in one question */
 #define LIMIT_DISPLAY_NAME   64  /* code points */
 #define LIMIT_STATUS_TEXT    256 /* code points */
+#define LIMIT_TOKEN_NAME     64  /* code points */
+#define LIMIT_TOKEN_DAYS     366
+#define LIMIT_REPORT_NOTE    1000 /* code points; of a report and of who handles it */
 
 #endif

@@ -1,6 +1,7 @@
 /* fcgi/route.c -- the list of all routes, and the choice among them. */
 #include <stdio.h>
 
+#include "access_token.h"
 #include "route.h"
 
 /* clang-format off */
@@ -40,6 +41,12 @@
 	X(participant_patch) \
 	X(participant_delete) \
 	X(conversation_start_post) \
+	X(token_post) \
+	X(tokens_get) \
+	X(token_delete) \
+	X(bot_post) \
+	X(bots_get) \
+	X(bot_delete) \
 	X(conversation_read_patch) \
 	X(messages_get) \
 	X(message_post) \
@@ -216,5 +223,6 @@ route_print(void)
 	for (size_t i = 0; routes[i]; i++)
 		printf("%s %s%s %s %s %s\n", routes[i]->method,
 		       routes[i]->who == WHO_DAEMON || route_whole(str_c(routes[i]->path)) ? "" : API_PREFIX,
-		       routes[i]->path, pool_names[routes[i]->pool], who[routes[i]->who], rate[routes[i]->rate]);
+		       routes[i]->path, pool_names[routes[i]->pool], who[routes[i]->who], rate[routes[i]->rate],
+		       routes[i]->scope ? scope_word(routes[i]->scope) : "-");
 }

@@ -28,6 +28,6 @@ int route_find(struct arena *, enum door, struct str method, struct str path, st
                const char **ret_allow);
 /* Could one path mean both, equally well, with the same method? For the test that none do. */
 bool route_overlaps(const struct endpoint *, const struct endpoint *);
-void route_print(void); /* METHOD path pool who rate, one per line, on stdout */
+void route_print(void); /* METHOD path pool who rate scope, one per line, on stdout */
 
 #endif

@@ -116,7 +116,7 @@ def test_error_codes_are_the_program_s():
 def routes(stack):
     out = subprocess.run([f"{stack.build_dir}/peal-fcgi", "--routes"], capture_output=True, text=True, check=True).stdout
     rows = [line.split() for line in out.splitlines()]
-    return {(m, re.sub(r"{\w+}", "{}", p.removeprefix("/api/v1"))): (pool, who, rate) for m, p, pool, who, rate in rows if who != "daemon"}
+    return {(m, re.sub(r"{\w+}", "{}", p.removeprefix("/api/v1"))): (pool, who, rate, scope) for m, p, pool, who, rate, scope in rows if who != "daemon"}
 
 
 def test_routes_are_the_document_s(stack):
@@ -125,10 +125,11 @@ def test_routes_are_the_document_s(stack):
                   if not op.served_by_nginx and not op.served_by_media}
     assert set(served) == set(documented)
     for key, op in documented.items():
-        pool, who, rate = served[key]
+        pool, who, rate, scope = served[key]
         assert pool == op.pool, key
         assert (who != "anyone") == op.secured, key
         assert rate == op.rate, key
+        assert scope == op.scope, key
 
 
 def test_nginx_forwards_each_route(stack, anonymous):

@@ -17,7 +17,8 @@ UNKNOWN = ("anonymous", "malformed", "forged", "expired")
 KNOWN = ("stranger", "ex_member", "blocked", "peer", "me", "member", "admin", "owner")
 CALLERS = set(UNKNOWN + KNOWN)
 PLACES = {"{ours}": {"me", "peer"}, "{group}": {"owner", "admin", "member"}, "{apart}": {"me", "blocked"}, "{theirs}": set()}   # who is in it
-FOREIGN = ("{theirs}", "{hidden}", "{stranger}", "{spare}", "{nobody}", "{other}", "{their_session}", "{planned}", "{no_attachment}")   # names of what is another's, or nothing
+FOREIGN = ("{theirs}", "{hidden}", "{stranger}", "{spare}", "{nobody}", "{other}", "{their_session}", "{planned}", "{no_attachment}",
+           "{their_token}", "{their_bot}")   # names of what is another's, or nothing
 ROWS = [(op, i, row) for op, rows in MATRIX.items() for i, row in enumerate(rows)]
 IDS = [f"{op}-{i}" for op, i, _ in ROWS]
 
@@ -57,6 +58,8 @@ class World:
         self.names["planned"] = x.rest.post(f"/conversations/{self.names['theirs']}/messages", {
             "client_id": "planned", "message_type": "text", "content": "tomorrow", "send_at": tomorrow}, expect=201)["scheduled_id"]
         self.names |= {"mine": self._upload("me"), "used": self._upload("me"), "other": self._upload("ex"), "in_group": self._upload("owner")}
+        self.names["their_bot"] = x.rest.post("/bots", {"username": f"bot-{x.id}"}, expect=201)["id"]
+        self.names["their_token"] = x.rest.post("/tokens", {"name": "theirs", "scopes": ["messages:read"]}, expect=201)["id"]
         me.rest.post(f"/conversations/{self.names['ours']}/messages",
                      {"client_id": "picture", "message_type": "image", "attachment_ids": [self.names["used"]]}, expect=201)
 

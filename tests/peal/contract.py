@@ -87,6 +87,7 @@ class Operation:
         self.raw = raw = expand(raw, "openapi.yaml")
         self.pool = raw.get("x-peal-pool")
         self.rate = raw.get("x-peal-rate", "none")
+        self.scope = raw.get("x-peal-scope", "-")
         self.served_by_nginx = raw.get("x-peal-served") == "nginx"
         self.served_by_media = raw.get("x-peal-served") == "media"
         self.secured = bool(raw.get("security", document("openapi.yaml")["security"]))
@@ -114,6 +115,8 @@ class Rest:
         self.operations = [Operation(m, p, item[m], item) for p, item in doc["paths"].items() for m in METHODS if m in item]
         self.by_id = {o.id: o for o in self.operations}
         self.problem = Draft202012Validator(expand(doc["components"]["schemas"]["Problem"], "openapi.yaml"))
+        scope = doc["components"]["responses"]["InsufficientScope"]["content"]["application/problem+json"]["schema"]
+        self.insufficient_scope = Draft202012Validator(expand(scope, "openapi.yaml"))
         self.request_id = re.compile(doc["components"]["headers"]["RequestId"]["schema"]["pattern"])
 
     def find(self, method, path):
@@ -148,6 +151,8 @@ class Rest:
 
     def check_body(self, op, status, kind, body, what):
         """A reply's body, also of one that came over the socket."""
+        if op is not None and op.secured and status == 403 and (body or {}).get("code") == "insufficient_scope":
+            return check(self.insufficient_scope, body, what)
         refused_by_nginx = (body or {}).get("code") == "bad_request"  # it is not HTTP: nobody knew for which operation it was meant
         if op is None or status not in op.statuses or refused_by_nginx:
             if op is not None and status not in (404, 405) and not refused_by_nginx:
