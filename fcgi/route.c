@@ -221,7 +221,7 @@ route_print(void)
 	};
 
 	for (size_t i = 0; routes[i]; i++)
-		printf("%s %s%s %s %s %s\n", routes[i]->method,
+		printf("%s %s%s %s %s %s %s\n", routes[i]->method,
 		       routes[i]->who == WHO_DAEMON || route_whole(str_c(routes[i]->path)) ? "" : API_PREFIX,
 		       routes[i]->path, pool_names[routes[i]->pool], who[routes[i]->who], rate[routes[i]->rate],
 		       routes[i]->scope ? scope_word(routes[i]->scope) : "-");
