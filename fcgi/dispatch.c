@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "dispatch.h"
+#include "once.h"
 #include "rate.h"
 #include "reply.h"
 #include "route.h"
@@ -47,7 +48,7 @@ forget(struct req *req)
 	req->me = req->conversation = req->seq = req->user = 0;
 	req->access_token = req->expires_at = 0;
 	req->bot = false;
-	req->session = req->session_named = req->attachment = STR_NONE;
+	req->session = req->session_named = req->attachment = req->made = STR_NONE;
 	req->retry_after_ms = 0;
 	req->report = (struct json_report){ 0 };
 	req->effects = NULL;
@@ -172,7 +173,7 @@ serve(struct req *req)
 	r = parse_ids(req, &match);
 	if (r)
 		return r;
-	r = req->endpoint->fn(req);
+	r = req->endpoint->once ? once_run(req) : req->endpoint->fn(req);
 	if (!r && buf_failed(&req->out))
 		return fault(-EMSGSIZE);
 	return r;

@@ -1,4 +1,6 @@
 /* fcgi/members.c -- people, names and avatars of groups, as they come from outside; ringing for what was changed. */
+#include <errno.h>
+
 #include "members.h"
 #include "publish.h"
 #include "reply.h"
@@ -104,4 +106,12 @@ members_reply(struct req *req, int status, int64_t conversation_id)
 	int r = conversation_get(req->db, req->arena, req->me, conversation_id, &conversation);
 
 	return r ? trace(r) : reply_conversation(req, status, &conversation);
+}
+
+int
+members_again(struct req *req, struct str made)
+{
+	int64_t id;
+
+	return str_id(made, &id) ? members_reply(req, 200, id) : fault(-EPROTO);
 }

@@ -21,5 +21,7 @@ int members_refused(struct req *, int r, const char *people_path);
 
 /* The conversation as it is now, to me. */
 int members_reply(struct req *, int status, int64_t conversation_id);
+/* The same as the answer to a replay: `again` of an endpoint that made a conversation. */
+int members_again(struct req *, struct str made);
 
 #endif

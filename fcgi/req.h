@@ -84,7 +84,10 @@ struct endpoint {
 	enum rate rate;
 	enum scope scope;
 	bool etag; /* a conditional read: ETag, If-None-Match */
+	bool once; /* a POST that creates something: Idempotency-Key (once.h) */
 	int (*fn)(struct req *);
+	int (*again)(struct req *,
+	             struct str made); /* of once: the answer to a replay, where it is not the one first given */
 	const char *doc;
 };
 
@@ -147,6 +150,7 @@ struct req {
 	struct json_report report; /* INVALID and BAD_JSON: where and why; ignored members otherwise */
 	const char *detail;        /* instead of the outcome's own sentence */
 	int64_t retry_after_ms;    /* of an outcome that may be tried again; 0: PROBLEM_RETRY_AFTER_MS */
+	struct str made;           /* of an endpoint with `again`: what it will ask for */
 	struct effect *effects, **effects_end;
 	int status;
 	const char *content_type;

@@ -1,4 +1,5 @@
 /* fcgi/endpoint/conversation_start_post.c -- start, or find, the direct conversation with a person. */
+#include "fcgi/members.h"
 #include "fcgi/publish.h"
 #include "fcgi/reply.h"
 
@@ -28,6 +29,7 @@ conversation_start_post(struct req *req)
 		return trace(r);
 	if (s->advance.at)
 		req_after_commit(req, announce, s);
+	req->made = arena_printf(req->arena, "%lld", (long long)s->conversation.id);
 	return reply_conversation(req, s->created ? 201 : 200, &s->conversation);
 }
 
@@ -37,6 +39,8 @@ const struct endpoint conversation_start_post_endpoint = {
 	.who = WHO_USER,
 	.rate = RATE_WRITE,
 	.scope = SCOPE_CONVERSATIONS_WRITE,
+	.once = true,
 	.fn = conversation_start_post,
+	.again = members_again,
 	.doc = "Start, or find, the direct conversation with this person.",
 };

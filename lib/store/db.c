@@ -19,6 +19,7 @@
 #define ANSWER_GRACE_US   INT64_C(1500000) /* past statement_timeout the server itself must have stopped */
 #define SPACING_FIRST_US  INT64_C(50000)
 #define SPACING_MOST_US   INT64_C(2000000)
+#define CALLER_UNKNOWN    INT64_MIN
 
 struct db {
 	char *conninfo, *application_name;
@@ -27,6 +28,7 @@ struct db {
 	PGconn *conn;
 	int64_t next_attempt, spacing; /* monotonic microseconds */
 	int64_t statements, generation;
+	bool in_transaction;
 #ifdef PEAL_FAILPOINTS
 	int64_t caller, named; /* who the statements are for, and who the session was told */
 	bool oracle;
@@ -342,9 +344,17 @@ db_caller(struct db *db, int64_t user_id)
 {
 	db->caller = user_id;
 }
+
+/* What was said within a transaction is taken back with it. */
+static void
+forget_caller(struct db *db)
+{
+	db->named = CALLER_UNKNOWN;
+}
 #else
-#define find_oracle(db) ((void)0)
-#define name_caller(db) ((void)0)
+#define find_oracle(db)   ((void)0)
+#define forget_caller(db) ((void)0)
+#define name_caller(db)   ((void)0)
 #endif
 
 int
@@ -550,6 +560,14 @@ outcome_of(struct db *db, const struct stmt *stmt, const PGresult *result)
 	return fault(-EIO);
 }
 
+/* clang-format off */
+static const struct stmt begin = { .name = "db_begin", .params = "", .results = "", .text = "BEGIN" };
+static const struct stmt commit = { .name = "db_commit", .params = "", .results = "", .text = "COMMIT", .writes = true };
+static const struct stmt rollback = { .name = "db_rollback", .params = "", .results = "", .text = "ROLLBACK" };
+/* clang-format on */
+
+const struct stmt *const db_statements_own[] = { &begin, &commit, &rollback, NULL };
+
 static int
 lost(struct db *db, const struct stmt *stmt)
 {
@@ -557,6 +575,8 @@ lost(struct db *db, const struct stmt *stmt)
 		keep_error(db, "connection lost");
 	away(db);
 	db->next_attempt = 0; /* it worked a moment ago: only failing to come back begins the waiting */
+	if (db->in_transaction && stmt != &commit)
+		return UNAVAILABLE; /* whatever it did, it did not commit */
 	return stmt->writes ? UNCERTAIN : UNAVAILABLE;
 }
 
@@ -597,13 +617,20 @@ send_statement(struct db *db, const struct stmt *stmt, const struct params *p)
 	return PQsendQueryPrepared(db->conn, stmt->name, p->n, p->values, p->lengths, p->formats, 1);
 }
 
+/* A new connection would know nothing of the transaction. */
+static int
+still_connected(const struct db *db)
+{
+	return db_connected(db) ? 0 : UNAVAILABLE;
+}
+
 static int
 run_once(struct db *db, const struct stmt *stmt, const struct params *p, PGresult **ret)
 {
 	PGresult *result;
 	int r;
 
-	r = db_connect(db);
+	r = db->in_transaction ? still_connected(db) : db_connect(db);
 	if (r)
 		return trace(r);
 	name_caller(db);
@@ -647,7 +674,7 @@ db_run(struct db *db, struct arena *arena, const struct stmt *stmt, const struct
 	if (r)
 		return trace(r);
 	r = run_once(db, stmt, &params, &result);
-	if (r == RETRY)
+	if (r == RETRY && !db->in_transaction)
 		r = run_once(db, stmt, &params, &result);
 	if (r)
 		return trace(r);
@@ -659,6 +686,40 @@ db_run(struct db *db, struct arena *arena, const struct stmt *stmt, const struct
 		return fault(-EPROTO);
 	*ret = rows;
 	return 0;
+}
+
+int
+db_begin(struct db *db, struct arena *arena)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &begin, NULL, &rows);
+
+	db->in_transaction = !r;
+	return r ? trace(r) : 0;
+}
+
+/* A statement that failed has ended the transaction, even if nobody passed its outcome up: PostgreSQL then answers ROLLBACK. */
+int
+db_commit(struct db *db, struct arena *arena)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &commit, NULL, &rows);
+
+	db->in_transaction = false;
+	if (r)
+		return trace(r);
+	return strcmp(PQcmdStatus(rows->result), "COMMIT") ? fault(-EPROTO) : 0;
+}
+
+void
+db_rollback(struct db *db, struct arena *arena)
+{
+	struct rows *rows;
+
+	if (db->in_transaction && db_run(db, arena, &rollback, NULL, &rows))
+		drop(db); /* whatever state it is in, nobody uses it again */
+	db->in_transaction = false;
+	forget_caller(db);
 }
 
 int

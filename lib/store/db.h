@@ -76,6 +76,14 @@ void db_caller(struct db *, int64_t user_id);
 
 /* Runs one statement. *ret lives as the arena. */
 int db_run(struct db *, struct arena *, const struct stmt *, const struct arg *args, struct rows **ret);
+/*
+ * A transaction around what db_run() does between them. Inside, nothing is tried again by itself, and a lost connection loses all of
+ * it: UNAVAILABLE, not UNCERTAIN. After any outcome but 0, and after that of db_commit(), it is over: db_rollback() is harmless then.
+ * db_commit: UNCERTAIN when its answer never came.
+ */
+int db_begin(struct db *, struct arena *);
+int db_commit(struct db *, struct arena *);
+void db_rollback(struct db *, struct arena *);
 /* Several statements of plain SQL in one simple query; for migrations and tests. */
 int db_exec_text(struct db *, const char *sql, struct buf *error);
 

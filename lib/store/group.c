@@ -8,8 +8,8 @@ _Static_assert(GROUP_BRING_MAX < GROUP_MEMBERS_MAX, "a new group is never full")
 
 /* clang-format off */
 static const struct stmt create = {
-	.name = "group_create", .params = "isNsbINsNy", .results = "NiNiNiib", .writes = true,
-	.text = "SELECT o_seq, o_rev, o_n, o_conversation_id, o_replayed FROM group_create($1, $2, $3, $4, $5, $6, $7)",
+	.name = "group_create", .params = "isNsbI", .results = "iiii", .writes = true,
+	.text = "SELECT o_seq, o_rev, o_n, o_conversation_id FROM group_create($1, $2, $3, $4, $5)",
 };
 static const struct stmt update = {
 	.name = "conversation_update", .params = "iij", .results = "NiNiiNj", .writes = true,
@@ -64,15 +64,10 @@ read_logged(const struct rows *rows)
 
 int
 group_create(struct db *db, struct arena *arena, int64_t me, const struct group_new *group, int64_t *ret_id,
-             bool *ret_replayed, struct logged *ret)
+             struct logged *ret)
 {
-	const struct arg args[] = { A_INT(me),
-		                    A_STR(group->name),
-		                    A_STR(group->avatar_id),
-		                    A_INT(group->history_all),
-		                    A_IDS(group->users, group->users_n),
-		                    A_STR(group->key),
-		                    A_STR(group->request_hash) };
+	const struct arg args[] = { A_INT(me), A_STR(group->name), A_STR(group->avatar_id), A_INT(group->history_all),
+		                    A_IDS(group->users, group->users_n) };
 	struct rows *rows;
 	int r = db_run(db, arena, &create, args, &rows);
 
@@ -80,7 +75,6 @@ group_create(struct db *db, struct arena *arena, int64_t me, const struct group_
 		return trace(r);
 	*ret = read_logged(rows);
 	*ret_id = rows_int(rows, 0, 3);
-	*ret_replayed = rows_int(rows, 0, 4);
 	return 0;
 }
 

@@ -24,14 +24,12 @@ struct group_new {
 	bool history_all;
 	const int64_t *users; /* in any order, I may be among them */
 	size_t users_n;
-	struct str key, request_hash; /* of a request that may be repeated; absent: none */
 };
 /*
  * INVALID: somebody does not exist. BLOCKED: somebody and I. CONFLICT: the avatar is not a picture of mine that no
- * message uses. IDEMPOTENCY_CONFLICT: the key came with another body. *ret_replayed: the key came before, and this is its group.
+ * message uses.
  */
-int group_create(struct db *, struct arena *, int64_t me, const struct group_new *, int64_t *ret_id, bool *ret_replayed,
-                 struct logged *ret);
+int group_create(struct db *, struct arena *, int64_t me, const struct group_new *, int64_t *ret_id, struct logged *ret);
 
 /*
  * `changes`: an object with any of name, avatar_id, history, ttl_seconds, retention_days, slow_mode_seconds, checked already;

@@ -8,6 +8,7 @@ const struct stmt *const *const store_statements[] = { account_statements,    co
 	                                               attachment_statements, block_statements,        older_statements,
 	                                               schedule_statements,   change_statements,       detail_statements,
 	                                               search_statements,     access_statements,       moderation_statements,
+	                                               db_statements_own,     request_statements,
 	                                               identity_statements,   NULL };
 
 void

@@ -112,6 +112,8 @@ extern const struct stmt *const message_statements[];
 extern const struct stmt *const change_statements[];
 extern const struct stmt *const detail_statements[];
 extern const struct stmt *const search_statements[];
+extern const struct stmt *const db_statements_own[];
+extern const struct stmt *const request_statements[];
 extern const struct stmt *const schedule_statements[];
 extern const struct stmt *const event_statements[];
 extern const struct stmt *const upkeep_statements[];

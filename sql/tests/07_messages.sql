@@ -8,7 +8,7 @@ SET LOCAL ROLE peal;
 CREATE TEMP TABLE t AS SELECT pg_temp.person('ann') AS ann, pg_temp.person('ben') AS ben, pg_temp.person('cat') AS cat;
 CREATE TEMP TABLE c AS
 	SELECT (conversation_start_direct(ann, ben)).o_conversation_id AS ab, (conversation_start_direct(ben, cat)).o_conversation_id AS bc,
-	       (group_create(ann, 'club', NULL, false, ARRAY[ben], NULL, NULL)).o_conversation_id AS club FROM t;
+	       (group_create(ann, 'club', NULL, false, ARRAY[ben])).o_conversation_id AS club FROM t;
 CREATE FUNCTION pg_temp.say(p_who bigint, p_where bigint, p_key text, p_more jsonb DEFAULT '{}', p_scheduled boolean DEFAULT false)
 RETURNS bigint LANGUAGE sql AS $$
 	SELECT o_seq FROM message_send_draft(p_who, p_where, p_key, sha256(convert_to(p_more::text, 'UTF8')),

@@ -1,0 +1,27 @@
+/*
+ * once -- Idempotency-Key: a request that creates something may be sent again when its answer was lost, and creates it once.
+ *
+ * For a new POST: write `.once = true` into its endpoint, and in docs/openapi.yaml give the operation the parameter
+ * RequestKey, the reply 200 with the header Idempotency-Replayed, and 409 with the code idempotency_conflict. That is all:
+ *
+ *     key given? BEGIN -> take the key -> the handler -> keep what came of it -> COMMIT -> effects (req_after_commit) -> reply
+ *
+ * so the key and what it stands for are there together or not at all. Keys belong to a person and a route and live for 24 hours. Same
+ * key, path, query and body (as JSON: blanks and the order of members do not matter): 200 and Idempotency-Replayed. Otherwise
+ * IDEMPOTENCY_CONFLICT. A handler that can show the thing as it is now sets req->made to its id and says `.again`; for the others the
+ * answer itself is kept, sealed, since it may hold a secret that is shown once. Handlers must not publish before they return (that
+ * is what effects are for), and pass every outcome of the database up.
+ *
+ * Messages are different: their key is client_id, it lives as long as they do, and message_send() looks it up by itself.
+ */
+#ifndef PEAL_FCGI_ONCE_H
+#define PEAL_FCGI_ONCE_H
+
+#include "req.h"
+
+#define ONCE_KEY_MAX 64 /* code points */
+
+/* Runs the endpoint's handler, or answers what it answered before. */
+int once_run(struct req *);
+
+#endif

@@ -1,0 +1,89 @@
+"""Idempotency-Key: what creates something creates it once, however often it is sent; by HTTP and over a socket."""
+
+import concurrent.futures
+import re
+import uuid
+
+import pytest
+
+from peal import contract
+from peal.people import Person
+
+OPENAPI = contract.document("openapi.yaml")
+CREATING = [op for op in contract.rest().operations if op.method == "POST" and 201 in op.statuses and not op.served_by_media]
+
+
+def key():
+    return {"Idempotency-Key": f"k-{uuid.uuid4()}"}
+
+
+@pytest.mark.parametrize("op", CREATING, ids=lambda op: op.id)
+def test_whatever_creates_takes_a_key(op):
+    """201 means that something new is there; so a retry must find it."""
+    if not op.secured:
+        return      # there is nobody whose key it could be; a user name is taken once in any case
+    names = {p["name"] for p in op.parameters if p["in"] == "header"}
+    assert "Idempotency-Key" in names, f"{op} creates, and takes no Idempotency-Key"
+    headers = op.raw["responses"].get("200", {}).get("headers", {})
+    assert "Idempotency-Replayed" in headers, f"{op}: a replay is 200 with Idempotency-Replayed"
+    codes = re.findall(r"'code': \{'(?:enum|const)': (\[[^\]]*\]|'\w+')", str(op.raw["responses"].get("409", {})))
+    assert any("idempotency_conflict" in c for c in codes), f"{op}: 409 idempotency_conflict is not documented"
+
+
+def test_a_key_is_one_person_s_and_one_route_s(stack, pair):
+    a, b, _ = pair
+    head = key()
+    mine = a.rest.post("/conversations", {"type": "group", "name": "mine", "participant_ids": []}, headers=head, expect=201)
+    theirs = b.rest.post("/conversations", {"type": "group", "name": "mine", "participant_ids": []}, headers=head, expect=201)
+    assert mine["id"] != theirs["id"]
+    other = Person(stack)
+    started = a.rest.post(f"/conversations/{other.id}", headers=head, expect=201)
+    again = a.rest.post(f"/conversations/{other.id}", headers=head, expect=200)
+    assert again["id"] == started["id"] and again.headers["idempotency-replayed"] == "true"
+    a.rest.post(f"/conversations/{b.id}", headers=head, expect=(409, "idempotency_conflict"))
+    found = a.rest.post(f"/conversations/{other.id}", expect=200)
+    assert "idempotency-replayed" not in found.headers, "finding is no replay"
+
+
+def test_what_was_refused_may_be_asked_again(stack, person):
+    """A key stands for what was done: a refusal leaves it free."""
+    other, head = Person(stack), key()
+    body = {"type": "group", "name": "later", "participant_ids": [other.id]}
+    other.rest.put(f"/users/{person.id}/block", expect=204)
+    for _ in range(2):
+        person.rest.post("/conversations", body, headers=head, expect=(403, "blocked"))
+    other.rest.delete(f"/users/{person.id}/block", expect=204)
+    made = person.rest.post("/conversations", body, headers=head, expect=201)
+    assert person.rest.post("/conversations", body, headers=head, expect=200)["id"] == made["id"]
+    person.rest.post("/conversations", {**body, "name": ""}, headers=head, valid=False, expect=(409, "idempotency_conflict"))
+    person.rest.post("/conversations", raw=b"{", headers=head, expect=(400, "bad_json"))
+
+
+def test_24_hours(stack, person):
+    head, body = key(), {"type": "group", "name": "daily", "participant_ids": []}
+    first = person.rest.post("/conversations", body, headers=head, expect=201)
+    with stack.db() as db, db.cursor() as c:
+        c.execute("UPDATE request_key SET created_at = now() - interval '23 hours 59 minutes' WHERE key = %s", (head["Idempotency-Key"],))
+    assert person.rest.post("/conversations", body, headers=head, expect=200)["id"] == first["id"]
+    with stack.db() as db, db.cursor() as c:
+        c.execute("UPDATE request_key SET created_at = now() - interval '24 hours 1 second' WHERE key = %s", (head["Idempotency-Key"],))
+    assert person.rest.post("/conversations", body, headers=head, expect=201)["id"] != first["id"]
+
+
+@pytest.mark.parametrize("where, made", [("once.before_commit", False), ("once.after_commit", True)])
+def test_a_worker_that_dies(stack, person, where, made):
+    """Before the commit nothing happened; after it the retry finds what did."""
+    head, body = key(), {"type": "group", "name": "mortal", "participant_ids": []}
+    stack.fail(where)
+    person.rest.post("/conversations", body, headers=head, expect=(502, "bad_gateway"))
+    reply = person.rest.post("/conversations", body, headers=head, expect=200 if made else 201)
+    assert ("idempotency-replayed" in reply.headers) == made
+    items = person.rest.get("/conversations", expect=200)["items"]
+    assert [c["id"] for c in items if c["name"] == "mortal"] == [reply["id"]]
+
+
+def test_many_at_once(stack, person):
+    head, body = key(), {"type": "group", "name": "crowd", "participant_ids": []}
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda _: person.rest.post("/conversations", body, headers=head), range(16)))
+    assert sorted(r.status for r in replies) == [200] * 15 + [201] and len({r["id"] for r in replies}) == 1
