@@ -11,6 +11,7 @@
 #include "presence.h"
 #include "push.h"
 #include "replay.h"
+#include "vouch.h"
 
 #define VIOLATIONS_MAX 3
 #define MINUTE         60
@@ -24,29 +25,69 @@ struct frame_type {
 
 /* --- who --- */
 
+/* asked: its session was checked just now. Otherwise it has to be the one that the connection was checked, and ends, with. */
 static int
-authenticate(struct conn *c, struct str token)
+take_claims(struct conn *c, const struct token_claims *claims, bool asked)
 {
-	struct token_claims claims = { 0 };
-	int r = token_verify(push.keys, push.arena, token, clock_wall_us() / 1000000, &claims);
-
-	if (r || claims.session_id.n != SESSION_CHARS) {
-		err_clear();
-		conn_close(c, WS_BAD_TOKEN, r == TOKEN_EXPIRED ? "token expired" : "bad token");
-		return UNAUTHENTICATED;
-	}
-	if (c->user_id && c->user_id != claims.user_id) {
+	if (c->user_id && c->user_id != claims->user_id) {
 		conn_close(c, WS_FORBIDDEN, "another user");
 		return FORBIDDEN;
 	}
-	if (c->user_id && !str_eq(conn_session(c), claims.session_id)) { /* it was checked, and ends, with its own session */
+	if (c->user_id && !asked && !str_eq(conn_session(c), claims->session_id)) {
 		conn_close(c, WS_FORBIDDEN, "another session");
 		return FORBIDDEN;
 	}
-	c->user_id = claims.user_id;
-	c->expires_at = claims.expires_at + TOKEN_LEEWAY_SECONDS; /* the same grace as everywhere */
-	memcpy(c->session_id, claims.session_id.p, SESSION_CHARS);
+	c->user_id = claims->user_id;
+	c->expires_at = claims->expires_at + TOKEN_LEEWAY_SECONDS; /* the same grace as everywhere */
+	memcpy(c->session_id, claims->session_id.p, SESSION_CHARS);
 	conn_wake(c);
+	return 0;
+}
+
+static int
+refuse_token(struct conn *c, int r)
+{
+	err_clear();
+	if (r == UNAVAILABLE && c->user_id)
+		conn_error(c, UNAVAILABLE, -1, "The token cannot be checked just now; send it again.", -1);
+	else if (r == UNAVAILABLE)
+		conn_close(c, WS_OVERLOAD, "try again");
+	else if (r == FORBIDDEN)
+		conn_close(c, WS_FORBIDDEN, "not for sockets");
+	else
+		conn_close(c, WS_BAD_TOKEN, r == TOKEN_EXPIRED ? "token expired" : "bad token");
+	return r;
+}
+
+static void greet_held(struct conn *, const char *hello);
+
+static void
+on_vouched(struct conn *c, int r, const struct token_claims *claims, const char *hello)
+{
+	if (r)
+		refuse_token(c, r);
+	else if (!take_claims(c, claims, true) && hello)
+		greet_held(c, hello);
+}
+
+/* 0: the token is good, or somebody is asked whether it is (vouch_asking); otherwise the connection is being closed. */
+static int
+authenticate(struct conn *c, struct str token)
+{
+	int64_t now = clock_wall_us() / 1000000;
+	struct token_claims claims = { 0 };
+	int r;
+
+	if (vouch_asking(c))
+		return 0; /* one at a time */
+	r = token_verify(push.keys, push.arena, token, now, &claims);
+	if (!r && claims.session_id.n == SESSION_CHARS)
+		return take_claims(c, &claims, false);
+	if (r != UNAUTHENTICATED || !vouch_foreign(push.arena, token))
+		return refuse_token(c, r ? r : UNAUTHENTICATED);
+	if (vouch_known(token, now, &claims) && (!c->user_id || str_eq(conn_session(c), claims.session_id)))
+		return take_claims(c, &claims, false);
+	vouch_ask(c, token, on_vouched);
 	return 0;
 }
 
@@ -147,11 +188,39 @@ limit_devices(struct hub_channel *ch)
 	conn_close(oldest, WS_FORCED, "too many devices");
 }
 
+/* Who it is is known. */
+static int
+greet(struct conn *c, const struct hello *in, struct json_report *report)
+{
+	char *body = NULL;
+	int r = open_body(c, in, report, &body);
+
+	if (r)
+		return r;
+	conn_move(c, CONN_JOINING);
+	limit_devices(hub_join(&push.hub, HUB_EVENTS, c->user_id, &c->node, c));
+	replay_prepare(c, body);
+	feed_join(c);
+	return 0;
+}
+
+static int
+hold_hello(struct conn *c, json_t *json)
+{
+	char *hello = json_dumps(json, JSON_COMPACT);
+
+	if (hello && vouch_hold(c, hello))
+		return 0;
+	free(hello);
+	return CONFLICT;
+}
+
+static void refused(struct conn *, int r, const struct json_report *);
+
 static int
 on_hello(struct conn *c, json_t *json, struct json_report *report)
 {
 	struct hello in = { 0 };
-	char *body = NULL;
 	int r;
 
 	if (c->state != CONN_GREETING)
@@ -166,18 +235,31 @@ on_hello(struct conn *c, json_t *json, struct json_report *report)
 	}
 	if (str_present(in.token) && authenticate(c, in.token))
 		return 0;
+	if (vouch_asking(c))
+		return hold_hello(c, json);
 	if (!c->user_id) {
 		conn_close(c, WS_BAD_TOKEN, "no token");
 		return 0;
 	}
-	r = open_body(c, &in, report, &body);
+	return greet(c, &in, report);
+}
+
+/* It was kept because it was whole. */
+static void
+greet_held(struct conn *c, const char *hello)
+{
+	struct json_report report = { 0 };
+	struct hello in = { 0 };
+	json_t *json;
+	int r;
+
+	r = json_parse(push.arena, str_c(hello), &json, &report);
+	if (!r)
+		r = json_fill(push.arena, json, hello_fields, &in, "", &report);
+	if (!r)
+		r = greet(c, &in, &report);
 	if (r)
-		return r;
-	conn_move(c, CONN_JOINING);
-	limit_devices(hub_join(&push.hub, HUB_EVENTS, c->user_id, &c->node, c));
-	replay_prepare(c, body);
-	feed_join(c);
-	return 0;
+		refused(c, r, &report);
 }
 
 /* --- the small ones --- */
