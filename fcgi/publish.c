@@ -91,6 +91,15 @@ publish_typing(struct req *req, bool is_typing, struct str kind, struct hearers 
 }
 
 void
+publish_signal(struct req *req, const struct signal *signal, struct hearers hearers)
+{
+	const struct feed_header header = { .kind = FEED_EPHEMERAL, .stream = 'c', .id = req->conversation };
+
+	frame_signal(frame_begin(), req->conversation, req->me, signal, req->now);
+	ring(req, &header, hearers.ids, hearers.n);
+}
+
+void
 publish_ended(struct req *req, int64_t user_id, enum feed_ended which, struct str session_id)
 {
 	const struct feed_header header = { .kind = FEED_ENDED, .stream = 'u', .id = user_id };

@@ -22,6 +22,7 @@ void publish_new_message(struct req *, const struct message *, const struct adva
 void publish_mark(struct req *, enum mark_kind, int64_t conversation_id, int64_t user_id, int64_t seq, int64_t at,
                   struct hearers);
 void publish_typing(struct req *, bool is_typing, struct str kind, struct hearers);
+void publish_signal(struct req *, const struct signal *, struct hearers);
 
 /* Sessions of somebody have ended: their sockets are to be closed. */
 void publish_ended(struct req *, int64_t user_id, enum feed_ended, struct str session_id);

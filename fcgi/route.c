@@ -96,6 +96,7 @@
 
 #define X(name) extern const struct endpoint name##_endpoint;
 ROUTES(X)
+	X(signal_post) \
 #undef X
 
 #define X(name) &name##_endpoint,

@@ -279,6 +279,12 @@ calls_typing(struct conn *c, int64_t conversation_id, bool is_typing, struct str
 }
 
 int
+calls_signal(struct conn *c, int64_t conversation_id, const json_t *body)
+{
+	return add(c, -1, "POST", uri_of(conversation_id, "signals"), mem_need(json_dumps(body, JSON_COMPACT)));
+}
+
+int
 calls_read(struct conn *c, int64_t conversation_id, int64_t seq)
 {
 	char body[48];

@@ -13,6 +13,7 @@
 /* All: 0, INVALID, FORBIDDEN (auth and uploads do not go over the socket), OVERLOADED. */
 int calls_request(struct conn *, int64_t id, struct str method, struct str path, json_t *body);
 int calls_typing(struct conn *, int64_t conversation_id, bool is_typing, struct str kind);
+int calls_signal(struct conn *, int64_t conversation_id, const json_t *body);
 int calls_read(struct conn *, int64_t conversation_id, int64_t seq);
 void calls_free(struct conn *); /* open ones finish by themselves, unheard */
 

@@ -8,6 +8,7 @@
 #include "delivery.h"
 #include "feed.h"
 #include "mem.h"
+#include "metrics.h"
 #include "presence.h"
 #include "push.h"
 #include "replay.h"
@@ -354,6 +355,31 @@ on_typing(struct conn *c, json_t *json, struct json_report *report)
 	return r;
 }
 
+struct signal_frame {
+	int64_t conversation_id, to;
+	struct str call_id, kind;
+	json_t *payload;
+};
+
+static const struct field signal_fields[] = {
+	ID_FIELD(struct signal_frame, conversation_id, .required = 1), ID_FIELD(struct signal_frame, to),
+	STR_FIELD(struct signal_frame, call_id, .required = 1),        STR_FIELD(struct signal_frame, kind, .required = 1),
+	JSON_FIELD(struct signal_frame, payload, .required = 1),       { 0 }
+};
+
+/* Passed on as it came: the workers judge it, and say who hears it. */
+static int
+on_signal(struct conn *c, json_t *json, struct json_report *report)
+{
+	struct signal_frame in = { 0 };
+	int r = json_fill(push.arena, json, signal_fields, &in, "", report);
+
+	if (r)
+		return r;
+	metrics.signals++;
+	return calls_signal(c, in.conversation_id, json);
+}
+
 struct presence_change {
 	json_t *add, *remove;
 };
@@ -479,6 +505,7 @@ static const struct frame_type types[] = {
 	{ .type = "presence_watch", .fn = on_presence_watch },
 	{ .type = "read_receipt", .fn = on_read_receipt },
 	{ .type = "request", .fn = on_request },
+	{ .type = "signal", .fn = on_signal },
 	{ .type = "sync", .fn = on_sync },
 	{ .type = "typing", .fn = on_typing },
 };

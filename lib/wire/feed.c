@@ -414,6 +414,26 @@ frame_typing(struct buf *out, int64_t conversation_id, int64_t user_id, bool is_
 	close_frame(&w, at);
 }
 
+void
+frame_signal(struct buf *out, int64_t conversation_id, int64_t user_id, const struct signal *s, int64_t at)
+{
+	struct json_out w;
+
+	open_frame(&w, out, "signal");
+	json_id(&w, "conversation_id", conversation_id);
+	json_open_object(&w, "data");
+	json_id(&w, "user_id", user_id);
+	json_str(&w, "call_id", s->call_id);
+	json_str(&w, "kind", s->kind);
+	if (s->to)
+		json_id(&w, "to", s->to);
+	else
+		json_put_null(&w, "to");
+	json_raw(&w, "payload", s->payload_json);
+	json_close(&w);
+	close_frame(&w, at);
+}
+
 /* What is for those who watch somebody goes to them all, and says itself whom it means. */
 static struct feed_header
 addressed(struct arena *arena, const struct feed_header *h, const int64_t *recipients, size_t n)

@@ -106,6 +106,14 @@ void frame_skipped(struct buf *, const struct event_place *); /* to whoever may 
 void frame_mark(struct buf *, enum mark_kind, int64_t conversation_id, int64_t user_id, int64_t seq, int64_t at);
 void frame_typing(struct buf *, int64_t conversation_id, int64_t user_id, bool is_typing, struct str kind, int64_t at);
 
+/* WebRTC signalling, passed on as it came. */
+struct signal {
+	struct str call_id, kind;
+	int64_t to;              /* one person; 0: everybody */
+	struct str payload_json; /* an object */
+};
+void frame_signal(struct buf *, int64_t conversation_id, int64_t user_id, const struct signal *, int64_t at);
+
 /* A change in a person's own stream, as things stand now. Which members are used depends on the kind. */
 struct user_change {
 	enum user_event_kind kind;
