@@ -14,6 +14,7 @@ DESTDIR ?=
 PKGS_BASE := jansson hiredis libcrypto libsystemd
 PKGS_STORE := libpq
 PKGS_DECODER := libseccomp
+PKGS_AV := libavformat libavcodec libavutil libswresample
 PKGS_IMAGE := vips gmodule-2.0 libwebp libwebpmux
 CFLAGS_COMMON := -std=gnu17 -g -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wimplicit-fallthrough -Werror=format-security -fno-strict-aliasing -fno-delete-null-pointer-checks -fno-strict-overflow \
@@ -44,6 +45,7 @@ SRC_push := $(wildcard push/*.c)
 SRC_media := $(wildcard media/*.c)
 SRC_decoder := $(wildcard media/decoder/*.c)
 SRC_image := $(wildcard media/image/*.c)
+SRC_av := $(wildcard media/av/*.c) media/waveform.c
 SRC_jobs := $(wildcard jobs/*.c)
 SRC_ctl := $(wildcard ctl/*.c)
 SRC_unit := $(wildcard tests/unit/test_*.c)
@@ -53,7 +55,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 LIB_BASE := $(B)/libbase.a
 LIB_WIRE := $(B)/libwire.a
 LIB_STORE := $(B)/libstore.a
-DAEMONS := $(B)/peal-fcgi $(B)/peal-push $(B)/peal-jobs $(B)/pealctl $(B)/peal-media $(B)/peal-media-image
+DAEMONS := $(B)/peal-fcgi $(B)/peal-push $(B)/peal-jobs $(B)/pealctl $(B)/peal-media $(B)/peal-media-image $(B)/peal-media-av
 STORE_TESTS := $(patsubst tests/store/%.c,$(B)/store/%,$(SRC_store_tests))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(SRC_unit))
 
@@ -97,6 +99,11 @@ $(B)/media/image/%.o: CFLAGS += $(patsubst -I%,-isystem%,$(shell pkg-config --cf
 $(B)/peal-media-image: $(call obj,$(SRC_decoder) $(SRC_image)) $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_DECODER) $(PKGS_IMAGE)) $(LIBS_BASE) -lm
+# and this one libav
+$(B)/media/av/%.o: CFLAGS += $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(PKGS_AV) 2>/dev/null))
+$(B)/peal-media-av: $(call obj,$(SRC_decoder) $(SRC_av)) $(LIB_BASE)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_DECODER) $(PKGS_AV)) -lebur128 $(LIBS_BASE) -lm
 $(B)/peal-jobs: $(call obj,$(SRC_jobs)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lm
@@ -110,7 +117,7 @@ $(B)/bench/%: $(B)/bench/%.o $(LIB_BASE)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -lfcgi -lm
 
 # a unit test may use any module but a main(): push/hub.c, push/codec.c, fcgi/route.c and so on
-UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi)) media/sniff.c media/multipart.c media/image/thumbhash.c
+UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi)) media/sniff.c media/multipart.c media/image/thumbhash.c media/waveform.c
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"

@@ -242,7 +242,7 @@ base64_digit(char c)
 
 /* RFC 4648 section 4, padded. What it stands for is never looked at. */
 static bool
-base64(struct str s)
+is_base64(struct str s)
 {
 	size_t n = s.n;
 
@@ -260,7 +260,7 @@ static int
 write_base64(struct req *req, struct json_out *w, const char *name, struct str value)
 {
 	json_str(w, name, value);
-	if (!str_present(value) || base64(value))
+	if (!str_present(value) || is_base64(value))
 		return 0;
 	return req_invalid(req, arena_cstr(req->arena, arena_printf(req->arena, "/encrypted/%s", name)), "format",
 	                   "Must be base64, with padding.");

@@ -14,7 +14,8 @@
 
 #define SIDE_MAX        16383 /* WebP's */
 #define SOURCE_SIDE_MAX (1 << 20)
-#define KILL_SECONDS    1 /* from a child's deadline to its verdict */
+#define LOUDEST         3000 /* hundredths of LUFS */
+#define KILL_SECONDS    1    /* from a child's deadline to its verdict */
 
 static void
 close_fd(void *arg)
@@ -122,16 +123,25 @@ ask(struct arena *a, int decoders, const struct job *job, int input, int output,
 	return r;
 }
 
+/* Bytes that begin as the format does, and lie where they can. */
 static bool
-take_rendition(const struct job *job, const uint8_t *output, const struct job_rendition *in, struct rendition *ret)
+take_bytes(const struct job *job, const uint8_t *output, const struct job_rendition *in, struct str begin, size_t at,
+           struct rendition *ret)
 {
 	struct job_rendition r = *in;
 
 	if (!r.size || r.offset < JOB_RESULT_BYTES || r.offset > job->output_bytes ||
-	    r.size > job->output_bytes - r.offset || !r.width || !r.height || r.width > SIDE_MAX || r.height > SIDE_MAX)
+	    r.size > job->output_bytes - r.offset || r.size < at + begin.n)
 		return false;
 	*ret = (struct rendition){ str_n((const char *)output + r.offset, r.size), r.width, r.height };
-	return str_has_prefix(ret->bytes, STR("RIFF"));
+	return !memcmp(ret->bytes.p + at, begin.p, begin.n);
+}
+
+static bool
+take_rendition(const struct job *job, const uint8_t *output, const struct job_rendition *r, struct rendition *ret)
+{
+	return take_bytes(job, output, r, STR("RIFF"), 0, ret) && ret->width && ret->height && ret->width <= SIDE_MAX &&
+	       ret->height <= SIDE_MAX;
 }
 
 static bool
@@ -141,7 +151,7 @@ side_ok(uint32_t side)
 }
 
 static bool
-take_result(const struct job *job, const uint8_t *output, struct picture *ret)
+take_picture(const struct job *job, const uint8_t *output, struct picture *ret)
 {
 	const struct job_result *r = (const struct job_result *)output;
 
@@ -160,6 +170,23 @@ take_result(const struct job *job, const uint8_t *output, struct picture *ret)
 	       take_rendition(job, output, &r->renditions[JOB_THUMB], &ret->thumb);
 }
 
+static bool
+take_sound(const struct job *job, const uint8_t *output, struct sound *ret)
+{
+	const struct job_result *r = (const struct job_result *)output;
+
+	if (!r->duration_ms || r->duration_ms > job->max_seconds * 1000 || !r->waveform_n ||
+	    r->waveform_n > sizeof(r->waveform) || r->loudness < JOB_SILENT || r->loudness > LOUDEST)
+		return false;
+	*ret = (struct sound){ .duration_ms = r->duration_ms,
+		               .loudness = r->loudness,
+		               .gain = r->gain,
+		               .waveform = str_n((const char *)r->waveform, r->waveform_n) };
+	return take_bytes(job, output, &r->renditions[JOB_AAC], STR("ftyp"), 4, &ret->aac) &&
+	       take_bytes(job, output, &r->renditions[JOB_OPUS], STR("\x1A\x45\xDF\xA3"), 0, &ret->opus) &&
+	       !ret->aac.width && !ret->opus.width;
+}
+
 static int
 outcome_of(uint32_t found)
 {
@@ -170,6 +197,8 @@ outcome_of(uint32_t found)
 		return TOO_MANY_PIXELS;
 	case JOB_TOO_MANY_FRAMES:
 		return TOO_MANY_FRAMES;
+	case JOB_TOO_MANY_SAMPLES:
+		return TOO_LONG;
 	case JOB_TOO_COMPLEX:
 		return TOO_COMPLEX;
 	default:
@@ -179,26 +208,20 @@ outcome_of(uint32_t found)
 
 /* The child is gone and the decoder has closed its descriptors: what lies in the output now does not change any more. */
 static int
-read_output(struct arena *a, const struct job *job, int output, struct picture *ret)
+read_output(struct arena *a, const struct job *job, int output, const uint8_t **ret)
 {
-	const uint8_t *p = map_output(a, output, job->output_bytes);
-	const struct job_result *result = (const struct job_result *)p;
-	int r;
+	const struct job_result *result;
 
-	if (!p)
+	*ret = map_output(a, output, job->output_bytes);
+	if (!*ret)
 		return fault(-errno);
-	if (result->magic != JOB_MAGIC)
-		return CORRUPT;
-	r = outcome_of(result->found);
-	if (!r && !take_result(job, p, ret)) {
-		LOG(ERROR, "decoder_result_malformed");
-		r = CORRUPT;
-	}
-	return r;
+	result = (const struct job_result *)*ret;
+	return result->magic == JOB_MAGIC ? outcome_of(result->found) : CORRUPT;
 }
 
-int
-decode_picture(struct arena *a, int decoders, const struct job *job, int input, int64_t wait_seconds, struct picture *ret)
+/* *ret: what the child left behind; nothing in it has been looked at. */
+static int
+run(struct arena *a, int decoders, const struct job *job, int input, int64_t wait_seconds, const uint8_t **ret)
 {
 	struct job_verdict verdict;
 	int output = -1, reply = -1, r;
@@ -222,4 +245,33 @@ decode_picture(struct arena *a, int decoders, const struct job *job, int input, 
 	default:
 		return CORRUPT;
 	}
+}
+
+static int
+malformed(void)
+{
+	LOG(ERROR, "decoder_result_malformed");
+	return CORRUPT;
+}
+
+int
+decode_picture(struct arena *a, int decoders, const struct job *job, int input, int64_t wait_seconds, struct picture *ret)
+{
+	const uint8_t *output;
+	int r = run(a, decoders, job, input, wait_seconds, &output);
+
+	if (r)
+		return trace(r);
+	return take_picture(job, output, ret) ? 0 : malformed();
+}
+
+int
+decode_sound(struct arena *a, int decoders, const struct job *job, int input, int64_t wait_seconds, struct sound *ret)
+{
+	const uint8_t *output;
+	int r = run(a, decoders, job, input, wait_seconds, &output);
+
+	if (r)
+		return trace(r);
+	return take_sound(job, output, ret) ? 0 : malformed();
 }

@@ -1,5 +1,5 @@
 /*
- * decode -- asks the decoder (job.h) for one picture, waits, and believes nothing of what its child left behind.
+ * decode -- asks a decoder (job.h) about one upload, waits, and believes nothing of what its child left behind.
  */
 #ifndef PEAL_MEDIA_DECODE_H
 #define PEAL_MEDIA_DECODE_H
@@ -9,7 +9,7 @@
 
 struct rendition {
 	struct str bytes;
-	uint32_t width, height;
+	uint32_t width, height; /* 0: sound */
 };
 
 struct picture {
@@ -20,11 +20,19 @@ struct picture {
 	struct rendition main, thumb;
 };
 
+struct sound {
+	uint32_t duration_ms;
+	int32_t loudness, gain; /* hundredths of LUFS (or JOB_SILENT), of dB */
+	struct str waveform;    /* raw bytes */
+	struct rendition aac, opus;
+};
+
 /*
- * `decoders` is peal-media's end of the jobs' socket. The picture lives as the arena. CORRUPT, TOO_MANY_PIXELS,
- * TOO_MANY_FRAMES, TOO_COMPLEX; BUSY when no decoder was free for wait_seconds beyond the job's own; UNAVAILABLE when the
+ * `decoders` is peal-media's end of the jobs' socket. The result lives as the arena. CORRUPT, TOO_MANY_PIXELS,
+ * TOO_MANY_FRAMES, TOO_LONG, TOO_COMPLEX; BUSY when no decoder was free for wait_seconds beyond the job's own; UNAVAILABLE when the
  * decoder died; or a fault.
  */
 int decode_picture(struct arena *, int decoders, const struct job *, int input, int64_t wait_seconds, struct picture *ret);
+int decode_sound(struct arena *, int decoders, const struct job *, int input, int64_t wait_seconds, struct sound *ret);
 
 #endif

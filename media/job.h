@@ -1,5 +1,5 @@
 /*
- * job -- what peal-media and its decoder say to each other: one picture, one child process.
+ * job -- what peal-media and its decoders say to each other: one upload, one child process.
  *
  * peal-media sends a struct job over a SEQPACKET socket together with three descriptors: the input (read only), the output (a
  * memfd of output_bytes, sealed against changing its size) and a socket. The decoder forks a child, which maps both,
@@ -17,15 +17,19 @@
 #define JOB_OUTPUT_BYTES (24u << 20)  /* output_bytes of pictures and sound */
 #define JOB_PROBE        "PEALPROBE " /* in builds for tests: what a probe begins with (decoder/probe.h) */
 
+/* The programs, each with a socket of its own. */
+enum decoder { DECODER_IMAGE, DECODER_AV, DECODERS };
+
 enum job_fd { JOB_FD_INPUT, JOB_FD_OUTPUT, JOB_FD_REPLY, JOB_FDS };
 
 struct job {
 	uint32_t magic;
 	uint32_t sniffed;      /* enum sniffed */
-	uint64_t offset, size; /* of the picture within the input */
+	uint64_t offset, size; /* of the upload within the input */
 	uint64_t max_pixels;   /* of all frames together */
 	uint32_t max_frames;
 	uint32_t hd;
+	uint32_t max_seconds; /* of sound */
 	uint32_t cpu_seconds, wall_seconds;
 	uint64_t memory_bytes; /* of address space */
 	uint64_t output_bytes;
@@ -48,9 +52,20 @@ struct job_verdict {
 };
 
 /* What the child found; zero means that it has not written a result. */
-enum job_found { JOB_NOTHING, JOB_DONE, JOB_CORRUPT, JOB_TOO_MANY_PIXELS, JOB_TOO_MANY_FRAMES, JOB_TOO_COMPLEX };
+enum job_found {
+	JOB_NOTHING,
+	JOB_DONE,
+	JOB_CORRUPT,
+	JOB_TOO_MANY_PIXELS,
+	JOB_TOO_MANY_FRAMES,
+	JOB_TOO_MANY_SAMPLES,
+	JOB_TOO_COMPLEX
+};
 
-enum { JOB_MAIN, JOB_THUMB, JOB_RENDITIONS };
+/* Of a picture; of sound. */
+enum { JOB_MAIN, JOB_THUMB, JOB_AAC = 0, JOB_OPUS, JOB_RENDITIONS };
+
+#define JOB_SILENT (-100000) /* a loudness */
 
 struct job_rendition {
 	uint32_t offset, size, width, height;
@@ -64,6 +79,10 @@ struct job_result {
 	uint32_t thumbhash_n;
 	uint8_t thumbhash[32];
 	uint8_t color[4];
+	uint32_t duration_ms;
+	int32_t loudness, gain; /* hundredths of LUFS (or JOB_SILENT), of dB */
+	uint32_t waveform_n;
+	uint8_t waveform[256];
 	struct job_rendition renditions[JOB_RENDITIONS];
 };
 

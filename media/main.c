@@ -1,9 +1,10 @@
 /*
- * media/main.c -- peal-media: forks the processes that take uploads, the keeper, and starts the decoder; replaces who dies.
+ * media/main.c -- peal-media: forks the processes that take uploads, the keeper, and starts the decoders; replaces who dies.
  *
- *     peal-media ---- N workers (media.sock) --\ jobs' socket
+ *     peal-media ---- N workers (media.sock) --\ jobs' sockets
  *         |---------- keeper (keeper.sock)      +--> peal-media-image --> one child per picture
- *         `-- holds both ends of the jobs' socket, so that neither side's death breaks it
+ *         |                                     `--> peal-media-av -----> one child per recording
+ *         `-- holds both ends of the jobs' sockets, so that neither side's death breaks it
  *
  * SIGTERM: everybody finishes what has begun. SIGHUP: the configuration is read again, and everybody is replaced.
  */
@@ -22,20 +23,22 @@
 #include "base/daemon.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "job.h"
 #include "worker.h"
 
-#define SEATS_MAX      1026
+#define SEATS_MAX      1027
 #define MS_US          INT64_C(1000)
 #define DELAY_LEAST_MS 100
 #define DELAY_MOST_MS  5000
 #define LIVED_US       (1000 * MS_US) /* who lived this long did not die of starting */
-#define DECODER        "peal-media-image"
 #define DECODER_FD     3
 
-enum seat_kind { SEAT_WORKER, SEAT_KEEPER, SEAT_DECODER };
+/* The first seats are those of the decoders, by enum decoder; then the keeper's; then the workers'. */
+static const char *const decoder_names[DECODERS] = { [DECODER_IMAGE] = "peal-media-image", [DECODER_AV] = "peal-media-av" };
+
+enum { SEAT_KEEPER = DECODERS, SEAT_WORKERS };
 
 struct seat {
-	enum seat_kind kind;
 	pid_t pid;
 	int64_t started_us, delay_ms, respawn_us;
 };
@@ -46,7 +49,8 @@ struct master {
 	struct conf conf;
 	struct seat seats[SEATS_MAX];
 	size_t seats_n;
-	int uploads, keeper, jobs[2], signals; /* jobs: the askers' end, the decoder's end */
+	int uploads, keeper, signals;
+	int askers[DECODERS], answerers[DECODERS]; /* both ends of the jobs' sockets */
 	sigset_t unblocked;
 	bool stopping;
 	int64_t kill_us;
@@ -77,25 +81,25 @@ load(struct master *m)
 
 /* Beside our own file, wherever that was installed. */
 static bool
-decoder_path(char path[PATH_MAX])
+decoder_path(const char *name, char path[PATH_MAX])
 {
-	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - sizeof(DECODER));
+	ssize_t n = readlink("/proc/self/exe", path, PATH_MAX - NAME_MAX);
 	char *slash;
 
 	if (n <= 0)
 		return false;
 	path[n] = 0;
 	slash = strrchr(path, '/');
-	memcpy(slash + 1, DECODER, sizeof(DECODER));
+	strcpy(slash + 1, name);
 	return true;
 }
 
 /* The decoder knows nothing of the configuration and is given no environment but what sanitizers and the journal read. */
 static _Noreturn void
-become_decoder(struct master *m)
+become_decoder(struct master *m, enum decoder which)
 {
 	static const char *const kept[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "JOURNAL_STREAM" };
-	char path[PATH_MAX], children[24], *argv[] = { (char *)(uintptr_t)DECODER, children, NULL };
+	char path[PATH_MAX], children[24], *argv[] = { (char *)(uintptr_t)decoder_names[which], children, NULL };
 	char *env[sizeof(kept) / sizeof(kept[0]) + 1];
 	size_t n = 0;
 
@@ -105,27 +109,29 @@ become_decoder(struct master *m)
 	env[n] = NULL;
 	snprintf(children, sizeof(children), "%lld", (long long)m->conf.media_decoders);
 	sigprocmask(SIG_SETMASK, &m->unblocked, NULL);
-	if (decoder_path(path) && dup2(m->jobs[1], DECODER_FD) >= 0 && !close_range(DECODER_FD + 1, ~0U, 0))
+	if (decoder_path(decoder_names[which], path) && dup2(m->answerers[which], DECODER_FD) >= 0 &&
+	    !close_range(DECODER_FD + 1, ~0U, 0))
 		execve(path, argv, env);
 	LOG(ERROR, "decoder_not_started", L_CSTR("path", path), L_CSTR("error", strerror(errno)));
 	_exit(EXIT_FAILURE);
 }
 
 static _Noreturn void
-become_worker(struct master *m, enum seat_kind kind, pid_t master)
+become_worker(struct master *m, bool keeper, pid_t master)
 {
 	const struct worker_job job = {
 		.conf = &m->conf,
-		.role = kind == SEAT_KEEPER ? ROLE_KEEPER : ROLE_UPLOADS,
-		.listener = kind == SEAT_KEEPER ? m->keeper : m->uploads,
-		.decoders = m->jobs[0],
+		.role = keeper ? ROLE_KEEPER : ROLE_UPLOADS,
+		.listener = keeper ? m->keeper : m->uploads,
+		.decoders = m->askers,
 		.master = master,
 	};
 	int status;
 
 	close(m->signals);
-	close(m->jobs[1]);
-	close(kind == SEAT_KEEPER ? m->uploads : m->keeper);
+	for (size_t i = 0; i < DECODERS; i++)
+		close(m->answerers[i]);
+	close(keeper ? m->uploads : m->keeper);
 	status = worker_run(&job);
 	arena_free(m->arena);
 	exit(status);
@@ -135,12 +141,13 @@ static void
 spawn(struct master *m, struct seat *seat, int64_t now)
 {
 	pid_t master = getpid(), pid = fork();
+	size_t which = (size_t)(seat - m->seats);
 
 	seat->started_us = now;
-	if (!pid && seat->kind == SEAT_DECODER)
-		become_decoder(m);
+	if (!pid && which < DECODERS)
+		become_decoder(m, (enum decoder)which);
 	if (!pid)
-		become_worker(m, seat->kind, master);
+		become_worker(m, which == SEAT_KEEPER, master);
 	if (pid > 0) {
 		seat->pid = pid;
 		return;
@@ -153,9 +160,7 @@ spawn(struct master *m, struct seat *seat, int64_t now)
 static void
 place_seats(struct master *m)
 {
-	m->seats_n = (size_t)m->conf.media_workers + 2;
-	m->seats[0].kind = SEAT_DECODER;
-	m->seats[1].kind = SEAT_KEEPER;
+	m->seats_n = (size_t)m->conf.media_workers + SEAT_WORKERS;
 }
 
 static void
@@ -207,7 +212,7 @@ tell_all(struct master *m, int signal)
 			kill(m->seats[i].pid, signal);
 }
 
-/* Workers that still have a picture in work need the decoder: it goes when it has no child left, they when they are done. */
+/* Workers that still have an upload in work need the decoders: these go when they have no child left, those when they are done. */
 static void
 begin_stop(struct master *m, int64_t now)
 {
@@ -216,7 +221,7 @@ begin_stop(struct master *m, int64_t now)
 	m->stopping = true;
 	m->kill_us = now + m->conf.drain_seconds * 1000 * MS_US;
 	daemon_stopping();
-	for (size_t i = 1; i < SEATS_MAX; i++)
+	for (size_t i = DECODERS; i < SEATS_MAX; i++)
 		if (m->seats[i].pid)
 			kill(m->seats[i].pid, SIGTERM);
 }
@@ -224,10 +229,18 @@ begin_stop(struct master *m, int64_t now)
 static bool
 workers_left(const struct master *m)
 {
-	for (size_t i = 1; i < SEATS_MAX; i++)
+	for (size_t i = DECODERS; i < SEATS_MAX; i++)
 		if (m->seats[i].pid)
 			return true;
 	return false;
+}
+
+static void
+stop_decoders(struct master *m)
+{
+	for (size_t i = 0; i < DECODERS; i++)
+		if (m->seats[i].pid)
+			kill(m->seats[i].pid, SIGTERM);
 }
 
 static void
@@ -268,7 +281,7 @@ loop(struct master *m)
 		if (!reap(m, now) && m->stopping)
 			return;
 		if (m->stopping && !workers_left(m))
-			kill(m->seats[0].pid, SIGTERM);
+			stop_decoders(m);
 		if (m->stopping && now > m->kill_us)
 			tell_all(m, SIGKILL);
 		fill_seats(m, now);
@@ -286,8 +299,14 @@ open_all(struct master *m)
 	m->signals = daemon_signal_fd();
 	if (m->signals < 0)
 		return trace(m->signals);
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, m->jobs))
-		return fault(-errno);
+	for (size_t i = 0; i < DECODERS; i++) {
+		int pair[2];
+
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+			return fault(-errno);
+		m->askers[i] = pair[0];
+		m->answerers[i] = pair[1];
+	}
 	r = daemon_listen("media", conf_socket(m->arena, &m->conf, "media"), &m->uploads);
 	if (!r)
 		r = daemon_listen("keeper", conf_socket(m->arena, &m->conf, "keeper"), &m->keeper);

@@ -17,9 +17,16 @@ enum sniffed {
 	SNIFF_GIF,
 	SNIFF_WEBP,
 	SNIFF_HEIF, /* HEIC and AVIF */
+	SNIFF_WEBM, /* Matroska as well */
+	SNIFF_MP4,  /* M4A, QuickTime, 3GP as well */
+	SNIFF_OGG,
+	SNIFF_MP3,
+	SNIFF_WAV,
 	SNIFF_PROBE /* in builds for tests: decoder/probe.h */
 };
 
 enum sniffed sniff(struct str head);
+bool sniff_picture(enum sniffed);
+bool sniff_sound(enum sniffed); /* what may hold sound */
 
 #endif

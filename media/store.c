@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -14,6 +15,7 @@
 #include "store.h"
 
 #define AA_N         2
+#define ORIGINAL     "original"
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 static int
@@ -119,6 +121,11 @@ write_file(int folder, const struct store_file *f)
 	return r;
 }
 
+struct files {
+	const struct store_file *all;
+	size_t n;
+};
+
 static void
 aa_of(struct str id, char aa[AA_N + 1])
 {
@@ -127,15 +134,25 @@ aa_of(struct str id, char aa[AA_N + 1])
 }
 
 static int
-write_files(int outer, const char *name, const struct store_file *files, size_t n)
+write_files(int folder, void *arg)
+{
+	const struct files *files = arg;
+	int r = 0;
+
+	for (size_t i = 0; i < files->n && !r; i++)
+		r = write_file(folder, &files->all[i]);
+	return r;
+}
+
+static int
+fill_folder(int outer, const char *name, int (*fill)(int folder, void *arg), void *arg)
 {
 	int folder = -1, r;
 
 	r = open_folder(outer, name, &folder);
 	if (r)
 		return r;
-	for (size_t i = 0; i < n && !r; i++)
-		r = write_file(folder, &files[i]);
+	r = fill(folder, arg);
 	if (!r && fsync(folder))
 		r = fault(-errno);
 	close(folder);
@@ -143,8 +160,8 @@ write_files(int outer, const char *name, const struct store_file *files, size_t 
 }
 
 /* The names are durable when the folders that hold them are: first the innermost. */
-int
-store_write(const struct media_store *s, struct str id, const struct store_file *files, size_t n)
+static int
+new_folder(const struct media_store *s, struct str id, int (*fill)(int folder, void *arg), void *arg)
 {
 	char aa[AA_N + 1], name[ATTACHMENT_ID_N + 1];
 	int outer = -1, r;
@@ -157,11 +174,90 @@ store_write(const struct media_store *s, struct str id, const struct store_file 
 	r = open_folder(s->renditions, aa, &outer);
 	if (r)
 		return trace(r);
-	r = write_files(outer, name, files, n);
+	r = fill_folder(outer, name, fill, arg);
 	if (!r && (fsync(outer) || fsync(s->renditions)))
 		r = fault(-errno);
 	close(outer);
 	return r ? trace(r) : 0;
+}
+
+int
+store_write(const struct media_store *s, struct str id, const struct store_file *files, size_t n)
+{
+	struct files all = { files, n };
+
+	return new_folder(s, id, write_files, &all);
+}
+
+struct original {
+	const struct media_store *store;
+	int fd;
+	const char *name; /* within incoming; NULL: copied */
+	uint64_t offset, size;
+};
+
+static int
+copy_bytes(int to, int from, uint64_t offset, uint64_t left)
+{
+	while (left) {
+		off_t at = (off_t)offset;
+		ssize_t n = copy_file_range(from, &at, to, NULL, left, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 && (errno == ENOSPC || errno == EDQUOT) ? NO_SPACE : fault(n ? -errno : -EIO);
+		offset += (uint64_t)n;
+		left -= (uint64_t)n;
+	}
+	return fdatasync(to) ? fault(-errno) : 0;
+}
+
+static int
+copy_original(int folder, const struct original *o)
+{
+	int to = openat(folder, ORIGINAL, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640), r;
+
+	if (to < 0)
+		return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
+	r = copy_bytes(to, o->fd, o->offset, o->size);
+	close(to);
+	return r;
+}
+
+static int
+fill_original(int folder, void *arg)
+{
+	const struct original *o = arg;
+
+	if (!o->name)
+		return copy_original(folder, o);
+	if (linkat(o->store->incoming, o->name, folder, ORIGINAL, 0))
+		return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
+	return fdatasync(o->fd) ? fault(-errno) : 0;
+}
+
+/* Nobody changes the file any more, so the mapping cannot end under us. */
+static int
+digest_of(int fd, uint64_t offset, uint64_t size, unsigned char out[SHA256_BYTES])
+{
+	const char *p = mmap(NULL, offset + size, PROT_READ, MAP_PRIVATE, fd, 0);
+
+	if (p == MAP_FAILED)
+		return fault(-errno);
+	bytes_sha256(str_n(p + offset, size), out);
+	munmap((void *)(uintptr_t)p, offset + size);
+	return 0;
+}
+
+int
+store_original(const struct media_store *s, struct str id, int fd, struct str path, uint64_t offset, uint64_t size,
+               unsigned char ret_digest[SHA256_BYTES])
+{
+	struct original o = { s, fd, str_present(path) ? strrchr(path.p, '/') + 1 : NULL, offset, size };
+	int r = new_folder(s, id, fill_original, &o);
+
+	return r ? trace(r) : digest_of(fd, offset, size, ret_digest);
 }
 
 static int

@@ -3,6 +3,7 @@
  *
  *     <media_dir>/incoming/<number>               nginx's (client_body_temp_path), removed by it when a request ends
  *     <media_dir>/ren/<aa>/<id>/std.webp ...      ours; aa is the beginning of the id, so that no folder grows too large
+ *     <media_dir>/ren/<aa>/<id>/original          a file as it was sent; never by a link, only by a worker's leave
  *
  * A name on disk never holds anything that came from outside: an id is 32 hexadecimal digits of our own making.
  */
@@ -10,6 +11,7 @@
 #define PEAL_MEDIA_STORE_H
 
 #include "base/arena.h"
+#include "base/bytes.h"
 #include "wire/link.h"
 
 struct media_store {
@@ -34,6 +36,10 @@ struct store_file {
 };
 /* A new attachment's files; durable when it returns 0. NO_SPACE. */
 int store_write(const struct media_store *, struct str id, const struct store_file *, size_t n);
+/* The same of a file that is kept as it came: size bytes of fd at offset. path: where nginx has put just these bytes, which are
+ * linked then and not copied; absent: copied. ret_digest: their SHA-256. */
+int store_original(const struct media_store *, struct str id, int fd, struct str path, uint64_t offset, uint64_t size,
+                   unsigned char ret_digest[SHA256_BYTES]);
 int store_remove(const struct media_store *, struct str id); /* 0 also when there is nothing */
 /* Calls fn with every attachment that has been there for min_age_seconds; what fn returns but 0 ends it. */
 int store_walk(const struct media_store *, int64_t min_age_seconds, int (*fn)(void *arg, struct str id), void *arg);

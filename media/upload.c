@@ -1,263 +1,226 @@
-/* media/upload.c -- POST /messages/upload-image. */
+/* media/upload.c -- POST /messages/upload-image, -audio, -file: what each kind makes of the bytes, and what the workers are told. */
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include <fcgiapp.h>
-
+#include "base/ask.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/json_out.h"
 #include "decode.h"
-#include "base/ask.h"
-#include "multipart.h"
-#include "sniff.h"
-#include "upload.h"
+#include "incoming.h"
+#include "waveform.h"
 
 #define MIB(n)          ((uint64_t)(n) << 20)
 #define DOOR_TIMEOUT_MS 5000
 #define QUESTION_MOST   ((size_t)64 * 1024)
-#define CHUNK           65536
+#define CPU_PER_MINUTE  2 /* seconds, of sound */
+#define RENDITIONS_MAX  2
+#define ANY_TYPE        "application/octet-stream"
 
-/* What the client has sent, and where it is. */
-struct incoming {
-	bool hd;
-	struct str name; /* as sent; the workers clean it */
-	int fd;
-	uint64_t offset, size; /* of the file within the body */
-	enum sniffed sniffed;
+/* One upload on its way to become an attachment. */
+struct making {
+	struct upload *u;
+	struct incoming in;
+	int64_t owner;
+	struct str id;
+	struct json_out w; /* the registration: open, until everything is in it */
+	uint64_t bytes;    /* on disk */
 };
 
-struct str
-upload_param(const struct upload *u, const char *name)
-{
-	struct str value = str_c(FCGX_GetParam(name, u->params));
+/* One kind of upload. `make` stores the files and tells of them in m->w. */
+struct upload_kind {
+	const char *name, *path;
+	uint64_t (*most)(const struct conf *);
+	bool (*accepts)(enum sniffed);
+	int (*make)(struct making *);
+};
 
-	return value.n ? value : STR_NONE;
+static struct job
+job_of(const struct making *m)
+{
+	const struct conf *conf = m->u->conf;
+
+	return (struct job){ .magic = JOB_MAGIC,
+		             .sniffed = m->in.sniffed,
+		             .offset = m->in.offset,
+		             .size = m->in.size,
+		             .max_pixels = (uint64_t)conf->media_image_megapixels * 1000000,
+		             .max_frames = (uint32_t)conf->media_image_frames,
+		             .hd = m->in.hd,
+		             .max_seconds = (uint32_t)conf->media_audio_minutes * 60,
+		             .cpu_seconds = (uint32_t)conf->media_cpu_seconds,
+		             .wall_seconds = (uint32_t)conf->media_wall_seconds,
+		             .memory_bytes = MIB(conf->media_memory_mib),
+		             .output_bytes = JOB_OUTPUT_BYTES };
 }
 
-static int
-invalid(struct upload *u, const char *path, const char *code, const char *message)
+/* What is in each attachment, whatever its kind. Numbers that a kind has not are 0. */
+static void
+describe(struct making *m, const char *mime, uint64_t size, uint32_t width, uint32_t height)
 {
-	u->report = (struct json_report){ .path = str_c(path), .code = code, .message = message };
-	return INVALID;
-}
-
-static int
-take_query(struct upload *u, struct str name, struct str value, struct incoming *in)
-{
-	struct str text;
-
-	if (!str_percent_decode(u->arena, str_present(value) ? value : STR(""), true, &text) || !str_utf8_valid(text))
-		return str_eq(name, STR("filename")) || str_eq(name, STR("quality"))
-		               ? invalid(u, "?filename", "format", "This is not percent-encoded UTF-8.")
-		               : 0;
-	if (str_eq(name, STR("filename")))
-		in->name = text;
-	if (!str_eq(name, STR("quality")))
-		return 0;
-	in->hd = str_eq(text, STR("hd"));
-	return in->hd || str_eq(text, STR("standard")) ? 0 : invalid(u, "?quality", "word", "Quality is standard or hd.");
-}
-
-static int
-read_query(struct upload *u, struct incoming *in)
-{
-	struct str query = upload_param(u, "REQUEST_URI");
-
-	str_cut(&query, '?');
-	while (str_present(query)) {
-		struct str value = str_cut(&query, '&'), name = str_cut(&value, '=');
-		int r = take_query(u, name, value, in);
-
-		if (r)
-			return r;
-	}
-	return 0;
+	json_cstr(&m->w, "mime", mime);
+	json_int(&m->w, "size", (int64_t)size);
+	json_int(&m->w, "width", width);
+	json_int(&m->w, "height", height);
 }
 
 static void
-close_fd(void *arg)
+write_rendition(struct making *m, const char *name, const char *mime, const struct rendition *r)
 {
-	close((int)(intptr_t)arg);
+	json_open_object(&m->w, NULL);
+	json_cstr(&m->w, "name", name);
+	json_cstr(&m->w, "mime", mime);
+	if (r->width) {
+		json_int(&m->w, "width", r->width);
+		json_int(&m->w, "height", r->height);
+	} else {
+		json_put_null(&m->w, "width");
+		json_put_null(&m->w, "height");
+	}
+	json_int(&m->w, "size", (int64_t)r->bytes.n);
+	json_close(&m->w);
+	m->bytes += r->bytes.n;
 }
 
-/* nginx makes no file for an empty body. */
-static int
-open_body(struct upload *u, struct incoming *in)
+static uint64_t
+image_most(const struct conf *conf)
 {
-	struct str path = upload_param(u, "PEAL_BODY_FILE");
+	return MIB(conf->media_image_mib);
+}
+
+static void
+describe_image(struct making *m, const struct picture *p)
+{
+	struct str color = arena_printf(m->u->arena, "#%02x%02x%02x", p->color[0], p->color[1], p->color[2]);
+
+	describe(m, "image/webp", p->main.bytes.n, p->main.width, p->main.height);
+	json_bool(&m->w, "animated", p->animated);
+	json_str(&m->w, "thumbhash", base64(m->u->arena, p->thumbhash.p, p->thumbhash.n));
+	json_str(&m->w, "color", color);
+	json_open_array(&m->w, "renditions");
+	write_rendition(m, m->in.hd ? "hd" : "std", "image/webp", &p->main);
+	write_rendition(m, "thumb", "image/webp", &p->thumb);
+	json_close(&m->w);
+}
+
+static int
+make_image(struct making *m)
+{
+	const struct job job = job_of(m);
+	struct picture p;
 	int r;
 
-	if (!str_present(path))
-		return EMPTY;
-	r = store_body(u->store, u->arena, path, &in->fd, &in->size);
+	r = decode_picture(m->u->arena, m->u->decoders[DECODER_IMAGE], &job, m->in.fd, m->u->conf->media_wait_seconds, &p);
 	if (r)
 		return trace(r);
-	arena_defer(u->arena, close_fd, (void *)(intptr_t)in->fd);
-	return in->size ? 0 : EMPTY;
+	describe_image(m, &p);
+	return store_write(m->u->store, m->id,
+	                   (const struct store_file[]){ { m->in.hd ? "hd.webp" : "std.webp", p.main.bytes },
+	                                                { "thumb.webp", p.thumb.bytes } },
+	                   2);
 }
 
-/* The place of the part `file`; nothing is copied. */
-static int
-find_part(struct upload *u, struct incoming *in)
+static uint64_t
+audio_most(const struct conf *conf)
 {
-	struct multipart *m = arena_new_of(u->arena, struct multipart);
-	char *bytes = arena_alloc(u->arena, CHUNK);
-	uint64_t at = 0;
-	ssize_t n;
+	return MIB(conf->media_audio_mib);
+}
 
-	if (!multipart_begin(m, upload_param(u, "CONTENT_TYPE")))
-		return BAD_REQUEST;
-	while ((n = pread(in->fd, bytes, CHUNK, (off_t)at)) > 0 && multipart_feed(m, bytes, (size_t)n))
-		at += (uint64_t)n;
-	if (n < 0)
-		return fault(-errno);
-	if (at != in->size || !multipart_end(m))
-		return m->found || at != in->size ? BAD_REQUEST : EMPTY;
-	in->offset = m->offset;
-	in->size = m->size;
-	if (m->name_n && str_utf8_valid(str_n(m->name, m->name_n)))
-		in->name = str_n(m->name, m->name_n);
-	return m->size ? 0 : EMPTY;
+/* What only sound has. */
+static void
+write_sound_facts(struct making *m, const struct sound *s)
+{
+	uint8_t bars[WAVEFORM_BARS];
+
+	json_open_object(&m->w, "facts");
+	json_int(&m->w, "duration_ms", s->duration_ms);
+	json_str(&m->w, "waveform", base64(m->u->arena, s->waveform.p, s->waveform.n));
+	waveform_bars((const uint8_t *)s->waveform.p, s->waveform.n, bars);
+	json_open_array(&m->w, "bars");
+	for (size_t i = 0; i < WAVEFORM_BARS; i++)
+		json_int(&m->w, NULL, bars[i]);
+	json_close(&m->w);
+	if (s->loudness == JOB_SILENT)
+		json_put_null(&m->w, "loudness_lufs");
+	else
+		json_raw(&m->w, "loudness_lufs", arena_printf(m->u->arena, "%.1f", s->loudness / 100.0));
+	json_close(&m->w);
+}
+
+static void
+describe_audio(struct making *m, const struct sound *s)
+{
+	describe(m, "audio/mp4", s->aac.bytes.n, 0, 0);
+	json_bool(&m->w, "animated", false);
+	json_open_array(&m->w, "renditions");
+	write_rendition(m, "aac", "audio/mp4", &s->aac);
+	write_rendition(m, "opus", "audio/webm; codecs=opus", &s->opus);
+	json_close(&m->w);
+	write_sound_facts(m, s);
+}
+
+static int
+make_audio(struct making *m)
+{
+	struct job job = job_of(m);
+	struct sound s;
+	int r;
+
+	job.cpu_seconds += (uint32_t)m->u->conf->media_audio_minutes * CPU_PER_MINUTE;
+	r = decode_sound(m->u->arena, m->u->decoders[DECODER_AV], &job, m->in.fd, m->u->conf->media_wait_seconds, &s);
+	if (r)
+		return trace(r);
+	describe_audio(m, &s);
+	return store_write(m->u->store, m->id,
+	                   (const struct store_file[]){ { "aac.m4a", s.aac.bytes }, { "opus.webm", s.opus.bytes } }, 2);
+}
+
+static uint64_t
+file_most(const struct conf *conf)
+{
+	return MIB(conf->media_file_mib);
 }
 
 static bool
-is_form(struct str content_type)
+anything(enum sniffed sniffed)
 {
-	return str_eq_ascii_case(str_trim(str_cut(&content_type, ';')), STR("multipart/form-data"));
+	(void)sniffed;
+	return true;
 }
 
+/* Kept byte for byte, and never looked into. */
 static int
-look(struct upload *u, struct incoming *in)
+make_file(struct making *m)
 {
-	char head[SNIFF_BYTES];
-	ssize_t n;
-
-	if (in->size > MIB(u->conf->media_image_mib))
-		return TOO_LARGE;
-	n = pread(in->fd, head, in->size < sizeof(head) ? in->size : sizeof(head), (off_t)in->offset);
-	if (n < 0)
-		return fault(-errno);
-	in->sniffed = sniff(str_n(head, (size_t)n));
-	return in->sniffed == SNIFF_UNKNOWN ? UNSUPPORTED_TYPE : 0;
-}
-
-static int
-receive(struct upload *u, struct incoming *in)
-{
+	unsigned char digest[SHA256_BYTES];
 	int r;
 
-	r = read_query(u, in);
+	r = store_original(m->u->store, m->id, m->in.fd, m->in.part ? STR_NONE : m->in.path, m->in.offset, m->in.size,
+	                   digest);
 	if (r)
-		return r;
-	r = open_body(u, in);
-	if (r)
-		return r;
-	if (is_form(upload_param(u, "CONTENT_TYPE"))) {
-		r = find_part(u, in);
-		if (r)
-			return r;
-	}
-	return look(u, in);
+		return trace(r);
+	m->bytes = m->in.size;
+	describe(m, ANY_TYPE, m->in.size, 0, 0);
+	json_bool(&m->w, "animated", false);
+	json_open_array(&m->w, "renditions");
+	json_close(&m->w);
+	json_str(&m->w, "digest", hex(m->u->arena, digest, sizeof(digest)));
+	return 0;
 }
 
-static int
-decode(struct upload *u, const struct incoming *in, struct picture *ret)
+static const struct upload_kind kinds[] = {
+	{ "image", "/api/v1/messages/upload-image", image_most, sniff_picture, make_image },
+	{ "audio", "/api/v1/messages/upload-audio", audio_most, sniff_sound, make_audio },
+	{ "file", "/api/v1/messages/upload-file", file_most, anything, make_file },
+};
+
+const struct upload_kind *
+upload_kind_of(struct str path)
 {
-	const struct conf *conf = u->conf;
-	const struct job job = { .magic = JOB_MAGIC,
-		                 .sniffed = in->sniffed,
-		                 .offset = in->offset,
-		                 .size = in->size,
-		                 .max_pixels = (uint64_t)conf->media_image_megapixels * 1000000,
-		                 .max_frames = (uint32_t)conf->media_image_frames,
-		                 .hd = in->hd,
-		                 .cpu_seconds = (uint32_t)conf->media_cpu_seconds,
-		                 .wall_seconds = (uint32_t)conf->media_wall_seconds,
-		                 .memory_bytes = MIB(conf->media_memory_mib),
-		                 .output_bytes = JOB_OUTPUT_BYTES };
-
-	return decode_picture(u->arena, u->decoders, &job, in->fd, conf->media_wait_seconds, ret);
-}
-
-static int
-keep(struct upload *u, const struct incoming *in, struct str id, const struct picture *p)
-{
-	const struct store_file files[] = { { in->hd ? "hd.webp" : "std.webp", p->main.bytes },
-		                            { "thumb.webp", p->thumb.bytes } };
-
-	return store_write(u->store, id, files, sizeof(files) / sizeof(files[0]));
-}
-
-static void
-write_rendition(struct json_out *w, const char *name, const struct rendition *r)
-{
-	json_open_object(w, NULL);
-	json_cstr(w, "name", name);
-	json_cstr(w, "mime", "image/webp");
-	json_int(w, "width", r->width);
-	json_int(w, "height", r->height);
-	json_int(w, "size", (int64_t)r->bytes.n);
-	json_close(w);
-}
-
-/* Standard base64 (RFC 4648 section 4), which is how ThumbHash travels. */
-static struct str
-base64(struct arena *a, struct str s)
-{
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *out = arena_alloc(a, (s.n + 2) / 3 * 4 + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i += 3) {
-		unsigned char in[3] = { (unsigned char)s.p[i], i + 1 < s.n ? (unsigned char)s.p[i + 1] : 0,
-			                i + 2 < s.n ? (unsigned char)s.p[i + 2] : 0 };
-
-		out[n++] = digits[in[0] >> 2];
-		out[n++] = digits[(in[0] & 3) << 4 | in[1] >> 4];
-		out[n++] = i + 1 < s.n ? digits[(in[1] & 15) << 2 | in[2] >> 6] : '=';
-		out[n++] = i + 2 < s.n ? digits[in[2] & 63] : '=';
-	}
-	return str_n(out, n);
-}
-
-static void
-buf_free(void *buf)
-{
-	buf_deinit(buf);
-}
-
-/* What the workers are told about it. */
-static struct str
-registration(struct upload *u, const struct incoming *in, struct str id, int64_t owner, const struct picture *p)
-{
-	struct buf *b = arena_new_of(u->arena, struct buf);
-	struct json_out w;
-
-	buf_init(b, QUESTION_MOST);
-	arena_defer(u->arena, buf_free, b);
-	json_begin(&w, b);
-	json_open_object(&w, NULL);
-	json_str(&w, "id", id);
-	json_id(&w, "owner_id", owner);
-	json_cstr(&w, "kind", "image");
-	json_str(&w, "name", in->name);
-	json_int(&w, "size", (int64_t)p->main.bytes.n);
-	json_cstr(&w, "mime", "image/webp");
-	json_int(&w, "width", p->main.width);
-	json_int(&w, "height", p->main.height);
-	json_bool(&w, "animated", p->animated);
-	json_str(&w, "thumbhash", base64(u->arena, p->thumbhash));
-	json_str(&w, "color", arena_printf(u->arena, "#%02x%02x%02x", p->color[0], p->color[1], p->color[2]));
-	json_open_array(&w, "renditions");
-	write_rendition(&w, in->hd ? "hd" : "std", &p->main);
-	write_rendition(&w, "thumb", &p->thumb);
-	json_close(&w);
-	json_int(&w, "bytes", (int64_t)(p->main.bytes.n + p->thumb.bytes.n));
-	json_close(&w);
-	json_end(&w);
-	return buf_view(b);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (str_eq(path, str_c(kinds[i].path)))
+			return &kinds[i];
+	return NULL;
 }
 
 /* The workers' answer is the client's: the attachment with its links, or the refusal. */
@@ -277,39 +240,53 @@ register_with_workers(struct upload *u, struct str body)
 	return 0;
 }
 
-static int
-store_and_register(struct upload *u, const struct incoming *in, int64_t owner, const struct picture *p)
+static void
+buf_free(void *buf)
 {
-	struct str id = store_new_id(u->arena);
+	buf_deinit(buf);
+}
+
+static int
+store_and_register(struct making *m, const struct upload_kind *kind)
+{
+	struct buf *b = arena_new_of(m->u->arena, struct buf);
 	int r;
 
-	r = keep(u, in, id, p);
-	if (!r)
-		r = register_with_workers(u, registration(u, in, id, owner, p));
+	buf_init(b, QUESTION_MOST);
+	arena_defer(m->u->arena, buf_free, b);
+	m->id = store_new_id(m->u->arena);
+	json_begin(&m->w, b);
+	json_open_object(&m->w, NULL);
+	json_str(&m->w, "id", m->id);
+	json_id(&m->w, "owner_id", m->owner);
+	json_cstr(&m->w, "kind", kind->name);
+	json_str(&m->w, "name", m->in.name);
+	r = kind->make(m);
+	if (!r) {
+		json_int(&m->w, "bytes", (int64_t)m->bytes);
+		json_close(&m->w);
+		json_end(&m->w);
+		r = register_with_workers(m->u, buf_view(b));
+	}
 	/* when it is unknown whether it was registered, the sweep will know */
-	if ((r && r != UNCERTAIN) || (!r && u->status != 201))
-		(void)store_remove(u->store, id);
+	if ((r && r != UNCERTAIN) || (!r && m->u->status != 201))
+		(void)store_remove(m->u->store, m->id);
 	return r;
 }
 
 int
-upload_image(struct upload *u)
+upload_take(struct upload *u, const struct upload_kind *kind)
 {
-	struct incoming in = { .name = STR_NONE, .fd = -1 };
-	struct picture picture;
-	int64_t owner;
+	struct making m = { .u = u };
 	int r;
 
-	if (!str_id(upload_param(u, "PEAL_UPLOAD_USER"), &owner))
+	if (!str_id(upload_param(u, "PEAL_UPLOAD_USER"), &m.owner))
 		return UNAUTHENTICATED;
 	r = store_room(u->store);
 	if (r)
 		return trace(r);
-	r = receive(u, &in);
-	if (r)
-		return trace(r);
-	r = decode(u, &in, &picture);
-	if (r)
-		return trace(r);
-	return store_and_register(u, &in, owner, &picture);
+	r = incoming_read(u, kind->most(u->conf), &m.in);
+	if (!r && !kind->accepts(m.in.sniffed))
+		r = UNSUPPORTED_TYPE;
+	return r ? trace(r) : store_and_register(&m, kind);
 }

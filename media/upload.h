@@ -17,8 +17,8 @@ struct upload {
 	/* from the worker */
 	const struct conf *conf;
 	const struct media_store *store;
-	int decoders;     /* the jobs' socket */
-	const char *door; /* the workers' socket */
+	const int *decoders; /* the jobs' sockets, by enum decoder */
+	const char *door;    /* the workers' socket */
 	struct arena *arena;
 	char **params; /* FastCGI parameters */
 	struct str request_id;
@@ -32,7 +32,10 @@ struct upload {
 
 /* The parameter, absent when not sent or empty. */
 struct str upload_param(const struct upload *, const char *name);
+struct upload_kind;
+/* NULL: not a path of ours. */
+const struct upload_kind *upload_kind_of(struct str path);
 /* 0 with status and body set; an outcome, which the worker turns into problem+json; or a fault. */
-int upload_image(struct upload *);
+int upload_take(struct upload *, const struct upload_kind *);
 
 #endif

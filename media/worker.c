@@ -129,17 +129,18 @@ route(struct worker *w)
 {
 	struct str path = upload_param(&w->upload, "REQUEST_URI"), method = upload_param(&w->upload, "REQUEST_METHOD");
 	bool keeper = w->job->role == ROLE_KEEPER;
-	const char *mine = keeper ? "/remove" : "/api/v1/messages/upload-image";
+	const struct upload_kind *kind;
 
 	path = str_cut(&path, '?');
-	if (!str_eq(path, str_c(mine)))
+	kind = keeper ? NULL : upload_kind_of(path);
+	if (keeper ? !str_eq(path, STR("/remove")) : !kind)
 		return NOT_FOUND;
 	if (!str_eq(method, STR("POST")))
 		return METHOD_NOT_ALLOWED;
 	w->upload.status = 204;
 	if (keeper)
 		return keeper_remove(&w->keeper, w->arena, w->body, &w->upload.report);
-	return age_ms(w) > w->job->conf->media_wait_seconds * 1000 ? BUSY : upload_image(&w->upload);
+	return age_ms(w) > w->job->conf->media_wait_seconds * 1000 ? BUSY : upload_take(&w->upload, kind);
 }
 
 static void

@@ -14,7 +14,7 @@ struct worker_job {
 	const struct conf *conf;
 	enum role role;
 	int listener;
-	int decoders; /* the jobs' socket */
+	const int *decoders; /* the jobs' sockets, by enum decoder */
 	pid_t master;
 };
 

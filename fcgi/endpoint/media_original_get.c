@@ -2,7 +2,7 @@
  * fcgi/endpoint/media_original_get.c -- a download: membership is checked here, and nginx sends the file.
  *
  * A link that `<a download>` follows carries no Authorization header, so it may carry a token of its own instead (lib/wire/link.h).
- * Of a picture the largest rendition is what there is.
+ * Of a picture and of sound the first rendition is what there is.
  */
 #include <errno.h>
 
@@ -12,7 +12,6 @@
 #include "store/attachment.h"
 #include "wire/link.h"
 
-#define FALLBACK_NAME "picture"
 
 struct query {
 	struct str token;
@@ -40,23 +39,29 @@ attr_char(unsigned char c)
 	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || strchr("!#$&+-.^_`|~", c);
 }
 
-/* RFC 6266: the name in ASCII for old agents, and in UTF-8 (RFC 8187). The extension is that of what is sent. */
-static struct str
-disposition(struct req *req, struct str name)
+static size_t
+last_dot(struct str name)
 {
-	struct buf *b = req_scratch(req);
-	size_t dot = name.n;
+	size_t dot = 0;
 
 	for (size_t i = 1; i < name.n; i++)
 		if (name.p[i] == '.')
 			dot = i;
-	name = dot ? str_n(name.p, dot) : STR(FALLBACK_NAME);
+	return dot ? dot : name.n;
+}
+
+/* RFC 6266: the name in ASCII for old agents, and in UTF-8 (RFC 8187). */
+static struct str
+disposition(struct req *req, struct str name)
+{
+	struct buf *b = req_scratch(req);
+
 	buf_str(b, STR("attachment; filename=\""));
 	for (size_t i = 0; i < name.n; i++)
 		buf_char(b, name.p[i] >= ' ' && name.p[i] < 0x7f && name.p[i] != '"' && name.p[i] != '\\' && name.p[i] != '%'
 		                    ? name.p[i]
 		                    : '_');
-	buf_str(b, STR(".webp\"; filename*=UTF-8''"));
+	buf_str(b, STR("\"; filename*=UTF-8''"));
 	for (size_t i = 0; i < name.n; i++) {
 		unsigned char c = (unsigned char)name.p[i];
 
@@ -65,29 +70,58 @@ disposition(struct req *req, struct str name)
 		else
 			buf_printf(b, "%%%02X", c);
 	}
-	buf_str(b, STR(".webp"));
 	return arena_str(req->arena, buf_view(b));
 }
 
-/* The first rendition is the largest. */
-static int
-send_by_nginx(struct req *req, json_t *a)
+static struct str
+member(const json_t *object, const char *key)
 {
-	const json_t *name = json_object_get(a, "name");
-	const char *rendition =
-	        json_string_value(json_object_get(json_array_get(json_object_get(a, "renditions"), 0), "name"));
+	const json_t *v = json_object_get(object, key);
 
-	if (!rendition)
+	return json_is_string(v) ? str_n(json_string_value(v), json_string_length(v)) : STR_NONE;
+}
+
+/* What is sent, and under which name. What was made here has the extension of what it is; a file keeps its own. */
+struct download {
+	struct str file, mime, name;
+};
+
+static int
+choose(struct req *req, const json_t *a, struct download *ret)
+{
+	const json_t *first = json_array_get(json_object_get(a, "renditions"), 0);
+	struct str name = member(a, "name"), rendition = member(first, "name"), kind = member(a, "kind");
+	const char *extension;
+
+	if (str_eq(kind, STR("file"))) {
+		*ret = (struct download){ STR("original"), STR("application/octet-stream"), str_present(name) ? name : kind };
+		return 0;
+	}
+	if (!str_present(rendition))
 		return fault(-EBADMSG);
+	extension = link_extension(rendition);
+	name = str_present(name) ? str_n(name.p, last_dot(name)) : str_eq(kind, STR("image")) ? STR("picture") : kind;
+	ret->file = arena_printf(req->arena, "%.*s.%s", STR_ARG(rendition), extension);
+	ret->mime = member(first, "mime");
+	ret->name = arena_printf(req->arena, "%.*s.%s", STR_ARG(name), extension);
+	return 0;
+}
+
+static int
+send_by_nginx(struct req *req, const json_t *a)
+{
+	struct download d;
+	int r = choose(req, a, &d);
+
+	if (r)
+		return trace(r);
 	req->status = 200;
-	req->content_type = "image/webp";
+	req->content_type = arena_cstr(req->arena, d.mime);
 	buf_clear(&req->out);
-	reply_header(
-	        req, "Content-Disposition",
-	        disposition(req, json_is_string(name) ? str_n(json_string_value(name), json_string_length(name)) : STR("")));
+	reply_header(req, "Content-Disposition", disposition(req, d.name));
 	reply_header(req, "X-Accel-Redirect",
-	             arena_printf(req->arena, "/_peal/ren/%.2s/%.*s/%s.webp", req->attachment.p, STR_ARG(req->attachment),
-	                          rendition));
+	             arena_printf(req->arena, "/_peal/ren/%.2s/%.*s/%.*s", req->attachment.p, STR_ARG(req->attachment),
+	                          STR_ARG(d.file)));
 	return 0;
 }
 

@@ -8,14 +8,15 @@
 #include "wire/link.h"
 
 struct body {
-	struct str id, kind, name, mime, thumbhash, color;
+	struct str id, kind, name, mime, thumbhash, color, digest;
 	int64_t owner_id;
 	struct opt_int size, width, height, bytes;
 	struct opt_bool animated;
-	json_t *renditions;
+	json_t *renditions, *facts;
 };
 
-static const char *const kinds[] = { "image", NULL };
+static const char *const kinds[] = { "image", "audio", "video", "file", NULL };
+static const enum message_kind message_kinds[] = { MESSAGE_IMAGE, MESSAGE_AUDIO, MESSAGE_VIDEO, MESSAGE_FILE };
 
 static const struct field body_fields[] = {
 	STR_FIELD(struct body, id, .required = 1),          ENUM_FIELD(struct body, kind, .words = kinds, .required = 1),
@@ -24,7 +25,8 @@ static const struct field body_fields[] = {
 	ID_FIELD(struct body, owner_id, .required = 1),     INT_FIELD(struct body, size, .required = 1),
 	INT_FIELD(struct body, width, .required = 1),       INT_FIELD(struct body, height, .required = 1),
 	INT_FIELD(struct body, bytes, .required = 1),       BOOL_FIELD(struct body, animated, .required = 1),
-	JSON_FIELD(struct body, renditions, .required = 1), { 0 }
+	JSON_FIELD(struct body, renditions, .required = 1), JSON_FIELD(struct body, facts),
+	STR_FIELD(struct body, digest, .max = 64),          { 0 }
 };
 
 static void
@@ -40,6 +42,16 @@ dump(struct req *req, const json_t *json)
 
 	arena_defer(req->arena, free_text, text);
 	return str_c(text);
+}
+
+static enum message_kind
+kind_of(struct str name)
+{
+	size_t i = 0;
+
+	while (!str_eq(name, str_c(kinds[i])))
+		i++;
+	return message_kinds[i];
 }
 
 static int
@@ -60,7 +72,7 @@ upload_attachment(struct req *req)
 		return req_invalid(req, "/id", "format", "This is not an attachment.");
 	new = (struct attachment_new){ .id = in.id,
 		                       .owner_id = in.owner_id,
-		                       .kind = MESSAGE_IMAGE,
+		                       .kind = kind_of(in.kind),
 		                       .name = text_file_name(req->arena, in.name),
 		                       .mime = in.mime,
 		                       .thumbhash = in.thumbhash,
@@ -70,7 +82,9 @@ upload_attachment(struct req *req)
 		                       .height = in.height.v,
 		                       .bytes = in.bytes.v,
 		                       .animated = in.animated.v,
-		                       .renditions_json = dump(req, in.renditions) };
+		                       .renditions_json = dump(req, in.renditions),
+		                       .facts_json = in.facts ? dump(req, in.facts) : STR_NONE,
+		                       .digest = in.digest };
 	r = attachment_register(req->db, req->arena, &new, &quota, &json, &at);
 	if (r)
 		return upload_refused(req, trace(r));

@@ -10,6 +10,19 @@
 
 #define FORM_BYTES (INT64_C(1) << 20) /* what a form may add to its file */
 
+/* What nginx says by the location that it is in. */
+static int64_t
+most(struct req *req)
+{
+	const struct conf *conf = req->conf;
+	struct str kind = req_param(req, "PEAL_UPLOAD_KIND");
+
+	return (str_eq(kind, STR("file"))    ? conf->media_file_mib
+	        : str_eq(kind, STR("audio")) ? conf->media_audio_mib
+	                                     : conf->media_image_mib)
+	       << 20;
+}
+
 static int
 permit(struct req *req)
 {
@@ -24,7 +37,7 @@ permit(struct req *req)
 	if (r)
 		return r;
 	if (str_int64(req_param(req, "PEAL_UPLOAD_LENGTH"), &length) &&
-	    length > (req->conf->media_image_mib << 20) + FORM_BYTES)
+	    length > most(req) + FORM_BYTES)
 		return TOO_LARGE;
 	r = attachment_room(req->db, req->arena, req->me, &quota);
 	return r == NOT_FOUND ? UNAUTHENTICATED : upload_refused(req, r);

@@ -68,6 +68,25 @@ bytes_equal(const void *a, const void *b, size_t n)
 }
 
 struct str
+base64(struct arena *a, const void *in, size_t n)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	const unsigned char *p = in;
+	char *out = arena_alloc(a, (n + 2) / 3 * 4 + 1);
+	size_t m = 0;
+
+	for (size_t i = 0; i < n; i += 3) {
+		unsigned v = (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) | (i + 2 < n ? p[i + 2] : 0);
+
+		out[m++] = digits[v >> 18];
+		out[m++] = digits[v >> 12 & 63];
+		out[m++] = i + 1 < n ? digits[v >> 6 & 63] : '=';
+		out[m++] = i + 2 < n ? digits[v & 63] : '=';
+	}
+	return str_n(out, m);
+}
+
+struct str
 base64url(struct arena *a, const void *bytes, size_t n)
 {
 	const unsigned char *in = bytes;

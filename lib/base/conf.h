@@ -91,6 +91,9 @@ struct conf {
 	const char *media_dir;                 /* bodies and renditions, on one file system */
 	const char *media_link_secret_file;    /* what nginx and the workers sign links with */
 	int64_t media_workers, media_decoders; /* 8 2 */
+	int64_t media_audio_mib;               /* 16 */
+	int64_t media_audio_minutes;           /* 15 */
+	int64_t media_file_mib;                /* 200 */
 	int64_t media_image_mib;               /* 25 */
 	int64_t media_image_megapixels;        /* 64 */
 	int64_t media_image_frames;            /* 150 */

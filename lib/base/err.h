@@ -51,6 +51,7 @@
 	X(CORRUPT, 422, "corrupt", 0, "The file is damaged, cut off, or not what its first bytes say.")                     \
 	X(TOO_MANY_PIXELS, 422, "too_many_pixels", 0, "The picture has more pixels than this server decodes.")              \
 	X(TOO_MANY_FRAMES, 422, "too_many_frames", 0, "The animation has more frames than this server decodes.")            \
+	X(TOO_LONG, 422, "too_long", 0, "The recording takes longer than this server accepts.")                             \
 	X(TOO_COMPLEX, 422, "too_complex", 0, "Decoding the file takes more time or memory than one file may.")             \
 	X(RATE_LIMITED, 429, "rate_limited", 1, "Too many requests; see Retry-After.")                                      \
 	X(SLOW_MODE, 429, "slow_mode", 1, "The group is in slow mode; see Retry-After.")                                    \

@@ -6,10 +6,10 @@
 
 static const struct stmt enter = {
 	.name = "attachment_register",
-	.params = "sihNsisiibNsNsjiii",
+	.params = "sihNsisNiNibNsNsjiiiNjNs",
 	.results = "jt",
 	.text = "SELECT o_attachment, o_at FROM attachment_register($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, "
-	        "$14, $15)",
+	        "$14, $15, $16, $17)",
 	.writes = true,
 };
 static const struct stmt room = {
@@ -56,9 +56,9 @@ attachment_register(struct db *db, struct arena *arena, const struct attachment_
                     struct str *ret_json, int64_t *ret_at)
 {
 	const struct arg args[] = { A_STR(a->id),       A_INT(a->owner_id),  A_INT(a->kind),     A_STR(a->name),
-		                    A_INT(a->size),     A_STR(a->mime),      A_INT(a->width),    A_INT(a->height),
+		                    A_INT(a->size),     A_STR(a->mime),      A_ID_OR_NULL(a->width),    A_ID_OR_NULL(a->height),
 		                    A_INT(a->animated), A_STR(a->thumbhash), A_STR(a->color),    A_STR(a->renditions_json),
-		                    A_INT(a->bytes),    A_INT(q->bytes),     A_INT(q->day_bytes) };
+		                    A_INT(a->bytes),    A_INT(q->bytes),     A_INT(q->day_bytes), A_STR(a->facts_json), A_STR(a->digest) };
 	struct rows *rows;
 	int r = db_run(db, arena, &enter, args, &rows);
 

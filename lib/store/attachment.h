@@ -17,9 +17,10 @@ struct attachment_new {
 	int64_t owner_id;
 	enum message_kind kind;
 	struct str name, mime, thumbhash, color; /* the name is cleaned already; absent: null */
-	int64_t size, width, height, bytes;
+	int64_t size, width, height, bytes; /* width, height 0: null */
 	bool animated;
 	struct str renditions_json;
+	struct str facts_json, digest; /* what only its kind has; SHA-256 of an original, in hex; absent: null */
 };
 /* NO_SPACE, RATE_LIMITED: beyond the quota; NOT_FOUND: no such person. *ret_json lives as the arena. */
 int attachment_register(struct db *, struct arena *, const struct attachment_new *, const struct attachment_quota *,

@@ -2,6 +2,7 @@
 #include "attachment.h"
 
 #include <jansson.h>
+#include <stdlib.h>
 
 #include "link.h"
 
@@ -22,6 +23,19 @@ copy_int(struct json_out *w, const json_t *object, const char *key)
 		json_int(w, key, json_integer_value(v));
 	else
 		json_put_null(w, key);
+}
+
+/* Text, numbers and arrays are as they were stored; absent is null. */
+static void
+copy(struct json_out *w, const json_t *object, const char *key)
+{
+	char *dumped = json_dumps(json_object_get(object, key), JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+
+	if (dumped)
+		json_raw(w, key, str_c(dumped));
+	else
+		json_put_null(w, key);
+	free(dumped);
 }
 
 static void
@@ -61,8 +75,9 @@ open_one(struct json_out *w, const char *key, const json_t *a, int64_t now_us)
 	copy_int(w, a, "height");
 	json_bool(w, "animated", json_is_true(json_object_get(a, "animated")));
 	copy_int(w, a, "duration_ms");
-	json_put_null(w, "waveform");
-	json_put_null(w, "loudness_lufs");
+	json_str(w, "waveform", text(a, "waveform"));
+	copy(w, a, "bars");
+	copy(w, a, "loudness_lufs");
 	json_open_array(w, "renditions");
 	json_array_foreach(json_object_get(a, "renditions"), i, r) write_rendition(w, text(a, "id"), r, now_us);
 	json_close(w);

@@ -123,6 +123,12 @@ signature(struct str text, char out[23])
 	out[n] = 0;
 }
 
+const char *
+link_extension(struct str name)
+{
+	return str_eq(name, STR("aac")) ? "m4a" : str_eq(name, STR("opus")) ? "webm" : "webp";
+}
+
 struct str
 link_rendition(struct str id, struct str name, int64_t now_us, char out[LINK_MAX])
 {
@@ -133,8 +139,8 @@ link_rendition(struct str id, struct str name, int64_t now_us, char out[LINK_MAX
 
 	n = snprintf(text, sizeof(text), "%lld/%.*s %.*s", at, STR_ARG(id), STR_ARG(key));
 	signature(str_n(text, (size_t)n), sig);
-	n = snprintf(out, LINK_MAX, "/m/%lld/%s/%.2s/%.*s/%.*s.webp", at, sig, id.p, STR_ARG(id),
-	             (int)(name.n < 16 ? name.n : 16), name.p);
+	n = snprintf(out, LINK_MAX, "/m/%lld/%s/%.2s/%.*s/%.*s.%s", at, sig, id.p, STR_ARG(id),
+	             (int)(name.n < 16 ? name.n : 16), name.p, link_extension(name));
 	return str_n(out, (size_t)n);
 }
 

@@ -1,7 +1,7 @@
 /*
  * link -- signed links to what nginx serves from disk (its module secure_link), and to downloads through a worker.
  *
- *     /m/<expiry>/<signature>/<aa>/<id>/<name>.webp     signature = base64url(MD5("<expiry>/<id> <secret>"))
+ *     /m/<expiry>/<signature>/<aa>/<id>/<name>.<ext>    signature = base64url(MD5("<expiry>/<id> <secret>"))
  *     /api/v1/media/<id>/original?token=<user>.<expiry>.<HMAC-SHA256>
  *
  * The expiry of the first kind is a day's boundary, staggered by attachment, 24 to 48 hours ahead: all people get the same
@@ -22,6 +22,7 @@ int link_open(const char *secret_file);
 /* The secret itself; for tests. Copied; at most 128 bytes. */
 void link_secret(struct str);
 
+const char *link_extension(struct str name); /* of the file that a rendition is */
 bool attachment_id_ok(struct str); /* 32 lower-case hexadecimal digits */
 /* id must be one; name is a rendition's. Returns the view of out. Aborts when there is no secret. */
 struct str link_rendition(struct str id, struct str name, int64_t now_us, char out[LINK_MAX]);
