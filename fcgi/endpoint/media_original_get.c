@@ -12,7 +12,6 @@
 #include "store/attachment.h"
 #include "wire/link.h"
 
-
 struct query {
 	struct str token;
 };
@@ -94,7 +93,8 @@ choose(struct req *req, const json_t *a, struct download *ret)
 	const char *extension;
 
 	if (str_eq(kind, STR("file"))) {
-		*ret = (struct download){ STR("original"), STR("application/octet-stream"), str_present(name) ? name : kind };
+		*ret = (struct download){ STR("original"), STR("application/octet-stream"),
+			                  str_present(name) ? name : kind };
 		return 0;
 	}
 	if (!str_present(rendition))
@@ -110,7 +110,7 @@ choose(struct req *req, const json_t *a, struct download *ret)
 static int
 send_by_nginx(struct req *req, const json_t *a)
 {
-	struct download d;
+	struct download d = { 0 };
 	int r = choose(req, a, &d);
 
 	if (r)

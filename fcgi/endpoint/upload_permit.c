@@ -36,8 +36,7 @@ permit(struct req *req)
 	r = rate_user(req);
 	if (r)
 		return r;
-	if (str_int64(req_param(req, "PEAL_UPLOAD_LENGTH"), &length) &&
-	    length > most(req) + FORM_BYTES)
+	if (str_int64(req_param(req, "PEAL_UPLOAD_LENGTH"), &length) && length > most(req) + FORM_BYTES)
 		return TOO_LARGE;
 	r = attachment_room(req->db, req->arena, req->me, &quota);
 	return r == NOT_FOUND ? UNAUTHENTICATED : upload_refused(req, r);

@@ -55,10 +55,12 @@ int
 attachment_register(struct db *db, struct arena *arena, const struct attachment_new *a, const struct attachment_quota *q,
                     struct str *ret_json, int64_t *ret_at)
 {
-	const struct arg args[] = { A_STR(a->id),       A_INT(a->owner_id),  A_INT(a->kind),     A_STR(a->name),
-		                    A_INT(a->size),     A_STR(a->mime),      A_ID_OR_NULL(a->width),    A_ID_OR_NULL(a->height),
-		                    A_INT(a->animated), A_STR(a->thumbhash), A_STR(a->color),    A_STR(a->renditions_json),
-		                    A_INT(a->bytes),    A_INT(q->bytes),     A_INT(q->day_bytes), A_STR(a->facts_json), A_STR(a->digest) };
+	const struct arg args[] = { A_STR(a->id),           A_INT(a->owner_id),      A_INT(a->kind),
+		                    A_STR(a->name),         A_INT(a->size),          A_STR(a->mime),
+		                    A_ID_OR_NULL(a->width), A_ID_OR_NULL(a->height), A_INT(a->animated),
+		                    A_STR(a->thumbhash),    A_STR(a->color),         A_STR(a->renditions_json),
+		                    A_INT(a->bytes),        A_INT(q->bytes),         A_INT(q->day_bytes),
+		                    A_STR(a->facts_json),   A_STR(a->digest) };
 	struct rows *rows;
 	int r = db_run(db, arena, &enter, args, &rows);
 

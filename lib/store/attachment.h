@@ -17,7 +17,7 @@ struct attachment_new {
 	int64_t owner_id;
 	enum message_kind kind;
 	struct str name, mime, thumbhash, color; /* the name is cleaned already; absent: null */
-	int64_t size, width, height, bytes; /* width, height 0: null */
+	int64_t size, width, height, bytes;      /* width, height 0: null */
 	bool animated;
 	struct str renditions_json;
 	struct str facts_json, digest; /* what only its kind has; SHA-256 of an original, in hex; absent: null */

@@ -12,7 +12,7 @@
 #include "../base/log.h"
 #include "db.h"
 
-#define PARAMS_MAX        16
+#define PARAMS_MAX        20
 #define COLUMNS_MAX       80
 #define POSTGRES_EPOCH_US INT64_C(946684800000000) /* 2000-01-01T00:00:00Z */
 #define CONNECT_US        INT64_C(1000000)

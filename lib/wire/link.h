@@ -23,7 +23,7 @@ int link_open(const char *secret_file);
 void link_secret(struct str);
 
 const char *link_extension(struct str name); /* of the file that a rendition is */
-bool attachment_id_ok(struct str); /* 32 lower-case hexadecimal digits */
+bool attachment_id_ok(struct str);           /* 32 lower-case hexadecimal digits */
 /* id must be one; name is a rendition's. Returns the view of out. Aborts when there is no secret. */
 struct str link_rendition(struct str id, struct str name, int64_t now_us, char out[LINK_MAX]);
 struct str link_download(struct arena *, struct str id, int64_t user_id, int64_t now_us);

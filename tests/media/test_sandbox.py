@@ -15,6 +15,7 @@ from peal.people import Person
 STACK = {"settings": {"media_cpu_seconds": 1, "media_wall_seconds": 3}}
 ALLOWED_LOG = [r"error peal-media\[\d+\] decoder_result_malformed"]
 
+PROGRAM = {"image": "image", "audio": "av"}
 FORBIDDEN, CRASHED, TOO_LONG = "forbidden", "crashed", "too_long"
 DONE, REFUSED = 99, 100  # with which a child exits whose attempt came back: it worked; plus errno
 EPERM, ENOMEM, EACCES, ENOSYS, EBADF = 1, 12, 13, 38, 9
@@ -80,8 +81,8 @@ def wait_lines(stack, name, n):
     return lines(stack, name)
 
 
-@pytest.mark.parametrize("attempt", ATTEMPTS)
-def test_from_inside(stack, someone, tmp_path, attempt):
+@pytest.mark.parametrize("to, attempt", [("image", a) for a in ATTEMPTS] + [("audio", a) for a in ATTEMPTS if ATTEMPTS[a] != TOO_LONG])
+def test_from_inside(stack, someone, tmp_path, to, attempt):
     wanted = ATTEMPTS[attempt]
     kept = tmp_path / "kept"
     kept.write_text("kept")
@@ -89,13 +90,13 @@ def test_from_inside(stack, someone, tmp_path, attempt):
     before, lost = programs(stack), len(lines(stack, "decoder_child_lost"))
     order = "PEALPROBE " + attempt.format(folder=tmp_path, pid=stack.pid("peal-media"))
     code = "too_complex" if wanted == TOO_LONG else "corrupt"
-    upload(someone, order.encode(), "image/jpeg", expect=(422, code))
+    upload(someone, order.encode(), "application/octet-stream", expect=(422, code), to=to)
     if wanted:
         line = wait_lines(stack, "decoder_child_lost", lost + 1)[-1]
         code = int(re.search(r" code=(\d+)", line)[1])
         end = CRASHED if isinstance(wanted, int) else wanted
         assert f" end={end} " in line and (code == REFUSED + wanted if isinstance(wanted, int) else code < DONE), line
-        counted = [int(re.search(r" n=(\d+)", x)[1]) for x in lines(stack, "decoder_child_lost") if f" end={end} " in x]
+        counted = [int(re.search(r" n=(\d+)", x)[1]) for x in lines(stack, "decoder_child_lost") if f" end={end} " in x and f"peal-media-{PROGRAM[to]}[" in x]
         assert counted == list(range(1, len(counted) + 1)), "the counter counts"
     assert [p.name for p in tmp_path.iterdir()] == ["kept"] and kept.read_text() == "kept"
     assert programs(stack) == before, "the program itself goes on"
@@ -105,6 +106,6 @@ def test_from_inside(stack, someone, tmp_path, attempt):
 def test_nothing_of_this_where_it_is_meant_to_run():
     """A build for use knows no orders."""
     built = pathlib.Path(__file__).resolve().parents[2] / "build" / "release"
-    for name in ("peal-media", "peal-media-image"):
+    for name in ("peal-media", "peal-media-image", "peal-media-av"):
         if (built / name).exists():
             assert b"PEALPROBE" not in (built / name).read_bytes()

@@ -1,10 +1,13 @@
 """Pictures for tests, made when they are needed; sending them, and asking for them."""
 
+import base64
+import hashlib
 import http.client
 import io
 import json
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import urllib.parse
@@ -130,6 +133,49 @@ def with_rotation(heif_file, quarter_turns):
     return bytes(data)
 
 
+SOUNDS = {
+    "webm as Chrome records it": ("webm", "-c:a", "libopus", "-f", "webm", "-live", "1"),
+    "webm": ("webm", "-c:a", "libopus"),
+    "webm with vorbis": ("webm", "-c:a", "libvorbis"),
+    "mp4 as Safari records it": ("mp4", "-c:a", "aac", "-movflags", "frag_keyframe+empty_moov+default_base_moof"),
+    "m4a": ("m4a", "-c:a", "aac"),
+    "alac": ("m4a", "-c:a", "alac"),
+    "ogg": ("ogg", "-c:a", "libopus"),
+    "mp3": ("mp3", "-c:a", "libmp3lame"),
+    "mp3 without ID3": ("mp3", "-c:a", "libmp3lame", "-id3v2_version", "0", "-write_xing", "0"),
+    "wav": ("wav", "-c:a", "pcm_s16le"),
+    "wav of 8 kHz": ("wav", "-c:a", "pcm_mulaw", "-ar", "8000"),
+    "stereo wav of 96 kHz": ("wav", "-c:a", "pcm_s24le", "-ar", "96000", "-ac", "2"),
+}
+SPEECH = "sine=f=220:r=48000,tremolo=f=3:d=0.9"  # syllables of a kind
+
+
+def sound(folder, seconds, kind="webm", source=SPEECH, *more):
+    """A recording, made by ffmpeg, with a name and a place in it."""
+    extension, *options = SOUNDS[kind]
+    target = folder / f"sound.{extension}"
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", source, "-t", str(seconds), "-metadata", "title=Geheimkamera",
+                    "-metadata", "location=+48.8583+002.2945/", *more, *options, target], check=True, stdin=subprocess.DEVNULL)
+    return target.read_bytes()
+
+
+def heard(folder, data):
+    """What ffmpeg makes of a file: its container's duration, loudness, true peak, samples at 48 kHz, codec."""
+    file = folder / "heard"
+    file.write_bytes(data)
+    probe = json.loads(subprocess.run(["ffprobe", "-v", "error", "-show_format", "-show_streams", "-of", "json", file], check=True,
+                                      capture_output=True).stdout)
+    out = subprocess.run(["ffmpeg", "-v", "info", "-nostats", "-i", file, "-af", "ebur128=peak=true", "-f", "null", "-"], check=True,
+                         capture_output=True, text=True, stdin=subprocess.DEVNULL).stderr
+    summary = out[out.rindex("Summary:"):]
+    pcm = subprocess.run(["ffmpeg", "-v", "error", "-i", file, "-ac", "1", "-ar", "48000", "-f", "s16le", "-"], check=True, capture_output=True,
+                         stdin=subprocess.DEVNULL).stdout
+    stream = probe["streams"][0]
+    return {"duration": float(probe["format"].get("duration", "nan")), "format": probe["format"], "codec": stream["codec_name"],
+            "channels": stream["channels"], "streams": len(probe["streams"]), "lufs": float(re.search(r"I:\s+(-?[\d.]+|-inf) LUFS", summary)[1]),
+            "peak": float(re.search(r"Peak:\s+(-?[\d.]+|-inf) dBFS", summary)[1]), "samples": len(pcm) // 2, "pcm": pcm}
+
+
 class Answer:
     """Any reply of the site, also where the REST contract does not reach: links and downloads."""
 
@@ -160,8 +206,8 @@ def form(data, name="file", filename="a.png", boundary="tests-boundary"):
     return head.encode() + data + f"\r\n--{boundary}--\r\n".encode(), f"multipart/form-data; boundary={boundary}"
 
 
-def upload(person, data, kind="image/jpeg", expect=201, **query):
-    path = "/messages/upload-image" + ("?" + urllib.parse.urlencode(query) if query else "")
+def upload(person, data, kind="image/jpeg", expect=201, to="image", **query):
+    path = f"/messages/upload-{to}" + ("?" + urllib.parse.urlencode(query) if query else "")
     return person.rest.call("POST", path, raw=data, headers={"Content-Type": kind}, expect=expect)
 
 
@@ -172,6 +218,13 @@ def send(person, conversation, *ids, expect=201, **more):
 
 def link(attachment, name="std"):
     return next(r["url"] for r in attachment["renditions"] if r["name"] == name)
+
+
+def signed(stack, attachment, expires, file="std.webp"):
+    """A link as a worker signs it, with any expiry, to any file."""
+    secret = re.search(r'"(.*)"', (stack.dir / "keys" / "media-link.conf").read_text())[1]
+    digest = hashlib.md5(f"{expires}/{attachment} {secret}".encode()).digest()
+    return f"/m/{expires}/{base64.urlsafe_b64encode(digest).decode().rstrip('=')}/{attachment[:2]}/{attachment}/{file}"
 
 
 def chunks(webp):

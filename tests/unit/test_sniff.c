@@ -19,7 +19,22 @@ static const struct {
 	{ STR("RIFF\x10\0\0\0WEBPVP8 "), SNIFF_WEBP },
 	{ STR("RIFF\x10\0\0\0WEBPVP8X"), SNIFF_WEBP },
 	{ STR("RIFF\x10\0\0\0WEBPVP8"), SNIFF_UNKNOWN },
-	{ STR("RIFF\x10\0\0\0WAVEfmt "), SNIFF_UNKNOWN },
+	{ STR("RIFF\x10\0\0\0WAVEfmt "), SNIFF_WAV },
+	{ STR("RIFF\x10\0\0\0AVI LIST"), SNIFF_UNKNOWN },
+	{ STR("\x1A\x45\xDF\xA3\x01"), SNIFF_WEBM },
+	{ STR("OggS\0\2"), SNIFF_OGG },
+	{ STR("ID3\4\0"), SNIFF_MP3 },
+	{ STR("\xFF\xFB\x90\x64"), SNIFF_MP3 },
+	{ STR("\xFF\xFB\xF0\x64"), SNIFF_UNKNOWN }, /* no such bit rate */
+	{ STR("\xFF\xF1\x50\x80"), SNIFF_UNKNOWN }, /* AAC without a container */
+	{ STR("\0\0\0\x18"
+	      "ftypM4A \0\0\0\0"),
+	  SNIFF_MP4 },
+	{ STR("\0\0\0\x14"
+	      "ftypqt  "),
+	  SNIFF_MP4 },
+	{ STR("#EXTM3U\n#EXTINF"), SNIFF_UNKNOWN },
+	{ STR("ffconcat version 1.0"), SNIFF_UNKNOWN },
 	{ STR("<svg xmlns='http://www.w3.org/2000/svg'/>"), SNIFF_UNKNOWN },
 	{ STR("%PDF-1.7"), SNIFF_UNKNOWN },
 	{ STR("II*\0"), SNIFF_UNKNOWN },

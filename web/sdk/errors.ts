@@ -69,6 +69,8 @@ export const ERRORS = {
 	too_many_pixels: { status: 422, retryable: false },
 	/** The animation has more frames than this server decodes. */
 	too_many_frames: { status: 422, retryable: false },
+	/** The recording takes longer than this server accepts. */
+	too_long: { status: 422, retryable: false },
 	/** Decoding the file takes more time or memory than one file may. */
 	too_complex: { status: 422, retryable: false },
 	/** Too many requests; see Retry-After. */

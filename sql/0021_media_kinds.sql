@@ -1,4 +1,4 @@
--- NNNN_media_kinds -- attachments that are no pictures: recordings with what is heard and seen of them, and files kept as they came.
+-- 0021_media_kinds -- attachments that are no pictures: recordings with what is heard and seen of them, and files kept as they came.
 
 ALTER TABLE attachment
 	ADD COLUMN facts  jsonb,                               -- what only its kind has, as the contract shows it: duration_ms, waveform ...
