@@ -74,6 +74,7 @@
 	X(typing_post) \
 	X(typing_start_post) \
 	X(typing_stop_post) \
+	X(signal_post) \
 	X(sync_get) \
 	X(health_get) \
 	X(ready_get) \
@@ -96,7 +97,6 @@
 
 #define X(name) extern const struct endpoint name##_endpoint;
 ROUTES(X)
-	X(signal_post) \
 #undef X
 
 #define X(name) &name##_endpoint,
