@@ -10,6 +10,7 @@
 #include "reply.h"
 #include "route.h"
 #include "wire/link.h"
+#include "site.h"
 
 #define KIB(n)   ((size_t)(n)*1024)
 #define ATTEMPTS 2 /* of a handler whose transaction collided with another */
@@ -125,6 +126,8 @@ check_who(struct req *req)
 	req_act_for(req, req->me);
 	return 0;
 }
+	if (req->endpoint->who == WHO_MODERATOR || req->endpoint->who == WHO_ADMIN)
+		return site_enter(req, req->endpoint->who == WHO_ADMIN ? SITE_ADMIN : SITE_MODERATOR);
 
 /* A malformed id names nothing: 404, like an id that nothing has. */
 static int

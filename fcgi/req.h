@@ -22,8 +22,10 @@ enum door { DOOR_FAST, DOOR_SLOW, DOOR_AUTH, DOOR_COMMAND, DOOR_FEED, DOOR_UPLOA
 
 enum who {
 	WHO_ANYONE,
-	WHO_USER,   /* an access token, or a socket whose session lives */
-	WHO_MEMBER, /* the same, and the statement answers NOT_FOUND to whoever is not a member */
+	WHO_USER,      /* an access token, or a socket whose session lives */
+	WHO_MODERATOR, /* the same, with this role on the whole server or a higher one (site.h): FORBIDDEN otherwise */
+	WHO_ADMIN,
+	WHO_MEMBER, /* a user, and the statement answers NOT_FOUND to whoever is not a member */
 	WHO_DAEMON, /* peal-push on the feed door; nginx and peal-media on the upload door */
 };
 

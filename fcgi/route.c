@@ -41,6 +41,20 @@
 	X(participant_patch) \
 	X(participant_delete) \
 	X(conversation_start_post) \
+	X(report_post) \
+	X(admin_reports_get) \
+	X(admin_report_get) \
+	X(admin_report_patch) \
+	X(admin_users_get) \
+	X(admin_user_disable) \
+	X(admin_user_enable) \
+	X(admin_audit_get) \
+	X(token_post) \
+	X(tokens_get) \
+	X(token_delete) \
+	X(bot_post) \
+	X(bots_get) \
+	X(bot_delete) \
 	X(token_post) \
 	X(tokens_get) \
 	X(token_delete) \
@@ -216,7 +230,7 @@ route_overlaps(const struct endpoint *a, const struct endpoint *b)
 void
 route_print(void)
 {
-	static const char *const who[] = { "anyone", "user", "member", "daemon" };
+	static const char *const who[] = { "anyone", "user", "moderator", "admin", "member", "daemon" };
 	static const char *const rate[RATE_N] = {
 		"unset", "none", "write", "mark", "typing", "read", "upload", "session", "register", "login",
 	};

@@ -100,6 +100,7 @@ const struct endpoint bot_post_endpoint = {
 	.who = WHO_USER,
 	.body = BODY_JSON,
 	.rate = RATE_WRITE,
+	.once = true,
 	.fn = bot_post,
 	.doc = "Make a bot of mine: a user without a password, who acts by access tokens.",
 };

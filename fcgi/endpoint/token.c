@@ -164,6 +164,7 @@ const struct endpoint token_post_endpoint = {
 	.who = WHO_USER,
 	.body = BODY_JSON,
 	.rate = RATE_WRITE,
+	.once = true,
 	.fn = token_post,
 	.doc = "Make an access token of mine or of a bot of mine; it is shown in this answer only.",
 };
