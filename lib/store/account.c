@@ -32,14 +32,34 @@ static const struct stmt update = {
 	.text = "SELECT " ME_COLUMNS ", p.o_user_rev, p.o_removed FROM person_update($1, $2, $3, $4, $5, $6, $7, $8, $9) p "
 	        "CROSS JOIN LATERAL (SELECT (p.o_user).*) u",
 };
-/* Byte ranges instead of LIKE, so that a generic plan can use both indexes; both columns are COLLATE "C" there. */
+/*
+ * $1 me, $2 what was typed, $3 $4 $5 the last of the page before: how near, word, id; $6 limit. Near (0) is who is in a conversation of at most
+ * 100 people with me, in one of my 500 newest ones; everybody else is far (1). Of either kind, by the first of their words that begins
+ * with the longest one that was typed: a page is read from the index in that order, however many people a letter is the beginning of.
+ */
+#define DIRECTORY_HAS(user, typed) \
+	"EXISTS (SELECT FROM directory_word o WHERE o.user_id = " user " AND o.word >= " typed " AND o.word < " typed " || chr(1114111) OFFSET 0)"
+#define DIRECTORY_HAS_ALL(user) \
+	"NOT EXISTS (SELECT FROM unnest(q.words) AS t (w) WHERE NOT " DIRECTORY_HAS(user, "(t.w COLLATE \"C\")") " OFFSET 0)"
 static const struct stmt search = {
-	.name = "account_search", .params = "ssi", .results = USER_RESULTS,
-	.text = "SELECT " USER_COLUMNS("u") " FROM users u WHERE u.disabled_at IS NULL AND u.username_key > lower($2) AND "
-	        " ((u.username_key >= lower($1) AND u.username_key < lower($1) || chr(1114111)) OR "
-	        "  (lower(u.display_name) COLLATE \"C\" >= lower($1) AND lower(u.display_name) COLLATE \"C\" < "
-	        "lower($1) || chr(1114111))) "
-	        "ORDER BY u.username_key LIMIT $3",
+	.name = "directory_search", .params = "isisii", .results = "nsi" USER_RESULTS,
+	.text = "WITH q AS MATERIALIZED (SELECT x.words, (SELECT w FROM unnest(x.words) AS w ORDER BY length(w) DESC, w LIMIT 1) COLLATE \"C\" AS lead "
+	        "  FROM (SELECT directory_typed($2) AS words) x), "
+	        "known AS MATERIALIZED (SELECT DISTINCT n.user_id FROM (SELECT o.user_id FROM (SELECT m.conversation_id FROM member m "
+	        "   CROSS JOIN LATERAL (SELECT FROM conversation c WHERE c.id = m.conversation_id AND c.participant_count <= 100 LIMIT 1) c "
+	        "   WHERE m.user_id = $1 AND NOT m.hidden ORDER BY m.conversation_id DESC LIMIT 500) m "
+	        "  CROSS JOIN LATERAL (SELECT x.user_id FROM member x WHERE x.conversation_id = m.conversation_id LIMIT 100) o LIMIT 2000) n "
+	        "  WHERE n.user_id <> $1), "
+	        "near AS (SELECT 0 AS far, d.word, k.user_id FROM q CROSS JOIN known k CROSS JOIN LATERAL (SELECT w.word FROM directory_word w "
+	        "   WHERE w.user_id = k.user_id AND w.word >= q.lead AND w.word < q.lead || chr(1114111) ORDER BY w.word LIMIT 1) d "
+	        "  WHERE (0, d.word, k.user_id) > ($3, $4, $5) AND " DIRECTORY_HAS_ALL("k.user_id") " ORDER BY d.word, k.user_id LIMIT $6), "
+	        "far AS (SELECT 1 AS far, d.word, d.user_id FROM q CROSS JOIN LATERAL (SELECT w.word, w.user_id FROM directory_word w "
+	        "   WHERE w.word >= greatest(q.lead, CASE WHEN $3 = 1 THEN $4 END) AND w.word < q.lead || chr(1114111) "
+	        "   AND (1, w.word, w.user_id) > ($3, $4, $5) AND w.user_id NOT IN (SELECT k.user_id FROM known k) "
+	        "   AND NOT EXISTS (SELECT FROM directory_word o WHERE o.user_id = w.user_id AND o.word >= q.lead AND o.word < w.word OFFSET 0) "
+	        "   AND " DIRECTORY_HAS_ALL("w.user_id") " ORDER BY w.word, w.user_id LIMIT $6) d) "
+	        "SELECT p.far, p.word, p.user_id, " USER_COLUMNS("u") " FROM (SELECT * FROM near UNION ALL SELECT * FROM far "
+	        "  ORDER BY 1, 2, 3 LIMIT $6) p JOIN users u ON u.id = p.user_id ORDER BY p.far, p.word, p.user_id",
 };
 static const struct stmt start = {
 	.name = "session_begin", .params = "uiNsyNst", .results = "b", .writes = true,
@@ -278,21 +298,27 @@ account_update(struct db *db, struct arena *arena, int64_t user_id, const struct
 }
 
 int
-account_search(struct db *db, struct arena *arena, struct str prefix, struct str after_username, int64_t limit,
-               struct user **ret, size_t *ret_n)
+directory_search(struct db *db, struct arena *arena, int64_t me, struct str typed, const struct directory_place *after,
+                 int64_t limit, struct user **ret, struct directory_place **ret_places, size_t *ret_n)
 {
-	struct str after = str_present(after_username) ? after_username : STR("");
-	struct str start_of = str_present(prefix) ? prefix : STR("");
+	struct str word = str_present(after->word) ? after->word : STR("");
+	struct directory_place *places;
 	struct rows *rows;
 	struct user *users;
-	int r = db_run(db, arena, &search, ARGS(A_STR(start_of), A_STR(after), A_INT(limit)), &rows);
+	int r = db_run(db, arena, &search,
+	               ARGS(A_INT(me), A_STR(typed), A_INT(after->far), A_STR(word), A_INT(after->user_id), A_INT(limit)),
+	               &rows);
 
 	if (r)
 		return trace(r);
 	users = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*users));
-	for (size_t i = 0; i < rows_n(rows); i++)
-		read_user(rows, i, 0, &users[i]);
+	places = arena_alloc_array(arena, rows_n(rows) + 1, sizeof(*places));
+	for (size_t i = 0; i < rows_n(rows); i++) {
+		places[i] = (struct directory_place){ rows_int(rows, i, 0), rows_int(rows, i, 2), rows_str(rows, i, 1) };
+		read_user(rows, i, 3, &users[i]);
+	}
 	*ret = users;
+	*ret_places = places;
 	*ret_n = rows_n(rows);
 	return 0;
 }

@@ -48,10 +48,17 @@ struct profile_changed {
 /* NOT_FOUND; CONFLICT: the avatar is not an upload of mine that is a picture and that no message uses. */
 int account_update(struct db *, struct arena *, int64_t user_id, const struct profile_change *, struct profile_changed *ret);
 
-/* Prefix search over username and display name, by (username_key, id) after the cursor; people only, never myself
- * excluded. */
-int account_search(struct db *, struct arena *, struct str prefix, struct str after_username, int64_t limit,
-                   struct user **ret, size_t *ret_n);
+/* A place in the order of the directory; all zero: before everybody. */
+struct directory_place {
+	int64_t far, user_id; /* far 0: shares a conversation with me; 1: nobody I know */
+	struct str word;      /* theirs that was found */
+};
+/*
+ * People of whom each word of `typed` begins a word of the display name or a part of the user name; case and accents do not count.
+ * Those who share a conversation with me come first. Nobody who is disabled; I am among them.
+ */
+int directory_search(struct db *, struct arena *, int64_t me, struct str typed, const struct directory_place *after,
+                     int64_t limit, struct user **ret, struct directory_place **ret_places, size_t *ret_n);
 
 struct session_start {
 	struct str id; /* UUID text */

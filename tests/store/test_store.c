@@ -281,6 +281,7 @@ updated(int64_t user_id, struct profile_change change)
 static void
 test_accounts(void **state)
 {
+	struct directory_place after = { 0 }, *places;
 	struct user user, *found;
 	struct str hash;
 	size_t n;
@@ -304,16 +305,20 @@ test_accounts(void **state)
 
 	user = updated(user.id,
 	               (struct profile_change){ .display_name = arena_printf(arena, "Quux%d Person", (int)getpid()) });
-	assert_int_equal(account_search(db, arena, arena_printf(arena, "qUUX%d", (int)getpid()), STR_NONE, 10, &found, &n),
+	assert_int_equal(directory_search(db, arena, user.id, arena_printf(arena, "pers qU\303\234X%d", (int)getpid()),
+	                                  &after, 10, &found, &places, &n),
 	                 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(found[0].id, user.id);
-	assert_int_equal(account_search(db, arena, arena_printf(arena, "ZOE%d", (int)getpid()), STR_NONE, 10, &found, &n),
+	assert_true(str_eq(places[0].word, arena_printf(arena, "quux%d", (int)getpid())));
+	after = places[0];
+	assert_int_equal(directory_search(db, arena, user.id, arena_printf(arena, "quux%d", (int)getpid()), &after, 10,
+	                                  &found, &places, &n),
 	                 0);
-	assert_int_equal(n, 1);
-	assert_int_equal(account_search(db, arena, arena_printf(arena, "ZOE%d", (int)getpid()), name, 10, &found, &n), 0);
 	assert_int_equal(n, 0);
-	assert_int_equal(account_search(db, arena, STR("p%"), STR_NONE, 10, &found, &n), 0); /* no wildcard */
+	after = (struct directory_place){ 0 };
+	assert_int_equal(directory_search(db, arena, user.id, STR("p%"), &after, 10, &found, &places, &n),
+	                 0); /* no wildcard */
 	assert_int_equal(n, 0);
 }
 
