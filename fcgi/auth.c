@@ -4,6 +4,7 @@
 #include "access_token.h"
 #include "auth.h"
 #include "base/bytes.h"
+#include "cors.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/password.h"
@@ -236,21 +237,6 @@ refresh_hash(struct arena *arena, struct str token)
 	return arena_str(arena, str_n((char *)digest, sizeof(digest)));
 }
 
-static bool
-origin_listed(const struct conf *conf, struct str origin)
-{
-	struct str list = str_c(conf->origins);
-
-	if (!origin.n)
-		return false;
-	if (conf->public_url && str_eq(origin, str_c(conf->public_url)))
-		return true;
-	while (list.n)
-		if (str_eq(str_cut(&list, ' '), origin))
-			return true;
-	return false;
-}
-
 /*
  * Browsers that send Sec-Fetch-Site say themselves that the page is ours; the others, and pages on other listed origins, are
  * known by Origin. A request with neither comes from no browser that could be made to send a cookie, and has no business here.
@@ -260,7 +246,7 @@ auth_same_site(struct req *req)
 {
 	if (str_eq(req_param(req, "HTTP_SEC_FETCH_SITE"), STR("same-origin")))
 		return 0;
-	return origin_listed(req->conf, req_param(req, "HTTP_ORIGIN")) ? 0 : CROSS_SITE;
+	return cors_listed(req->conf, req_param(req, "HTTP_ORIGIN")) ? 0 : CROSS_SITE;
 }
 
 static struct str

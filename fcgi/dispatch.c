@@ -4,6 +4,7 @@
 #include "auth.h"
 #include "base/bytes.h"
 #include "base/log.h"
+#include "cors.h"
 #include "dispatch.h"
 #include "once.h"
 #include "rate.h"
@@ -161,6 +162,8 @@ serve(struct req *req)
 	struct route_match match = { 0 };
 	int r;
 
+	if (cors_is_preflight(req))
+		return cors_preflight(req);
 	r = find_route(req, &match);
 	if (r)
 		return r;

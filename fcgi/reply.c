@@ -3,6 +3,7 @@
 
 #include "access_token.h"
 #include "base/bytes.h"
+#include "cors.h"
 #include "reply.h"
 #include "wire/problem.h"
 
@@ -228,6 +229,7 @@ reply_finish(struct req *req)
 	write_ignored(req);
 	write_rate(req);
 	reply_header(req, "X-Request-Id", req->id);
+	cors_headers(req);
 	reply_header(req, "Cache-Control", conditional ? STR("private, no-cache") : STR("no-store"));
 	if (req->content_type) {
 		reply_header(req, "Content-Type", str_c(req->content_type));

@@ -65,7 +65,7 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(media_wait_seconds, "10", 1, 600, "How long an upload may wait for a decoder before it is refused."),
 	INT_KEY(media_wall_seconds, "30", 1, 600, "A decoder that works on one picture for longer is killed."),
 	INT_KEY(media_workers, "8", 1, 1024, "Processes that take uploads; each has one at a time."),
-	STRING_KEY(origins, "", "Origins (such as https://chat.example.org), separated by blanks, that may use cookies and the socket beside public_url itself."),
+	STRING_KEY(origins, "", "Origins (such as https://chat.example.org), separated by blanks, whose pages may use the API, cookies and the socket, beside public_url itself."),
 	STRING_KEY(passkey_rp_id, "", "Domain that passkeys are for: the host of public_url, or a domain that it lies in. Empty: the host of public_url. Passkeys made for another one are lost when it changes."),
 	INT_KEY(password_max_bytes, "256", 64, 4096, "Longest password, in bytes."),
 	INT_KEY(password_min_code_points, "15", 1, 64, "Shortest password, in code points."),
