@@ -29,7 +29,9 @@ static const struct stmt state = {
 	        "u.last_user_rev) "
 	        "FROM users u, peal_meta t WHERE u.id = $2 AND u.disabled_at IS NULL AND (EXISTS (SELECT FROM session s "
 	        " WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL AND s.expires_at > now()) "
-	        "OR EXISTS (SELECT FROM access_token a WHERE a.session_id = $1 AND a.user_id = $2 AND a.revoked_at IS NULL))",
+	        "OR EXISTS (SELECT FROM access_token a WHERE a.session_id = $1 AND a.user_id = $2 AND a.revoked_at IS NULL "
+	        " AND coalesce(a.expires_at > now(), true) "
+	        " AND NOT EXISTS (SELECT FROM users o WHERE o.id = u.owner_id AND o.disabled_at IS NOT NULL)))",
 };
 /*
  * Of conversation c: the last event below the horizon $2, or the place before the first one kept, when its older ones are no
