@@ -4,6 +4,7 @@
 #include "auth.h"
 #include "base/bytes.h"
 #include "base/log.h"
+#include "base/password.h"
 #include "cors.h"
 #include "dispatch.h"
 #include "once.h"
@@ -125,10 +126,10 @@ check_who(struct req *req)
 	if (r)
 		return trace(r);
 	req_act_for(req, req->me);
-	return 0;
-}
 	if (req->endpoint->who == WHO_MODERATOR || req->endpoint->who == WHO_ADMIN)
 		return site_enter(req, req->endpoint->who == WHO_ADMIN ? SITE_ADMIN : SITE_MODERATOR);
+	return 0;
+}
 
 /* A malformed id names nothing: 404, like an id that nothing has. */
 static int
@@ -148,6 +149,9 @@ parse_ids(struct req *req, const struct route_match *match)
 			ok = uuid_valid(req->session_named = match->ids[i]);
 		else if (str_has_prefix(name, STR("{scheduled}")))
 			ok = str_id(match->ids[i], &req->scheduled);
+		else if (str_has_prefix(name, STR("{token}")) || str_has_prefix(name, STR("{report}")) ||
+		         str_has_prefix(name, STR("{passkey}")))
+			ok = str_id(match->ids[i], &req->thing);
 		else
 			ok = str_id(match->ids[i], &req->user);
 		if (!ok)
@@ -221,12 +225,23 @@ dispatch_refuse(struct req *req, int r)
 	return r;
 }
 
+/* Password hashes since the last request of this worker: who is known must not cost another number than who is not. */
+static int64_t
+hashes(void)
+{
+	static int64_t told;
+	int64_t before = told;
+
+	told = password_computed();
+	return told - before;
+}
+
 void
 dispatch_log(const struct req *req, int r, int64_t us, int64_t statements, bool written)
 {
 	LOG(INFO, "request", L_STR("id", req->id), L_STR("method", req->method),
 	    L_CSTR("route", req->endpoint ? req->endpoint->path : "-"), L_INT("status", req->status), L_INT("user", req->me),
-	    L_INT("us", us), L_INT("statements", statements), L_INT("bytes", (int64_t)req->out.n),
+	    L_INT("us", us), L_INT("statements", statements), L_INT("hashes", hashes()), L_INT("bytes", (int64_t)req->out.n),
 	    L_CSTR("outcome", !written ? "peer_gone"
 	                      : r      ? outcome_info(r)->code
 	                               : "ok"));

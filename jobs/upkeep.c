@@ -3,7 +3,8 @@
 #include "../lib/store/upkeep.h"
 #include "duty.h"
 
-#define BATCH 1000
+#define BATCH           1000
+#define REVOKED_SECONDS 3600 /* after its last access token, what an ended session was is nobody's concern any more */
 
 int
 partitions_duty(struct work *w, int64_t *wait)
@@ -24,7 +25,7 @@ keys_duty(struct work *w, int64_t *wait)
 {
 	int64_t sessions, keys = 0;
 	bool more = false;
-	int r = upkeep_sessions(w->db, w->arena, &sessions);
+	int r = upkeep_sessions(w->db, w->arena, w->conf->access_token_seconds + REVOKED_SECONDS, &sessions);
 
 	if (!r)
 		r = upkeep_keys(w->db, w->arena, BATCH, &keys, &more);

@@ -1,4 +1,5 @@
 /* fcgi/endpoint/auth_login.c -- sign in with name and password. */
+#include "base/password.h"
 #include "fcgi/auth.h"
 #include "fcgi/rate.h"
 #include "fcgi/text.h"
@@ -31,6 +32,23 @@ verify(struct req *req, const struct body *in, struct user *ret, struct str *ret
 	return auth_password_right(req, *ret_hash, in->password) ? 0 : BAD_CREDENTIALS;
 }
 
+/* A password that was hashed at another cost than is asked for now is hashed again: as it is right, this is the moment. */
+static int
+renew_hash(struct req *req, int64_t user_id, struct str password, struct str *hash)
+{
+	struct str renewed;
+	int r;
+
+	if (password_costs(req->arena, *hash, req->conf->argon2_memory_kib, req->conf->argon2_passes))
+		return 0;
+	r = auth_hash(req, password, &renewed);
+	if (!r)
+		r = account_rehash(req->db, req->arena, user_id, *hash, renewed);
+	if (!r)
+		*hash = renewed;
+	return r ? trace(r) : 0;
+}
+
 static int
 auth_login(struct req *req)
 {
@@ -51,6 +69,8 @@ auth_login(struct req *req)
 	if ((int64_t)in.password.n > req->conf->password_max_bytes)
 		return BAD_CREDENTIALS; /* nobody has such a password: no need to hash it */
 	r = verify(req, &in, &user, &hash);
+	if (!r)
+		r = renew_hash(req, user.id, in.password, &hash);
 	if (r)
 		return r;
 	return auth_reply_signed_in(req, 200, &user, hash, str_eq(in.token_delivery, STR("body")));

@@ -47,8 +47,9 @@ static const struct stmt drop_partitions = {
 	.text = "SELECT event_drop_before((now() AT TIME ZONE 'UTC')::date - $1::integer)",
 };
 static const struct stmt sessions = {
-	.name = "upkeep_sessions", .params = "", .results = "i", .writes = true,
-	.text = "WITH old AS (SELECT id FROM session WHERE least(ended_at, expires_at) < now() - interval '30 days' "
+	.name = "upkeep_sessions", .params = "i", .results = "i", .writes = true,
+	.text = "WITH over AS (DELETE FROM revocation WHERE at < now() - $1 * interval '1 second'), "
+	        "old AS (SELECT id FROM session WHERE least(ended_at, expires_at) < now() - interval '30 days' "
 	        "LIMIT 1000), "
 	        "gone AS (DELETE FROM session s USING old o WHERE s.id = o.id RETURNING 1) SELECT count(*) FROM gone",
 };
@@ -146,9 +147,9 @@ upkeep_partitions(struct db *db, struct arena *arena, int64_t retention_days, in
 }
 
 int
-upkeep_sessions(struct db *db, struct arena *arena, int64_t *ret_removed)
+upkeep_sessions(struct db *db, struct arena *arena, int64_t revoked_seconds, int64_t *ret_removed)
 {
-	return one_number(db, arena, &sessions, ARGS({ 0 }), ret_removed);
+	return one_number(db, arena, &sessions, ARGS(A_INT(revoked_seconds)), ret_removed);
 }
 
 int

@@ -59,7 +59,7 @@ def test_register_refuses(anonymous, change, path, code):
 
 
 def test_password_is_counted_in_characters(anonymous):
-    body = {"username": f"cp-{time.time_ns() % 10**12}", "password": "ü" * 15, "token_delivery": "body"}
+    body = {"username": f"cp-{time.time_ns() % 10**12}", "password": "üöäßéèêñçåøæþðłž"[:15], "token_delivery": "body"}
     anonymous.post("/auth/register", body, expect=201)
 
 
