@@ -25,7 +25,7 @@ function need(name) {
 	return value;
 }
 
-export function launch() {
+export function launch(...more) {
 	return chromium.launch({
 		executablePath: '/usr/bin/chromium',
 		args: [
@@ -36,6 +36,7 @@ export function launch() {
 			'--disable-background-networking',
 			'--disable-component-update',
 			'--disable-sync',
+			...more,
 		],
 	});
 }

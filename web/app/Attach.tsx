@@ -1,18 +1,20 @@
 // What can be sent besides text, behind one button.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { PICTURE_TYPES } from '../sdk/index.ts';
-import { ClockIcon, PictureIcon, PlusIcon, PollIcon } from './icons.tsx';
+import { ClockIcon, FileIcon, PictureIcon, PlusIcon, PollIcon } from './icons.tsx';
 import { Item } from './Menu.tsx';
 
 interface Props {
 	onPictures: (files: File[]) => void;
+	onFiles: (files: File[]) => void;
 	onPoll: () => void;
 	onLater: () => void;
 }
 
-export function Attach({ onPictures, onPoll, onLater }: Props) {
+export function Attach({ onPictures, onFiles, onPoll, onLater }: Props) {
 	const [open, setOpen] = useState(false);
 	const picker = useRef<HTMLInputElement>(null);
+	const files = useRef<HTMLInputElement>(null);
 	const box = useRef<HTMLDivElement>(null);
 	useEffect(() => {
 		if (!open) return;
@@ -53,6 +55,7 @@ export function Attach({ onPictures, onPoll, onLater }: Props) {
 			{open && (
 				<div class="menu is-attach" role="menu" aria-label="Send">
 					<Item icon={<PictureIcon />} text="Pictures" onPick={pick(() => picker.current?.click())} />
+					<Item icon={<FileIcon />} text="File" onPick={pick(() => files.current?.click())} />
 					<Item icon={<PollIcon />} text="Poll" onPick={pick(onPoll)} />
 					<Item icon={<ClockIcon />} text="Send later" onPick={pick(onLater)} />
 				</div>
@@ -66,6 +69,17 @@ export function Attach({ onPictures, onPoll, onLater }: Props) {
 				data-testid="picker"
 				onChange={(e) => {
 					onPictures([...(e.currentTarget.files ?? [])]);
+					e.currentTarget.value = '';
+				}}
+			/>
+			<input
+				ref={files}
+				type="file"
+				multiple
+				hidden
+				data-testid="file-picker"
+				onChange={(e) => {
+					onFiles([...(e.currentTarget.files ?? [])]);
 					e.currentTarget.value = '';
 				}}
 			/>

@@ -5,6 +5,7 @@ import { Attach } from './Attach.tsx';
 import { displayName, mentionTail, userName } from './format.ts';
 import { SendIcon } from './icons.tsx';
 import { mentionsFor, peerOf } from './names.ts';
+import { canRecord, Recorder } from './Recorder.tsx';
 import { ReplyBar } from './ReplyBar.tsx';
 import { attempt, editing, lay, peal, replying, sendPictures, watch, watchRoom } from './state.ts';
 import { Suggest, suggestions } from './Suggest.tsx';
@@ -58,6 +59,11 @@ function Field({ room }: { room: Room }) {
 		if (left >= 0) write('');
 		field.current?.focus();
 	};
+	const files = (chosen: File[]) => {
+		if (chosen.length === 0) return;
+		peal.sendFiles(id, chosen, left >= 0 ? text.trim() : '');
+		if (left >= 0) write('');
+	};
 	const paste = (e: ClipboardEvent) => {
 		const files = [...(e.clipboardData?.files ?? [])];
 		if (files.length === 0 || e.clipboardData?.types.includes('text/plain')) return;
@@ -85,6 +91,7 @@ function Field({ room }: { room: Room }) {
 			>
 				<Attach
 					onPictures={pictures}
+					onFiles={files}
 					onPoll={() => lay({ kind: 'poll', room: id })}
 					onLater={() => lay({ kind: 'later', room: id, text: text.trim(), replyTo: answered?.id ?? null })}
 				/>
@@ -111,9 +118,13 @@ function Field({ room }: { room: Room }) {
 						</span>
 					)}
 				</div>
-				<button type="submit" class="send" aria-label="Send" disabled={!ready}>
-					<SendIcon />
-				</button>
+				{text.trim() === '' && canRecord() ? (
+					<Recorder room={room} />
+				) : (
+					<button type="submit" class="send" aria-label="Send" disabled={!ready}>
+						<SendIcon />
+					</button>
+				)}
 			</form>
 		</div>
 	);

@@ -1,6 +1,6 @@
 // One bubble, and what can be done with it.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Message, Room } from '../sdk/index.ts';
+import type { Attachment, Message, Room } from '../sdk/index.ts';
 import { Card, hasCard } from './Card.tsx';
 import { Confirm } from './Confirm.tsx';
 import { EditBox } from './EditBox.tsx';
@@ -13,6 +13,7 @@ import { Quote } from './Quote.tsx';
 import { Reactions } from './Reactions.tsx';
 import { tickOf, type Bubble } from './rows.ts';
 import { aimed, attempt, editing, lay, peal, replying } from './state.ts';
+import { FileBox, SendingFile, Voice } from './Voice.tsx';
 
 const LONG_PRESS_MS = 450;
 
@@ -85,22 +86,31 @@ function Body({ bubble, room }: { bubble: Bubble; room: Room }) {
 				</p>
 			)}
 			{bubble.parent && <Quote room={room} parent={bubble.parent} message={message} />}
-			{bubble.pictures.map((attachment) => (
-				<Picture key={attachment.id} attachment={attachment} alone={bubble.text === ''} />
+			{bubble.attachments.map((attachment) => (
+				<Attached key={attachment.id} attachment={attachment} alone={bubble.text === ''} />
 			))}
-			{parcel && <Sending parcel={parcel} />}
+			{parcel && (parcel.kind === 'image' ? <Sending parcel={parcel} /> : <SendingFile parcel={parcel} />)}
 			{hasCard(message) && <Card message={message!} />}
 			{bubble.text !== '' && <Text bubble={bubble} />}
 		</>
 	);
 }
 
+function Attached({ attachment, alone }: { attachment: Attachment; alone: boolean }) {
+	if (attachment.kind === 'audio') return <Voice attachment={attachment} />;
+	if (attachment.kind === 'file') return <FileBox attachment={attachment} />;
+	return <Picture attachment={attachment} alone={alone} />;
+}
+
+const isPicture = (bubble: Bubble): boolean => bubble.attachments[0]?.kind === 'image' || bubble.parcel?.kind === 'image';
+
 function shapeOf(bubble: Bubble, gone: boolean): string {
 	const { message } = bubble;
 	if (gone) return 'bubble is-gone';
 	const kinds = ['bubble'];
 	if (message && editing.value === message.id) kinds.push('is-editing');
-	if (bubble.pictures.length > 0 || bubble.parcel) kinds.push('has-picture', bubble.text ? '' : 'is-bare');
+	if (isPicture(bubble)) kinds.push('has-picture', bubble.text ? '' : 'is-bare');
+	else if (bubble.attachments.length > 0 || bubble.parcel) kinds.push('has-file');
 	if (hasCard(message)) kinds.push('has-card');
 	if (isJumbo(bubble.text) && kinds.length === 1 && !bubble.parent && !message?.forward_of) kinds.push('is-jumbo');
 	return kinds.filter(Boolean).join(' ');

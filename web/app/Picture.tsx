@@ -116,8 +116,8 @@ function Lightbox({ attachment, close }: { attachment: Attachment; close: () => 
 		>
 			<img
 				src={main.url}
-				width={main.width}
-				height={main.height}
+				width={main.width ?? undefined}
+				height={main.height ?? undefined}
 				alt={attachment.name ?? ''}
 				onClick={(e) => e.stopPropagation()}
 			/>

@@ -166,3 +166,17 @@ export function callText(call: NonNullable<Message['call']>): string {
 	const minutes = Math.floor(call.duration_seconds / 60);
 	return `${what}, ${minutes}:${String(call.duration_seconds % 60).padStart(2, '0')}`;
 }
+
+/** Minutes and seconds, as on a player. */
+export function clockOf(ms: number): string {
+	const seconds = Math.round(ms / 1000);
+	return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`;
+}
+
+export function sizeText(bytes: number): string {
+	const units = ['bytes', 'KB', 'MB', 'GB'];
+	let n = bytes,
+		unit = 0;
+	for (; n >= 999.5 && unit < units.length - 1; unit++) n /= 1000;
+	return `${n < 10 && unit > 0 ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
+}

@@ -44,6 +44,27 @@ export const PictureIcon = () => (
 		<path d="m4.5 17.5 4.7-4.2 3.3 2.9 3.6-4 3.9 3.8" />
 	</Icon>
 );
+export const FileIcon = () => (
+	<Icon name="file" size={22}>
+		<path d="M13.5 3.5H7.5a2 2 0 0 0-2 2v13a2 2 0 0 0 2 2h9a2 2 0 0 0 2-2v-10zM13.5 3.5v5h5" />
+	</Icon>
+);
+export const MicrophoneIcon = () => (
+	<Icon name="microphone" size={22}>
+		<rect x="9" y="3.5" width="6" height="11" rx="3" />
+		<path d="M5.5 11.5a6.5 6.5 0 0 0 13 0M12 18v2.5" />
+	</Icon>
+);
+export const PlayIcon = () => (
+	<Icon name="play">
+		<path d="M8 5.5v13l10.5-6.5z" fill="currentColor" />
+	</Icon>
+);
+export const PauseIcon = () => (
+	<Icon name="pause">
+		<path d="M8.5 6v12M15.5 6v12" stroke-width="3.2" />
+	</Icon>
+);
 export const BackIcon = () => (
 	<Icon name="back" size={22}>
 		<path d="M15 5 8 12l7 7" />

@@ -11,7 +11,7 @@ export interface Bubble {
 	mine: boolean;
 	at: number;
 	text: string;
-	pictures: Attachment[];
+	attachments: Attachment[];
 	/** The message that this one answers. */
 	parent: string | null;
 	author: string;
@@ -71,7 +71,7 @@ function said(message: Message, me: string): Bubble {
 		author: message.sender_id,
 		at: Date.parse(message.created_at),
 		text: message.content ?? '',
-		pictures: message.attachments,
+		attachments: message.attachments,
 		parent: message.reply_to?.id ?? null,
 		first: true,
 		last: true,
@@ -100,7 +100,7 @@ function unsaid(room: Room, pending: (Pending | Parcel)[], me: string): Bubble[]
 			author: me,
 			at: Math.max(p.at, floor),
 		text: p.content,
-			pictures: 'file' in p ? [] : (p.attachments ?? []),
+			attachments: 'file' in p ? [] : (p.attachments ?? []),
 			parent: 'file' in p ? null : (p.more?.reply_to ?? null),
 			first: true,
 			last: true,

@@ -172,7 +172,7 @@ export class Peal {
 			bearer: this.auth,
 			courier: this.options.courier ?? xhrCourier(this.options.base ?? ''),
 			done: (parcel, attachment) =>
-				this.outbox?.addPictures(parcel.conversation_id, parcel.client_id, parcel.content, [attachment]),
+				this.outbox?.addUploads(parcel.conversation_id, parcel.client_id, parcel.content, [attachment]),
 			changed: (conversation) => this.options.changed(`c:${conversation}`),
 		});
 		this.socket = this.newSocket();
@@ -626,6 +626,15 @@ export class Peal {
 		const pictures = files.filter((file) => PICTURE_TYPES.includes(file.type));
 		pictures.forEach((file, i) => this.uploads?.add(conversation, file, file.name, i === 0 ? caption : ''));
 		return files.filter((file) => !pictures.includes(file));
+	}
+
+	/** Files as they are, each a message of its own; the text goes with the first. */
+	sendFiles(conversation: Id, files: File[], caption: string): void {
+		files.forEach((file, i) => this.uploads?.add(conversation, file, file.name, i === 0 ? caption : '', 'file'));
+	}
+
+	sendRecording(conversation: Id, sound: Blob): void {
+		this.uploads?.add(conversation, sound, '', '', 'audio');
 	}
 
 	/** What is on its way into a conversation, in the order it was given. */

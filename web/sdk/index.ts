@@ -7,7 +7,7 @@ export { Auth } from './auth.ts';
 export { Socket, verdict, type ConnectionState } from './socket.ts';
 export { Store, type Room } from './store.ts';
 export { Outbox, type Extra, type Pending } from './outbox.ts';
-export { PICTURE_TYPES, type Parcel } from './upload.ts';
+export { PICTURE_TYPES, type Parcel, type UploadKind } from './upload.ts';
 export { thumbhash } from './thumbhash.ts';
 export { Actions } from './actions.ts';
 export { Drafts } from './drafts.ts';

@@ -73,7 +73,7 @@ export class Outbox {
 	}
 
 	/** What has been uploaded, as a message whose key was chosen when the upload began. */
-	addPictures(conversation: Id, clientId: string, content: string, attachments: Attachment[]): Pending {
+	addUploads(conversation: Id, clientId: string, content: string, attachments: Attachment[]): Pending {
 		return this.put(conversation, clientId, { content, attachments });
 	}
 
@@ -216,7 +216,7 @@ export class Outbox {
 
 /** What is forwarded brings its own kind with it. */
 function letterOf(item: Pending): SendMessage {
-	const kind = item.more?.forward_of ? {} : { message_type: item.attachments ? ('image' as const) : ('text' as const) };
+	const kind = item.more?.forward_of ? {} : { message_type: item.attachments?.[0]?.kind ?? ('text' as const) };
 	const letter: SendMessage = { client_id: item.client_id, ...kind, ...item.more };
 	if (item.content && !item.more?.forward_of) letter.content = item.content;
 	if (item.attachments) letter.attachment_ids = item.attachments.map((a) => a.id);

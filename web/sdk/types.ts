@@ -44,18 +44,19 @@ export type MessageType =
 export type Status = 'sent' | 'delivered' | 'read';
 
 export interface Rendition {
-	name: 'std' | 'hd' | 'thumb';
+	name: 'std' | 'hd' | 'thumb' | 'aac' | 'opus';
 	mime: string;
 	/** Signed; good for a day at least. */
 	url: string;
-	width: number;
-	height: number;
+	/** null: sound. */
+	width: number | null;
+	height: number | null;
 	size: number;
 }
 
 export interface Attachment {
 	id: Id;
-	kind: 'image';
+	kind: 'image' | 'audio' | 'file';
 	state: 'ready' | 'processing' | 'failed';
 	name: string | null;
 	mime: string;
@@ -65,6 +66,13 @@ export interface Attachment {
 	width: number | null;
 	height: number | null;
 	animated: boolean;
+	/** Of a recording; null otherwise. */
+	duration_ms: number | null;
+	/** One byte per tenth of a second, at most 256, base64. */
+	waveform: string | null;
+	/** The waveform as 64 bars, 0 to 100. */
+	bars: number[] | null;
+	loudness_lufs: number | null;
 	renditions: Rendition[];
 }
 

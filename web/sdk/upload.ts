@@ -1,5 +1,5 @@
 /*
- * Pictures on their way. Uploads run one at a time, in the order given, with progress; what the server answers goes on as
+ * Pictures, recordings and files on their way. Uploads run one at a time, in the order given, with progress; what the server answers goes on as
  * an ordinary message through the outbox. They live in this page only: a file cannot be kept over a reload.
  */
 import { backoff, uniqueId, type Clock } from './clock.ts';
@@ -10,6 +10,8 @@ import type { Attachment, Id } from './types.ts';
 
 /** What every browser can show, and the server takes. */
 export const PICTURE_TYPES = ['image/jpeg', 'image/png', 'image/gif', 'image/webp'];
+/** What it is to be; the server looks for itself. */
+export type UploadKind = Attachment['kind'];
 const ATTEMPTS = 6;
 const LONGEST_WAIT_MS = 60_000; // whoever is told to wait longer is told so
 
@@ -17,6 +19,7 @@ export interface Parcel {
 	/** Becomes the message's client_id. */
 	client_id: string;
 	conversation_id: Id;
+	kind: UploadKind;
 	file: Blob;
 	name: string;
 	content: string; // the caption
@@ -56,11 +59,12 @@ export class Uploads {
 		return this.items.filter((item) => item.conversation_id === conversation);
 	}
 
-	add(conversation: Id, file: Blob, name: string, content: string): Parcel {
+	add(conversation: Id, file: Blob, name: string, content: string, kind: UploadKind = 'image'): Parcel {
 		this.last = Math.max(this.deps.clock.now(), this.last + 1);
 		const parcel: Parcel = {
 			client_id: uniqueId(),
 			conversation_id: conversation,
+			kind,
 			file,
 			name,
 			content,
@@ -111,7 +115,7 @@ export class Uploads {
 			try {
 				this.set(parcel, { state: 'uploading', progress: 0 });
 				const progress = (share: number) => this.set(parcel, { progress: share });
-				const attachment = await this.send(parcel.file, parcel.name, progress, stop);
+				const attachment = await this.send(parcel.file, parcel.name, parcel.kind, progress, stop);
 				if (stop.aborted) return;
 				this.remove(parcel);
 				return this.deps.done(parcel, attachment);
@@ -130,10 +134,11 @@ export class Uploads {
 	async send(
 		file: Blob,
 		name: string,
+		kind: UploadKind = 'image',
 		progress: (share: number) => void = () => {},
 		stop: AbortSignal = new AbortController().signal,
 	): Promise<Attachment> {
-		const path = `/messages/upload-image${name ? `?filename=${encodeURIComponent(name)}` : ''}`;
+		const path = `/messages/upload-${kind}${name ? `?filename=${encodeURIComponent(name)}` : ''}`;
 		const token = await this.deps.bearer.token();
 		try {
 			return await this.deps.courier(path, file, token, progress, stop);
