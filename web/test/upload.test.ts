@@ -18,6 +18,10 @@ const attachment = (id: string): Attachment => ({
 	width: 1,
 	height: 1,
 	animated: false,
+	duration_ms: null,
+	waveform: null,
+	bars: null,
+	loudness_lufs: null,
 	renditions: [],
 });
 
