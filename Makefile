@@ -86,7 +86,7 @@ $(B)/lib%.a:
 
 $(B)/peal-fcgi: $(call obj,$(SRC_fcgi)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lfcgi -largon2 -lm
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lfcgi -lcurl -largon2 -lm
 $(B)/peal-push: $(call obj,$(SRC_push)) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -luv -lz -lm
@@ -121,7 +121,7 @@ UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi)) media/sniff.c med
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -largon2 -lm
+	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -lcurl -largon2 -lm
 # needs a database: tests/sql runs it
 $(B)/store/%: $(B)/tests/store/%.o $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@mkdir -p $(@D)
@@ -136,7 +136,7 @@ fuzz-build: $(FUZZERS)
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -largon2 -lm
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -lcurl -largon2 -lm
 # what it finds interesting stays under build/; a crash is kept in tests/fuzz/crash, which `make test` replays
 FUZZ ?= json_in
 SECONDS := 60

@@ -132,6 +132,7 @@ PARTS = [
     ("install", pytest("tests/install"), False),
     ("sql", pytest("tests/sql"), False),
     ("api", pytest("tests/api"), False),
+    ("oidc", pytest("tests/oidc"), False),
     ("oracle", pytest("tests/api", "tests/oracle", ORACLE="1"), False),     # the same under row-level security
     ("site", pytest("tests/site"), False),
     ("stack", pytest("tests/stack"), False),

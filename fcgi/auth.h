@@ -53,6 +53,8 @@ int auth_refresh_in(struct req *, struct auth_refresh_in *ret); /* BAD_REFRESH_T
 int auth_delivery(struct req *, struct str token_delivery);
 /* Opens a session and answers {user, access_token, expires_in, refresh_token?}. password_hash: the one by which they have signed in; absent:
  * by other means. BAD_CREDENTIALS when it is another one by now, or they are disabled. */
+/* Opens a session of somebody whom somebody else vouches for; its refresh token goes into the cookie. BAD_CREDENTIALS: disabled. */
+int auth_sign_in(struct req *, int64_t user_id);
 int auth_reply_signed_in(struct req *, int status, const struct user *, struct str password_hash, bool by_body);
 /* Writes access_token, expires_in and, when present, refresh_token into the open object. */
 int auth_write_tokens(struct req *, struct json_out *, int64_t user_id, struct str session_id, struct str refresh_token);

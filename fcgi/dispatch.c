@@ -147,6 +147,8 @@ parse_ids(struct req *req, const struct route_match *match)
 			ok = attachment_id_ok(req->attachment = match->ids[i]);
 		else if (str_has_prefix(name, STR("{session}")))
 			ok = uuid_valid(req->session_named = match->ids[i]);
+		else if (str_has_prefix(name, STR("{issuer}")))
+			ok = (req->issuer = match->ids[i]).n > 0;
 		else if (str_has_prefix(name, STR("{scheduled}")))
 			ok = str_id(match->ids[i], &req->scheduled);
 		else if (str_has_prefix(name, STR("{token}")) || str_has_prefix(name, STR("{report}")) ||

@@ -145,6 +145,7 @@ struct req {
 	int64_t expires_at;   /* of that token; 0: never */
 	bool bot;             /* I am one */
 	struct str attachment, session_named; /* from the path */
+	struct str issuer;                    /* likewise: its label */
 	int64_t conversation, seq, user, scheduled; /* from the path */
 
 	int64_t thing;                              /* likewise: a token, a report */

@@ -10,6 +10,8 @@
 	X(auth_login) \
 	X(auth_refresh) \
 	X(auth_logout) \
+	X(auth_oidc_begin) \
+	X(auth_oidc_end) \
 	X(auth_password) \
 	X(sessions_get) \
 	X(session_delete) \

@@ -1,4 +1,5 @@
 /* fcgi/endpoint/capabilities_get.c -- what this server can do, and how much of it. */
+#include "base/issuers.h"
 #include "fcgi/draft.h"
 #include "fcgi/limits.h"
 #include "fcgi/reply.h"
@@ -98,6 +99,24 @@ message_types(struct req *req)
 	return buf_view(buf);
 }
 
+/* Whom one may sign in with. */
+static void
+write_providers(struct json_out *w, const struct issuers *issuers)
+{
+	json_open_array(w, "providers");
+	for (size_t i = 0; i < issuers->n; i++) {
+		const struct issuer *one = &issuers->all[i];
+
+		if (!one->client_id[0])
+			continue;
+		json_open_object(w, NULL);
+		json_cstr(w, "id", one->label);
+		json_cstr(w, "title", one->title[0] ? one->title : one->label);
+		json_close(w);
+	}
+	json_close(w);
+}
+
 static int
 capabilities_get(struct req *req)
 {
@@ -114,6 +133,7 @@ capabilities_get(struct req *req)
 	for (const char *const *feature = features; *feature; feature++)
 		json_bool(w, *feature, true);
 	json_close(w);
+	write_providers(w, req->service->issuers);
 	json_close(w);
 	return reply_end(req);
 }
