@@ -322,15 +322,24 @@ test_accounts(void **state)
 	assert_int_equal(n, 0);
 }
 
+static int
+begin(struct str id, int64_t user, const char *refresh_hash, int64_t expires_at)
+{
+	return session_begin(
+	        db, arena,
+	        &(struct session_start){
+	                .id = id, .user_id = user, .refresh_hash = str_c(refresh_hash), .expires_at = expires_at });
+}
+
 static void
 test_sessions(void **state)
 {
-	int64_t me = person(), later = clock_wall_us() + 3600000000;
+	int64_t me = person(), later = clock_wall_us() + 3600000000, whose;
 	struct str id = uuid_new(arena), gone = uuid_new(arena);
 	struct session s;
 
 	(void)state;
-	assert_int_equal(session_create(db, arena, id, me, STR("hash one"), STR_NONE, later), 0);
+	assert_int_equal(begin(id, me, "hash one", later), 0);
 	assert_int_equal(session_get(db, arena, id, &s), 0);
 	assert_true(str_eq(s.id, id) && s.user_id == me && s.generation == 1);
 	assert_false(str_present(s.previous_hash));
@@ -341,11 +350,13 @@ test_sessions(void **state)
 	assert_str(s.previous_hash, "hash one");
 	assert_int_equal(session_check(db, arena, id, me), 0);
 	assert_int_equal(session_check(db, arena, id, person()), UNAUTHENTICATED);
-	assert_int_equal(session_end(db, arena, id), 0);
-	assert_int_equal(session_end(db, arena, id), 0);
+	assert_int_equal(session_end(db, arena, id, &whose), 0);
+	assert_int_equal(whose, me);
+	assert_int_equal(session_end(db, arena, id, &whose), 0);
+	assert_int_equal(whose, 0);
 	assert_int_equal(session_check(db, arena, id, me), UNAUTHENTICATED);
 	assert_int_equal(session_get(db, arena, id, &s), NOT_FOUND);
-	assert_int_equal(session_create(db, arena, gone, me, STR("h"), STR_NONE, clock_wall_us() - 1000000), 0);
+	assert_int_equal(begin(gone, me, "h", clock_wall_us() - 1000000), 0);
 	assert_int_equal(session_get(db, arena, gone, &s), NOT_FOUND);
 }
 
@@ -637,7 +648,7 @@ socket_of(int64_t user)
 {
 	struct socket s = { user, uuid_new(arena) };
 
-	assert_int_equal(session_create(db, arena, s.session, user, STR("hash"), STR_NONE, clock_wall_us() + 3600000000), 0);
+	assert_int_equal(begin(s.session, user, "hash", clock_wall_us() + 3600000000), 0);
 	return s;
 }
 
@@ -974,7 +985,7 @@ test_upkeep(void **state)
 	assert_int_equal(records, 3); /* conversation_created for b, and two messages */
 	assert_int_equal(upkeep_partitions(db, arena, 30, &made, &dropped), 0);
 	assert_int_equal(made, 0);
-	assert_int_equal(upkeep_sessions(db, arena, &removed), 0);
+	assert_int_equal(upkeep_sessions(db, arena, 600, &removed), 0);
 }
 
 int
