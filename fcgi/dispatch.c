@@ -53,6 +53,7 @@ forget(struct req *req)
 	req->bot = false;
 	req->session = req->session_named = req->attachment = req->made = STR_NONE;
 	req->retry_after_ms = 0;
+	req->challenge = STR_NONE;
 	req->report = (struct json_report){ 0 };
 	req->effects = NULL;
 	req->effects_end = &req->effects;

@@ -120,7 +120,12 @@ reply_problem(struct req *req, int r)
 	buf_clear(&req->headers);
 	w = reply_json(req, info->status);
 	req->content_type = "application/problem+json";
-	problem_write(w, r, req->id, req->detail, retry_ms, &req->report);
+	problem_open(w, r, req->id, req->detail, retry_ms, &req->report);
+	if (r == SECOND_FACTOR_REQUIRED && str_present(req->challenge)) {
+		json_str(w, "challenge", req->challenge);
+		json_int(w, "expires_in", req->challenge_seconds);
+	}
+	json_close(w);
 	reply_end(req);
 	if (info->retryable)
 		reply_header(req, "Retry-After", arena_printf(req->arena, "%lld", (long long)(retry_ms + 999) / 1000));

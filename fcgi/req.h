@@ -152,6 +152,8 @@ struct req {
 	/* from the handler */
 	struct json_report report; /* INVALID and BAD_JSON: where and why; ignored members otherwise */
 	const char *detail;        /* instead of the outcome's own sentence */
+	struct str challenge;      /* of SECOND_FACTOR_REQUIRED: what to come back with, and for how long it is good */
+	int64_t challenge_seconds;
 	int64_t retry_after_ms;    /* of an outcome that may be tried again; 0: PROBLEM_RETRY_AFTER_MS */
 	struct str made;           /* of an endpoint with `again`: what it will ask for */
 	struct effect *effects, **effects_end;

@@ -8,6 +8,9 @@
 #define ROUTES(X) \
 	X(auth_register) \
 	X(auth_login) \
+	X(auth_login_factor) \
+	X(auth_login_passkey) \
+	X(auth_login_passkey_options) \
 	X(auth_refresh) \
 	X(auth_logout) \
 	X(auth_oidc_begin) \
@@ -16,6 +19,17 @@
 	X(sessions_get) \
 	X(session_delete) \
 	X(sessions_delete) \
+	X(auth_proof) \
+	X(factors_get) \
+	X(totp_post) \
+	X(totp_confirm) \
+	X(totp_delete) \
+	X(recovery_codes_post) \
+	X(passkeys_get) \
+	X(passkey_options_post) \
+	X(passkey_post) \
+	X(passkey_patch) \
+	X(passkey_delete) \
 	X(me_get) \
 	X(me_patch) \
 	X(users_get) \

@@ -1,6 +1,7 @@
 /* fcgi/endpoint/auth_login.c -- sign in with name and password. */
 #include "base/password.h"
 #include "fcgi/auth.h"
+#include "fcgi/factor.h"
 #include "fcgi/rate.h"
 #include "fcgi/text.h"
 #include "store/account.h"
@@ -71,6 +72,9 @@ auth_login(struct req *req)
 	r = verify(req, &in, &user, &hash);
 	if (!r)
 		r = renew_hash(req, user.id, in.password, &hash);
+	if (r)
+		return r;
+	r = factor_after_password(req, user.id, hash);
 	if (r)
 		return r;
 	return auth_reply_signed_in(req, 200, &user, hash, str_eq(in.token_delivery, STR("body")));

@@ -1,6 +1,7 @@
 /* fcgi/endpoint/capabilities_get.c -- what this server can do, and how much of it. */
 #include "base/issuers.h"
 #include "fcgi/draft.h"
+#include "fcgi/factor.h"
 #include "fcgi/limits.h"
 #include "fcgi/reply.h"
 #include "store/group.h"
@@ -60,6 +61,7 @@ static const char *const features[] = { "direct_conversations",
 	                                "typing",
 	                                "presence",
 	                                "sync",
+	                                "second_factor",
 	                                "socket",
 	                                NULL };
 
@@ -132,6 +134,7 @@ capabilities_get(struct req *req)
 	json_cstr(w, "uploads", "image");
 	for (const char *const *feature = features; *feature; feature++)
 		json_bool(w, *feature, true);
+	json_bool(w, "passkeys", str_present(factor_rp_id(req->conf)));
 	json_close(w);
 	write_providers(w, req->service->issuers);
 	json_close(w);

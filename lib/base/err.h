@@ -24,9 +24,14 @@
 	X(UNAUTHENTICATED, 401, "unauthenticated", 0, "No valid access token came with the request.")                       \
 	X(TOKEN_EXPIRED, 401, "token_expired", 0, "The access token has expired; refresh it.")                              \
 	X(BAD_CREDENTIALS, 401, "bad_credentials", 0, "The user name or the password is wrong.")                            \
+	X(SECOND_FACTOR_REQUIRED, 401, "second_factor_required", 0, "The password is right; a code is needed as well.")     \
 	X(BAD_REFRESH_TOKEN, 401, "bad_refresh_token", 0, "The refresh token is unknown, used or expired; sign in.")        \
 	X(FORBIDDEN, 403, "forbidden", 0, "This is beyond your role.")                                                      \
 	X(INSUFFICIENT_SCOPE, 403, "insufficient_scope", 0, "The access token is not for this; see its scopes.")            \
+	X(PROOF_REQUIRED, 403, "proof_required", 0, "Say again who you are, at /auth/proof: this changes how you sign in.") \
+	X(BAD_CODE, 403, "bad_code", 0, "The code is wrong, was used before, or is not of this minute.")                    \
+	X(BAD_CHALLENGE, 403, "bad_challenge", 0, "The challenge is not ours, was used, or has expired: begin again.")      \
+	X(BAD_PASSKEY, 403, "bad_passkey", 0, "This is no answer of a passkey that this server knows or accepts.")          \
 	X(BLOCKED, 403, "blocked", 0, "One of you has blocked the other.")                                                  \
 	X(REGISTRATION_CLOSED, 403, "registration_closed", 0, "This server does not accept registrations.")                 \
 	X(CROSS_SITE, 403, "cross_site", 0, "Cookie routes accept requests from listed origins only.")                      \

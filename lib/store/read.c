@@ -9,7 +9,7 @@ const struct stmt *const *const store_statements[] = { account_statements,    co
 	                                               schedule_statements,   change_statements,       detail_statements,
 	                                               search_statements,     access_statements,       moderation_statements,
 	                                               db_statements_own,     request_statements,
-	                                               identity_statements,   NULL };
+	                                               identity_statements,   factor_statements,       NULL };
 
 void
 read_user(const struct rows *rows, size_t row, size_t c, struct user *ret)

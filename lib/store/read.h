@@ -106,6 +106,7 @@ void read_conversation(const struct rows *, size_t row, size_t column, struct co
 extern const struct stmt *const access_statements[];
 extern const struct stmt *const moderation_statements[];
 extern const struct stmt *const account_statements[];
+extern const struct stmt *const factor_statements[];
 extern const struct stmt *const conversation_statements[];
 extern const struct stmt *const group_statements[];
 extern const struct stmt *const message_statements[];

@@ -51,6 +51,7 @@ static const struct stmt sessions = {
 	.text = "WITH over AS (DELETE FROM revocation WHERE at < now() - $1 * interval '1 second'), "
 	        "old AS (SELECT id FROM session WHERE least(ended_at, expires_at) < now() - interval '30 days' "
 	        "LIMIT 1000), "
+	        "spent AS (DELETE FROM challenge_used WHERE expires_at < now()), "
 	        "gone AS (DELETE FROM session s USING old o WHERE s.id = o.id RETURNING 1) SELECT count(*) FROM gone",
 };
 static const struct stmt keys = {

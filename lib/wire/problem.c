@@ -55,8 +55,8 @@ write_errors(struct json_out *w, const struct json_report *report)
 }
 
 void
-problem_write(struct json_out *w, int r, struct str request_id, const char *detail, int64_t retry_after_ms,
-              const struct json_report *report)
+problem_open(struct json_out *w, int r, struct str request_id, const char *detail, int64_t retry_after_ms,
+             const struct json_report *report)
 {
 	const struct outcome_info *info = outcome_info(r);
 	char type[96];
@@ -74,5 +74,12 @@ problem_write(struct json_out *w, int r, struct str request_id, const char *deta
 		json_int(w, "retry_after_ms", retry_after_ms ? retry_after_ms : PROBLEM_RETRY_AFTER_MS);
 	if (r > 0 && report && report->code)
 		write_errors(w, report);
+}
+
+void
+problem_write(struct json_out *w, int r, struct str request_id, const char *detail, int64_t retry_after_ms,
+              const struct json_report *report)
+{
+	problem_open(w, r, request_id, detail, retry_after_ms, report);
 	json_close(w);
 }

@@ -10,6 +10,9 @@
 
 #define PROBLEM_RETRY_AFTER_MS 1000 /* of outcomes that may be tried again; Retry-After says the same in seconds */
 
+/* All but the closing brace, for members that one kind of problem alone has. */
+void problem_open(struct json_out *, int r, struct str request_id, const char *detail, int64_t retry_after_ms,
+                  const struct json_report *);
 /* The whole document. detail NULL: the outcome's own sentence; retry_after_ms 0: the usual; the report may be NULL. */
 void problem_write(struct json_out *, int r, struct str request_id, const char *detail, int64_t retry_after_ms,
                    const struct json_report *);

@@ -8,7 +8,7 @@ import re
 import pytest
 import yaml
 
-from peal import contract, loop, media, tokens, truth
+from peal import passkeys, contract, loop, media, tokens, truth
 from peal.people import Person
 from peal.ws import Socket
 
@@ -17,7 +17,7 @@ UNKNOWN = ("anonymous", "malformed", "forged", "expired")
 KNOWN = ("stranger", "ex_member", "blocked", "peer", "me", "member", "admin", "owner")
 CALLERS = set(UNKNOWN + KNOWN)
 PLACES = {"{ours}": {"me", "peer"}, "{group}": {"owner", "admin", "member"}, "{apart}": {"me", "blocked"}, "{theirs}": set()}   # who is in it
-FOREIGN = ("{theirs}", "{hidden}", "{stranger}", "{spare}", "{nobody}", "{other}", "{their_session}", "{planned}", "{no_attachment}",
+FOREIGN = ("{theirs}", "{hidden}", "{stranger}", "{spare}", "{nobody}", "{other}", "{their_session}", "{their_passkey}", "{planned}", "{no_attachment}",
            "{their_token}", "{their_bot}")   # names of what is another's, or nothing
 ROWS = [(op, i, row) for op, rows in MATRIX.items() for i, row in enumerate(rows)]
 IDS = [f"{op}-{i}" for op, i, _ in ROWS]
@@ -50,6 +50,7 @@ class World:
     def _talk(self):
         me, x = self.people["me"], self.people["ex"]
         self.names["their_session"] = tokens.claims_of(x.token)["sid"]
+        self.names["their_passkey"] = passkeys.add(x)["id"]
         self.names["ours"] = self._direct("me", "peer", ["me", "me", "peer"])
         self.names["theirs"] = x.start(self.people["why"])
         x.say(self.names["theirs"], "theirs", client_id="their-key")

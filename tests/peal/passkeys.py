@@ -93,14 +93,14 @@ class Passkey:
 
     def attested(self, public_key=None, credential_id=None, aaguid=bytes(16)):
         credential_id = self.id if credential_id is None else credential_id
-        return aaguid + struct.pack(">H", len(credential_id)) + credential_id + (public_key or cbor(cose(self.key)))
+        return aaguid + struct.pack(">H", len(credential_id)) + credential_id + (cbor(cose(self.key)) if public_key is None else public_key)
 
     def create(self, challenge, *, packed=False, client=None, attestation=None, data=None, **more):
         """The RegistrationResponseJSON for these options' challenge."""
         client = client or self.client_data("webauthn.create", challenge, **{k: more.pop(k) for k in ("origin",) if k in more})
         data = data or self.authenticator_data(attested=self.attested(), **more)
         statement = {"alg": self.algorithm, "sig": sign(self.key, data + hashlib.sha256(client).digest())} if packed else {}
-        attestation = attestation or cbor({"fmt": "packed" if packed else "none", "attStmt": statement, "authData": data})
+        attestation = attestation if attestation is not None else cbor({"fmt": "packed" if packed else "none", "attStmt": statement, "authData": data})
         return {"id": b64(self.id), "rawId": b64(self.id), "type": "public-key", "authenticatorAttachment": "platform",
                 "clientExtensionResults": {},
                 "response": {"clientDataJSON": b64(client), "attestationObject": b64(attestation), "transports": ["internal", "hybrid"]}}
@@ -116,3 +116,17 @@ class Passkey:
                 "clientExtensionResults": {},
                 "response": {"clientDataJSON": b64(client), "authenticatorData": b64(data), "signature": b64(signature),
                              **({"userHandle": handle} if handle else {})}}
+
+
+def origin_of(stack):
+    """The page of this stack that passkeys are for: the one on localhost."""
+    return next(o for o in stack.conf["origins"].split() if "//localhost" in o)
+
+
+def add(person, name="A key", algorithm=ES256, **how):
+    """A passkey of somebody's, made as a browser would: the reply, with the Passkey as its member `passkey`."""
+    options = person.rest.post("/auth/passkeys/options", expect=200).json
+    key = Passkey(algorithm, options["rp"]["id"], origin_of(person.stack), **how)
+    key.handle = options["user"]["id"]
+    reply = person.rest.post("/auth/passkeys", {"name": name, "credential": key.create(options["challenge"])}, expect=201)
+    return {**reply.json, "passkey": key}

@@ -15,12 +15,22 @@ export const ERRORS = {
 	token_expired: { status: 401, retryable: false },
 	/** The user name or the password is wrong. */
 	bad_credentials: { status: 401, retryable: false },
+	/** The password is right; a code is needed as well. */
+	second_factor_required: { status: 401, retryable: false },
 	/** The refresh token is unknown, used or expired; sign in. */
 	bad_refresh_token: { status: 401, retryable: false },
 	/** This is beyond your role. */
 	forbidden: { status: 403, retryable: false },
 	/** The access token is not for this; see its scopes. */
 	insufficient_scope: { status: 403, retryable: false },
+	/** Say again who you are, at /auth/proof: this changes how you sign in. */
+	proof_required: { status: 403, retryable: false },
+	/** The code is wrong, was used before, or is not of this minute. */
+	bad_code: { status: 403, retryable: false },
+	/** The challenge is not ours, was used, or has expired: begin again. */
+	bad_challenge: { status: 403, retryable: false },
+	/** This is no answer of a passkey that this server knows or accepts. */
+	bad_passkey: { status: 403, retryable: false },
 	/** One of you has blocked the other. */
 	blocked: { status: 403, retryable: false },
 	/** This server does not accept registrations. */
