@@ -105,5 +105,5 @@ def web():
         stamp = BUILD / "web.stamp"
         if not (WEB / "dist" / "index.html").exists():
             stamp.unlink(missing_ok=True)
-        return _unless_stamped(stamp, _stamp(_web_sources()),
+        return _unless_stamped(stamp, _stamp([*_web_sources(), ROOT / "lib" / "base" / "err.h"]),
                                lambda: run(["npm", "run", "--silent", "build"], "building web/", cwd=WEB))

@@ -211,3 +211,18 @@ def test_urls_are_only_split_by_their_path(stack):
         assert status in (401, 404, 405), (path, status)
         assert headers["content-type"] == "application/problem+json" and json.loads(body)["request_id"] == headers["x-request-id"]
         assert urllib.parse.urlsplit(path).path
+
+
+def test_the_reference_and_its_policy(stack):
+    """/docs is built with the web client; scripts come from its files only, and nothing from elsewhere."""
+    for path, kind in (("/docs", "text/html"), ("/docs/errors", "text/html"), ("/docs/redoc.js", "application/javascript"),
+                       ("/docs/docs.js", "application/javascript"), ("/docs/docs.css", "text/css")):
+        status, headers, body = get(stack, path)
+        assert status == 200 and headers["content-type"].split(";")[0] == kind and body, path
+        policy = dict(p.strip().partition(" ")[::2] for p in headers["content-security-policy"].split(";"))
+        assert policy["default-src"] == "'none'" and policy["script-src"] == "'self'" and policy["connect-src"] == "'self'"
+        assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+        assert headers["x-content-type-options"] == "nosniff"
+    _, _, page = get(stack, "/docs")
+    assert not re.search(rb"<script(?![^>]*src=)|\son\w+=|https?://", page), "nothing inline, and no other host"
+    is_problem(get(stack, "/docs/none"), 404, "not_found")

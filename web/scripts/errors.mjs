@@ -1,11 +1,12 @@
 // Writes sdk/errors.ts from the one list of outcomes in lib/base/err.h; `--check` only compares.
 import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
 const header = new URL('../../lib/base/err.h', import.meta.url);
 const target = new URL('../sdk/errors.ts', import.meta.url);
 
 export function outcomes(text) {
-	const row = /X\((\w+),\s*(\d+),\s*"(\w+)",\s*([01]),\s*"((?:[^"\\]|\\.)*)"\)/g;
+	const row = /X\((\w+),\s*(\d+),\s*"(\w+)",\s*([01]),[\s\\]*"((?:[^"\\]|\\.)*)"\)/g;
 	return [...text.matchAll(row)].map(([, name, status, code, retryable, sentence]) => ({
 		name,
 		status: Number(status),
@@ -29,12 +30,16 @@ export type ErrorCode = keyof typeof ERRORS;
 `;
 }
 
-const wanted = render(outcomes(readFileSync(header, 'utf8')));
-if (process.argv.includes('--check')) {
-	if (readFileSync(target, 'utf8') !== wanted) {
-		console.error('sdk/errors.ts does not match lib/base/err.h: npm run errors');
-		process.exit(1);
+if (process.argv[1] === fileURLToPath(import.meta.url)) main();
+
+function main() {
+	const wanted = render(outcomes(readFileSync(header, 'utf8')));
+	if (process.argv.includes('--check')) {
+		if (readFileSync(target, 'utf8') !== wanted) {
+			console.error('sdk/errors.ts does not match lib/base/err.h: npm run errors');
+			process.exit(1);
+		}
+	} else {
+		writeFileSync(target, wanted);
 	}
-} else {
-	writeFileSync(target, wanted);
 }

@@ -101,6 +101,8 @@ export const ERRORS = {
 	busy: { status: 503, retryable: true },
 	/** The request waited too long to be worth starting; try again. */
 	overloaded: { status: 503, retryable: true },
+	/** The answer to COMMIT was lost: send the same request, with the same key, again. */
+	uncertain: { status: 503, retryable: true },
 	/** Concurrent changes collided; try again. */
 	retry: { status: 503, retryable: true },
 	/** The worker did not answer in time: send the same request again. */
