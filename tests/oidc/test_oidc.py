@@ -5,7 +5,9 @@ import base64
 import http.client
 import http.server
 import json
+import pathlib
 import re
+import subprocess
 import threading
 import time
 import urllib.parse
@@ -179,6 +181,12 @@ def test_a_disabled_person_stays_out(stack):
     truth.rows(stack, "UPDATE users SET disabled_at = now() WHERE username = 'dora@corp'")
     again = Browser()
     assert again.sign_in("corp", "dora") == f"{URL}/?sign_in=disabled" and again.refresh() is None
+
+
+def test_in_a_browser(stack):
+    ran = subprocess.run(["node", pathlib.Path(__file__).parent / "browser.mjs", URL, "Corp & Co."], capture_output=True, text=True, timeout=90, check=False)
+    assert ran.stdout.strip() == "ok", ran.stdout + ran.stderr
+    assert truth.rows(stack, "SELECT display_name FROM users WHERE username = 'frieda@corp'") == [("frieda of the provider",)]
 
 
 # -- what others try

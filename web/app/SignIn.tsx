@@ -1,6 +1,6 @@
 // The door: signing in and registering.
-import { useRef, useState } from 'preact/hooks';
-import { asProblem, type PealError } from '../sdk/index.ts';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { asProblem, type PealError, type Provider } from '../sdk/index.ts';
 import { Bell, EyeIcon } from './icons.tsx';
 import { peal } from './state.ts';
 
@@ -13,15 +13,35 @@ const SAID: Partial<Record<PealError['code'], string>> = {
 	network: 'The server cannot be reached. Check your connection and try again.',
 };
 
+const REASONS: Record<string, string> = {
+	denied: 'You did not allow the other service to say who you are.',
+	failed: 'The other service did not say who you are. Try again.',
+	stale: 'That took too long, or was begun elsewhere. Try again.',
+	disabled: 'Your account is disabled. Ask whoever runs this server.',
+	unavailable: 'The other service cannot be reached. Try again later.',
+};
+
 function explain(error: unknown): string {
 	const problem = asProblem(error);
 	return SAID[problem.code] ?? problem.errors[0]?.message ?? problem.message;
 }
 
+/** Why a provider's way back ended here, said once. */
+function fromProvider(): string | null {
+	const address = new URL(location.href);
+	const reason = address.searchParams.get('sign_in');
+	if (reason === null) return null;
+	address.searchParams.delete('sign_in');
+	history.replaceState(history.state, '', address);
+	return REASONS[reason] ?? REASONS['failed']!;
+}
+
 export function SignIn({ expired }: { expired: boolean }) {
 	const [isNew, setNew] = useState(false);
 	const [busy, setBusy] = useState(false);
-	const [trouble, setTrouble] = useState(expired ? 'Your session has ended. Sign in again.' : '');
+	const [trouble, setTrouble] = useState(
+		() => fromProvider() ?? (expired ? 'Your session has ended. Sign in again.' : ''),
+	);
 	const form = useRef<HTMLFormElement>(null);
 
 	const submit = async (event: Event) => {
@@ -75,6 +95,7 @@ export function SignIn({ expired }: { expired: boolean }) {
 				<button class="primary" type="submit" disabled={busy}>
 					{busy ? 'One moment…' : isNew ? 'Create account' : 'Sign in'}
 				</button>
+				<Providers />
 				<p class="door-turn">
 					{isNew ? 'Have an account already?' : 'New here?'}{' '}
 					<button type="button" class="link" onClick={turn}>
@@ -83,6 +104,28 @@ export function SignIn({ expired }: { expired: boolean }) {
 				</p>
 			</form>
 		</main>
+	);
+}
+
+/** Others whom one may sign in with: the page goes there and comes back. */
+function Providers() {
+	const [providers, setProviders] = useState<Provider[]>([]);
+	useEffect(() => {
+		peal.providers().then(setProviders, () => undefined); // signing in by password says it when the server is away
+	}, []);
+	return (
+		<>
+			{providers.map(({ id, title }) => (
+				<button
+					key={id}
+					type="button"
+					class="secondary door-provider"
+					onClick={() => location.assign(peal.signInAddress(id))}
+				>
+					Sign in with {title}
+				</button>
+			))}
+		</>
 	);
 }
 

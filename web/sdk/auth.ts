@@ -5,7 +5,7 @@
 import type { Clock } from './clock.ts';
 import { PealError } from './problem.ts';
 import { call, type Bearer, type Transport } from './rest.ts';
-import type { Id, User } from './types.ts';
+import type { Id, Provider, User } from './types.ts';
 
 interface TokenReply {
 	access_token: string;
@@ -54,6 +54,11 @@ export class Auth implements Bearer {
 
 	async register(username: string, password: string, displayName: string): Promise<User> {
 		return this.enter('/auth/register', { username, password, ...(displayName ? { display_name: displayName } : {}) });
+	}
+
+	/** Whom one may sign in with instead. */
+	async providers(): Promise<Provider[]> {
+		return (await call<{ providers: Provider[] }>(this.transport, 'GET', '/capabilities')).body.providers;
 	}
 
 	private async enter(path: string, body: unknown): Promise<User> {

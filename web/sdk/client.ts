@@ -13,7 +13,7 @@ import { Rest, type Transport } from './rest.ts';
 import { isDurable, Socket, type ConnectionState, type Wire } from './socket.ts';
 import { Store, type Room } from './store.ts';
 import { PICTURE_TYPES, Uploads, xhrCourier, type Courier, type Parcel } from './upload.ts';
-import type { Attachment, Conversation, Durable, Frame, Heads, Id, Me, Message, Page, Welcome } from './types.ts';
+import type { Attachment, Conversation, Durable, Frame, Heads, Id, Me, Message, Page, Provider, Welcome } from './types.ts';
 
 export type Session =
 	| { state: 'starting'; trouble: boolean }
@@ -122,6 +122,16 @@ export class Peal {
 	async register(username: string, password: string, displayName: string): Promise<void> {
 		await this.auth.register(username, password, displayName);
 		this.enter(await this.rest.me());
+	}
+
+	providers(): Promise<Provider[]> {
+		return this.auth.providers();
+	}
+
+	/** Where to send the page so that it comes back signed in, or with `?sign_in=` and the reason why not. */
+	signInAddress(provider: string): string {
+		this.options.shelf.setItem(SIGNED_IN, '1'); // who comes back has a session to go on with
+		return `${this.options.base ?? ''}/api/v1/auth/oidc/${encodeURIComponent(provider)}`;
 	}
 
 	/** Unsent messages are forgotten too: ask first when there are any. */

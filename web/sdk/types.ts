@@ -34,6 +34,12 @@ export interface ProfileChange {
 	privacy?: Partial<Privacy>;
 }
 
+/** Somebody else whom one may sign in with. */
+export interface Provider {
+	id: string;
+	title: string;
+}
+
 export interface Block {
 	user: User;
 	created_at: Time;
