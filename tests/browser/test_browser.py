@@ -37,6 +37,7 @@ def register(url, username, name):
 def report(stack):
     """report(file): {name of the test: whether it passed}, and what the run said."""
     users = [register(stack.url, *person) for person in PEOPLE]
+    stack.pealctl("user", "role", "eva", "admin")
     env = {**os.environ, "PEAL_URL": stack.url, "PEAL_USERS": json.dumps(users), "PEAL_OUT": str(OUT), "NO_COLOR": "1"}
     done = {}
 

@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Message, Room } from '../sdk/index.ts';
 import { EmojiGrid } from './Emoji.tsx';
 import { QUICK } from './emoji.ts';
-import { BinIcon, CopyIcon, EditIcon, ForwardIcon, InfoIcon, PinIcon, PlusIcon, ReplyIcon, StarIcon } from './icons.tsx';
+import { BinIcon, CopyIcon, EditIcon, FlagIcon, ForwardIcon, InfoIcon, PinIcon, PlusIcon, ReplyIcon, StarIcon } from './icons.tsx';
 import { isAdmin } from './names.ts';
 import { toggleReaction } from './Reactions.tsx';
 import { attempt, editing, lay, peal, replying, tell } from './state.ts';
@@ -85,6 +85,9 @@ export function Menu({ kind, message, room, close, onKind, onDelete }: Props) {
 				/>
 			)}
 			<Item icon={<InfoIcon />} text="Info" onPick={pick(() => lay({ kind: 'who', message }))} />
+			{!mine && message.message_type !== 'system' && (
+				<Item icon={<FlagIcon />} text="Report" onPick={pick(() => lay({ kind: 'report', message }))} />
+			)}
 			<Item icon={<BinIcon />} text="Delete for me" danger onPick={pick(() => onDelete('me'))} />
 			{(mine || isAdmin(room)) && (
 				<Item icon={<BinIcon />} text="Delete for everyone" danger onPick={pick(() => onDelete('everyone'))} />

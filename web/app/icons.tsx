@@ -160,6 +160,11 @@ export const InfoIcon = () => (
 	</Icon>
 );
 export const PollIcon = () => (
+export const FlagIcon = () => (
+	<Icon name="flag" size={17}>
+		<path d="M6 20.5V4.2c4-2 7 2 12 0v9.6c-5 2-8-2-12 0" />
+	</Icon>
+);
 	<Icon name="poll" size={20}>
 		<path d="M5 20V11M12 20V4.5M19 20v-6" />
 	</Icon>

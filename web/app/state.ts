@@ -1,6 +1,6 @@
 // The one client of this page, its topics as signals, and what the address bar says.
 import { signal, type Signal } from '@preact/signals';
-import { asProblem, Peal, seqOf, type Id, type Message, type Room } from '../sdk/index.ts';
+import { asProblem, Peal, seqOf, type Id, type Message, type Room, type User } from '../sdk/index.ts';
 import { displayName } from './format.ts';
 import { isQuiet, preview } from './names.ts';
 
@@ -127,6 +127,9 @@ export type Overlay =
 /** Sheets, the topmost last. */
 export const overlays = signal<Overlay[]>([]);
 export const lay = (overlay: Overlay) => {
+	| { kind: 'around'; message: Id }
+	| { kind: 'report'; message?: Message; user?: User }
+	| { kind: 'tokens' | 'moderation' }
 	overlays.value = [...overlays.value, overlay];
 };
 export const lift = () => {

@@ -2,6 +2,7 @@
 import { networkError, problemFrom, type PealError } from './problem.ts';
 import type {
 	AttachmentDetail,
+import type { Account, AuditRow, Report, ReportChange, ReportNew, ReportState, Token, TokenNew } from './moderation.ts';
 	Block,
 	CallRecord,
 	Conversation,
@@ -239,3 +240,27 @@ export class Rest {
 		}
 	}
 }
+	/** The same key again is the same report. */
+	report = (what: ReportNew, key: string) => this.body<{ id: Id }>('POST', '/reports', what, { 'Idempotency-Key': key });
+
+	// programs
+	tokens = (cursor?: string | null, limit = 100) => this.get<Page<Token>>(`/tokens${query({ limit, cursor })}`);
+	/** `token` is the secret, which nobody is told again. */
+	createToken = (token: TokenNew, key: string) =>
+		this.body<Token & { token: string }>('POST', '/tokens', token, { 'Idempotency-Key': key });
+	revokeToken = (id: Id) => this.body<void>('DELETE', `/tokens/${id}`);
+	bots = (cursor?: string | null, limit = 100) => this.get<Page<User>>(`/bots${query({ limit, cursor })}`);
+	createBot = (username: string, display_name: string | null, key: string) =>
+		this.body<User>('POST', '/bots', { username, display_name }, { 'Idempotency-Key': key });
+	retireBot = (id: Id) => this.body<void>('DELETE', `/bots/${id}`);
+
+	// moderation
+	reports = (which: { state?: ReportState; user_id?: Id; cursor?: string | null; limit?: number } = {}) =>
+		this.get<Page<Report>>(`/admin/reports${query(which)}`);
+	handleReport = (id: Id, change: ReportChange) => this.body<Report>('PATCH', `/admin/reports/${id}`, change);
+	accounts = (which: { q?: string | null; cursor?: string | null; limit?: number } = {}) =>
+		this.get<Page<Account>>(`/admin/users${query(which)}`);
+	disableAccount = (id: Id) => this.body<Account>('POST', `/admin/users/${id}/disable`);
+	enableAccount = (id: Id) => this.body<Account>('POST', `/admin/users/${id}/enable`);
+	audit = (cursor?: string | null, limit = 50) => this.get<Page<AuditRow>>(`/admin/audit${query({ limit, cursor })}`);
+

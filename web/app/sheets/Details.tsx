@@ -4,7 +4,7 @@ import type { Id, MySettings, Room } from '../../sdk/index.ts';
 import { Confirm } from '../Confirm.tsx';
 import { displayName, exactTime, lastSeen, userName } from '../format.ts';
 import { isAdmin, peerOf } from '../names.ts';
-import { attempt, goHome, liftAll, peal, watch, watchRoom } from '../state.ts';
+import { attempt, goHome, lay, liftAll, peal, watch, watchRoom } from '../state.ts';
 import { AvatarField } from './AvatarField.tsx';
 import { Members } from './Members.tsx';
 import { Rules } from './Rules.tsx';
@@ -181,6 +181,11 @@ function Ending({ room }: { room: Room }) {
 			) : (
 				<button type="button" class="secondary is-wide is-danger" onClick={() => ask(true)}>
 					{group ? 'Leave the group' : `Block ${userName(peer)}`}
+				</button>
+			)}
+			{peer && (
+				<button type="button" class="secondary is-wide" onClick={() => lay({ kind: 'report', user: peer })}>
+					Report {userName(peer)}
 				</button>
 			)}
 			{asking && (

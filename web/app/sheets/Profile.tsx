@@ -25,6 +25,8 @@ export function Profile() {
 	}, [me?.display_name, me?.status_text]);
 	if (!me) return null;
 	const change = (what: ProfileChange) => attempt('Saving', () => peal.changeMe(what));
+	const lists: [string, Overlay][] = [...LISTS, ['Programs and bots', { kind: 'tokens' }]];
+	if (me.site_role) lists.push(['Moderation', { kind: 'moderation' }]);
 	const changed = name.trim() !== me.display_name || status.trim() !== (me.status_text ?? '');
 	const save = () => change({ display_name: name.trim(), status_text: status.trim() || null });
 	return (
@@ -81,7 +83,7 @@ export function Profile() {
 			</label>
 			<h3>Lists</h3>
 			<ul class="links">
-				{LISTS.map(([text, overlay]) => (
+				{lists.map(([text, overlay]) => (
 					<li key={text}>
 						<button type="button" onClick={() => lay(overlay)}>
 							{text}

@@ -9,11 +9,14 @@ import { History } from './History.tsx';
 import { Later } from './Later.tsx';
 import { NewGroup } from './NewGroup.tsx';
 import { NewPoll } from './NewPoll.tsx';
+import { Moderation } from './Moderation.tsx';
 import { Profile } from './Profile.tsx';
 import { Scheduled } from './Scheduled.tsx';
 import { Starred } from './Starred.tsx';
+import { Report } from './Report.tsx';
 import { Who } from './Who.tsx';
 
+import { Tokens } from './Tokens.tsx';
 export default function Sheets() {
 	return (
 		<>
@@ -54,3 +57,9 @@ function One({ overlay }: { overlay: Overlay }) {
 			return <Archived />;
 	}
 }
+		case 'report':
+			return <Report message={overlay.message} user={overlay.user} />;
+		case 'tokens':
+			return <Tokens />;
+		case 'moderation':
+			return <Moderation />;
