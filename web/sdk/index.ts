@@ -15,3 +15,5 @@ export { seqOf } from './merge.ts';
 export { uniqueId } from './clock.ts';
 export { Order } from './order.ts';
 export type * from './types.ts';
+export { SCOPES } from './moderation.ts';
+export type * from './moderation.ts';
