@@ -129,6 +129,7 @@ PARTS = [
     ("fuzz", fuzz, False),
     ("web", web, False),
     ("tree", pytest("tests/tree"), False),
+    ("docs", pytest("tests/docs"), False),
     ("install", pytest("tests/install"), False),
     ("sql", pytest("tests/sql"), False),
     ("api", pytest("tests/api"), False),
