@@ -12,7 +12,9 @@
 #include "../lib/base/bytes.h"
 #include "ctl.h"
 
-#define SECRET_BYTES 32
+#define SECRET_BYTES      32
+#define PUBLIC_BYTES_MOST 16384
+#define LEEWAY_SECONDS    60 /* clocks that differ, and what was on its way */
 
 /*
  * A new file, never one that exists: a lost key ends every session. Its mode is what we say, whatever root's umask is: the
@@ -95,6 +97,100 @@ keys_factor(struct ctl *ctl, int argc, char **argv)
 	return argc ? EXIT_USAGE : write_secret(ctl->conf.factor_key_file);
 }
 
+/* The new key waits beside the one that signs. */
+static const char *
+next_key(struct ctl *ctl)
+{
+	return arena_cstr(ctl->arena, arena_printf(ctl->arena, "%s.next", ctl->conf.token_private_key_file));
+}
+
+/* The public file anew, at once: what stays of it, and one more key or NULL. */
+static int
+replace_public(struct ctl *ctl, struct str keep, EVP_PKEY *more)
+{
+	const char *path = ctl->conf.token_public_key_file;
+	const char *fresh = arena_cstr(ctl->arena, arena_printf(ctl->arena, "%s.new", path));
+	FILE *f;
+	int status;
+
+	unlink(fresh);
+	f = create(fresh, 0644);
+	if (!f)
+		return ctl_fail("%s: %s", fresh, strerror(errno));
+	status = finish(f, fresh, fwrite(keep.p, 1, keep.n, f) == keep.n && (!more || PEM_write_PUBKEY(f, more)));
+	if (status == EXIT_DONE && rename(fresh, path))
+		return ctl_fail("%s: %s", path, strerror(errno));
+	return status;
+}
+
+static int
+rotate_begin(struct ctl *ctl)
+{
+	struct str old = ctl_read_file(ctl->arena, ctl->conf.token_public_key_file, PUBLIC_BYTES_MOST);
+	EVP_PKEY *key;
+	int status;
+
+	if (!old.p)
+		return ctl_fail("%s: %s", ctl->conf.token_public_key_file, strerror(errno));
+	key = EVP_EC_gen("P-256");
+	if (!key)
+		return ctl_fail("OpenSSL made no key");
+	status = write_pem(next_key(ctl), key, true);
+	if (status == EXIT_DONE)
+		status = replace_public(ctl, old, key);
+	EVP_PKEY_free(key);
+	if (status == EXIT_DONE)
+		printf("now reload peal-fcgi and peal-push everywhere, so that they take what the new key signs; then `keys "
+		       "rotate "
+		       "switch`\n");
+	return status;
+}
+
+static int
+rotate_switch(struct ctl *ctl)
+{
+	if (rename(next_key(ctl), ctl->conf.token_private_key_file))
+		return ctl_fail("%s: %s", next_key(ctl), strerror(errno));
+	printf("now reload peal-fcgi everywhere, so that it signs with the new key; after %lld s `keys rotate finish`\n",
+	       (long long)ctl->conf.access_token_seconds + LEEWAY_SECONDS);
+	return EXIT_DONE;
+}
+
+static int
+rotate_finish(struct ctl *ctl)
+{
+	FILE *f = fopen(ctl->conf.token_private_key_file, "re");
+	EVP_PKEY *key = f ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;
+	int status;
+
+	if (f)
+		fclose(f);
+	if (!key)
+		return ctl_fail("%s: not to be read", ctl->conf.token_private_key_file);
+	if (!access(next_key(ctl), F_OK))
+		status = ctl_fail("%s still waits for `keys rotate switch`", next_key(ctl));
+	else
+		status = replace_public(ctl, STR(""), key);
+	EVP_PKEY_free(key);
+	if (status == EXIT_DONE)
+		printf("now reload peal-fcgi and peal-push everywhere: what the old key signed is refused\n");
+	return status;
+}
+
+static int
+keys_rotate(struct ctl *ctl, int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*fn)(struct ctl *);
+	} steps[] = { { "begin", rotate_begin }, { "switch", rotate_switch }, { "finish", rotate_finish } };
+
+	for (size_t i = 0; argc == 1 && i < sizeof(steps) / sizeof(*steps); i++)
+		if (!strcmp(argv[0], steps[i].name))
+			return steps[i].fn(ctl);
+	return EXIT_USAGE;
+}
+
 static int
 keys_generate(struct ctl *ctl, int argc, char **argv)
 {
@@ -146,5 +242,13 @@ const struct verb keys_factor_verb = {
 	.usage = "",
 	.help = "Make the file with the key that seals second factors; never overwrites it.",
 	.fn = keys_factor,
+	.needs_conf = true,
+};
+
+const struct verb keys_rotate_verb = {
+	.name = "keys rotate",
+	.usage = "begin|switch|finish",
+	.help = "Exchange the key that signs access tokens, in three steps with reloads between them; nobody is signed out.",
+	.fn = keys_rotate,
 	.needs_conf = true,
 };

@@ -120,6 +120,25 @@ check_drained(int64_t now)
 	uv_stop(&push.loop);
 }
 
+/* While the key that signs is exchanged. Nothing else is read again: sockets live longer than a configuration. */
+static void
+reload_keys(void)
+{
+	const struct conf *conf = push.conf;
+	struct token_keys *fresh;
+
+	daemon_reloading();
+	if (token_keys_load(NULL, conf->token_public_key_file, conf->token_issuer, conf->token_audience, &fresh)) {
+		LOG(ERROR, "reload_refused", L_CSTR("file", conf->token_public_key_file));
+		err_clear();
+	} else {
+		token_keys_free(push.keys);
+		push.keys = fresh;
+		LOG(NOTICE, "reloaded");
+	}
+	daemon_ready();
+}
+
 static void
 on_signal(uv_poll_t *p, int status, int events)
 {
@@ -131,6 +150,8 @@ on_signal(uv_poll_t *p, int status, int events)
 	while (read(server.signal_fd, &si, sizeof(si)) == sizeof(si))
 		if (si.ssi_signo == SIGTERM || si.ssi_signo == SIGINT)
 			drain();
+		else if (si.ssi_signo == SIGHUP)
+			reload_keys();
 }
 
 /* --- time --- */

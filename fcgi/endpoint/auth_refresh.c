@@ -23,7 +23,7 @@ is(const struct presented *p, int64_t generation, struct str hash)
 static bool
 in_grace(const struct req *req, const struct session *s)
 {
-	return req->now - s->rotated_at <= req->conf->refresh_grace_seconds * SECOND_US;
+	return s->rotated_us_ago <= req->conf->refresh_grace_seconds * SECOND_US;
 }
 
 /* Somebody uses a token that was replaced long ago: it was stolen, or its successor was. Nobody keeps the session. */

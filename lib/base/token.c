@@ -28,6 +28,7 @@
 #define CLAIMS_MAX_BYTES 2048
 #define REMEMBERED       4096 /* a power of two */
 #define UUID_TEXT_BYTES  36
+#define KEYS_MOST        4
 
 /* A token that was good but for the time: everything else about it never changes. */
 struct known {
@@ -38,7 +39,8 @@ struct known {
 
 struct token_keys {
 	EVP_PKEY *private; /* NULL: verify only */
-	EVP_PKEY *public;
+	EVP_PKEY *public[KEYS_MOST];
+	size_t public_n;
 	char *issuer, *audience;
 	struct known known[REMEMBERED]; /* by digest */
 };
@@ -71,43 +73,71 @@ is_p256(EVP_PKEY *key)
 }
 
 static int
-read_key(const char *file, bool private, EVP_PKEY **ret)
+read_private(const char *file, EVP_PKEY **ret)
 {
 	FILE *f = fopen(file, "re");
 	struct stat st;
-	EVP_PKEY *key;
 
 	if (!f)
 		return refuse_key(file, strerrordesc_np(errno), -errno);
-	if (private && !fstat(fileno(f), &st) && st.st_mode & S_IRWXO) {
+	if (!fstat(fileno(f), &st) && st.st_mode & S_IRWXO) {
 		fclose(f);
 		return refuse_key(file, "others may read it: chmod o= it", -EPERM);
 	}
-	key = private ? PEM_read_PrivateKey(f, NULL, no_passphrase, NULL) : PEM_read_PUBKEY(f, NULL, no_passphrase, NULL);
+	*ret = PEM_read_PrivateKey(f, NULL, no_passphrase, NULL);
 	fclose(f);
-	if (!key)
-		return refuse_key(file, private ? "not a PEM private key without passphrase" : "not a PEM public key",
-		                  -EINVAL);
-	if (!is_p256(key)) {
-		EVP_PKEY_free(key);
-		return refuse_key(file, "not an EC key on P-256", -EINVAL);
-	}
-	*ret = key;
+	if (!*ret)
+		return refuse_key(file, "not a PEM private key without passphrase", -EINVAL);
+	return is_p256(*ret) ? 0 : refuse_key(file, "not an EC key on P-256", -EINVAL);
+}
+
+/* How many keys the file means to have, so that a damaged one is not overlooked. */
+static size_t
+count_keys(FILE *f)
+{
+	char line[256];
+	size_t n = 0;
+
+	while (fgets(line, sizeof(line), f))
+		n += str_has_prefix(str_c(line), STR("-----BEGIN "));
+	rewind(f);
+	return n;
+}
+
+static int
+read_public(const char *file, struct token_keys *keys)
+{
+	FILE *f = fopen(file, "re");
+	size_t n;
+
+	if (!f)
+		return refuse_key(file, strerrordesc_np(errno), -errno);
+	n = count_keys(f);
+	while (keys->public_n < n && keys->public_n < KEYS_MOST &&
+	       (keys->public[keys->public_n] = PEM_read_PUBKEY(f, NULL, no_passphrase, NULL)))
+		keys->public_n++;
+	fclose(f);
+	if (!n || keys->public_n < n)
+		return refuse_key(file, n > KEYS_MOST ? "too many keys" : "not a PEM public key", -EINVAL);
+	for (size_t i = 0; i < n; i++)
+		if (!is_p256(keys->public[i]))
+			return refuse_key(file, "not an EC key on P-256", -EINVAL);
 	return 0;
 }
 
 static int
 load_keys(struct token_keys *keys, const char *private_file, const char *public_file)
 {
-	int r = read_key(public_file, false, &keys->public);
+	int r = read_public(public_file, keys);
 
 	if (!r && private_file)
-		r = read_key(private_file, true, &keys->private);
+		r = read_private(private_file, &keys->private);
 	if (r)
 		return trace(r);
-	if (private_file && EVP_PKEY_eq(keys->private, keys->public) != 1)
-		return refuse_key(private_file, "does not belong to the public key", -EINVAL);
-	return 0;
+	for (size_t i = 0; private_file && i < keys->public_n; i++)
+		if (EVP_PKEY_eq(keys->private, keys->public[i]) == 1)
+			return 0;
+	return private_file ? refuse_key(private_file, "does not belong to a public key", -EINVAL) : 0;
 }
 
 int
@@ -133,7 +163,8 @@ token_keys_free(struct token_keys *keys)
 {
 	if (keys) {
 		EVP_PKEY_free(keys->private);
-		EVP_PKEY_free(keys->public);
+		for (size_t i = 0; i < keys->public_n; i++)
+			EVP_PKEY_free(keys->public[i]);
 		free(keys->issuer);
 		free(keys->audience);
 		free(keys);
@@ -235,13 +266,23 @@ take_identity(json_t *claims, struct known *k)
 	return true;
 }
 
+/* By one of our keys: while they are exchanged there are two. */
+static bool
+check_signature(const struct token_keys *keys, const struct jws *s)
+{
+	for (size_t i = 0; i < keys->public_n; i++)
+		if (jws_check_es256(keys->public[i], s))
+			return true;
+	return false;
+}
+
 /* Everything but whether it is the time for it. */
 static bool
 good(struct token_keys *keys, struct arena *a, struct str token, struct known *k)
 {
 	struct jws s;
 
-	return jws_parse(a, token, &s) && header_ok(s.header) && jws_check_es256(keys->public, &s) &&
+	return jws_parse(a, token, &s) && header_ok(s.header) && check_signature(keys, &s) &&
 	       member_is(s.claims, "iss", str_c(keys->issuer)) && member_is(s.claims, "aud", str_c(keys->audience)) &&
 	       take_times(s.claims, k) && take_identity(s.claims, k);
 }

@@ -24,7 +24,8 @@ struct token_claims {
 
 struct token_keys;
 
-/* Both keys are on P-256 and belong together; others may not read the private file. private_file NULL: such keys verify only.
+/* The public file has one to four keys; a token is good when one of them signed it. All are on P-256 and the private one belongs to one of
+ * them; others may not read the private file. private_file NULL: such keys verify only.
  * 0, or a fault whose log line says which file and why. */
 int token_keys_load(const char *private_file, const char *public_file, const char *issuer, const char *audience,
                     struct token_keys **ret);

@@ -66,8 +66,8 @@ static const struct stmt start = {
 	.text = "SELECT session_begin($1, $2, $3, $4, $5, $6)",
 };
 static const struct stmt find = {
-	.name = "session_get", .params = "u", .results = "uiittyNy",
-	.text = "SELECT s.id, s.user_id, s.generation, s.rotated_at, s.expires_at, s.current_hash, s.previous_hash "
+	.name = "session_get", .params = "u", .results = "uiiityNy",
+	.text = "SELECT s.id, s.user_id, s.generation, (extract(epoch FROM clock_timestamp() - s.rotated_at) * 1000000)::bigint, s.expires_at, s.current_hash, s.previous_hash "
 	        "FROM session s JOIN users u ON u.id = s.user_id "
 	        "WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL",
 };
@@ -351,7 +351,7 @@ session_get(struct db *db, struct arena *arena, struct str session_id, struct se
 		.id = rows_str(rows, 0, 0),
 		.user_id = rows_int(rows, 0, 1),
 		.generation = rows_int(rows, 0, 2),
-		.rotated_at = rows_int(rows, 0, 3),
+		.rotated_us_ago = rows_int(rows, 0, 3),
 		.expires_at = rows_int(rows, 0, 4),
 		.current_hash = rows_str(rows, 0, 5),
 		.previous_hash = rows_str(rows, 0, 6),

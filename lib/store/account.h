@@ -10,7 +10,8 @@
 
 struct session {
 	struct str id; /* UUID text */
-	int64_t user_id, generation, rotated_at, expires_at;
+	int64_t user_id, generation, expires_at;
+	int64_t rotated_us_ago;                 /* by the database's clock: that of a worker may be another */
 	struct str current_hash, previous_hash; /* SHA-256 of the refresh tokens of generation and generation - 1 */
 	/* session_list() only, which gives none of the above but id, user_id and expires_at */
 	int64_t created_at, last_used_at;

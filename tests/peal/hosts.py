@@ -7,17 +7,17 @@ from stack import Service
 
 
 @contextlib.contextmanager
-def second_master(stack, name="peal-fcgi-2"):
-    """Its name while it runs; nginx asks both in turn."""
+def second_master(stack, name="peal-fcgi-2", env=None, settings=None):
+    """Its name while it runs; nginx asks both in turn. env, settings: variables and a configuration of its own."""
     run_dir = stack.run_dir / "b"
     run_dir.mkdir()
     os.chmod(run_dir, 0o700)
     stack._own(run_dir)
     conf = stack.dir / f"{name}.conf"
-    conf.write_text("".join(f"{k} = {v}\n" for k, v in {**stack.conf, "run_dir": run_dir}.items()))
+    conf.write_text("".join(f"{k} = {v}\n" for k, v in {**stack.conf, **(settings or {}), "run_dir": run_dir}.items()))
     stack._own(conf)
     first = stack.services["peal-fcgi"]
-    service = Service(stack, name, [first.argv[0], "-c", conf], env=first.env)
+    service = Service(stack, name, [first.argv[0], "-c", conf], env={**first.env, **(env or {})})
     stack.services[name] = service
     site = stack.dir / "nginx" / "peal.conf"
     alone = site.read_text()

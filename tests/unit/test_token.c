@@ -545,6 +545,44 @@ keys_that_are_refused(void **state)
 	assert_null(none);
 }
 
+/* While the key that signs is exchanged the file has the old one and the new one. */
+static void
+several_public_keys(void **state)
+{
+	struct token_keys *both;
+	FILE *f = fopen(in_folder("both.pub"), "w");
+
+	(void)state;
+	assert_true(PEM_write_PUBKEY(f, other_key) && PEM_write_PUBKEY(f, own_key));
+	fclose(f);
+	assert_int_equal(token_keys_load(private_file, in_folder("both.pub"), "peal", "peal", &both), 0);
+	assert_int_equal(token_verify(both, arena, signed_by(own_key, HEADER, CLAIMS), NOW, &out), 0);
+	assert_int_equal(token_verify(both, arena, signed_by(other_key, HEADER, CLAIMS), NOW, &out), 0);
+	token_keys_free(both);
+	assert_int_equal(token_keys_load(NULL, public_file, "peal", "peal", &both), 0);
+	assert_int_equal(token_verify(both, arena, signed_by(other_key, HEADER, CLAIMS), NOW, &out), UNAUTHENTICATED);
+	token_keys_free(both);
+}
+
+static void
+a_damaged_key_among_several_is_refused(void **state)
+{
+	struct token_keys *none = NULL;
+	FILE *f = fopen(in_folder("both.pub"), "w");
+
+	(void)state;
+	assert_true(PEM_write_PUBKEY(f, own_key));
+	fputs("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", f);
+	fclose(f);
+	assert_true(token_keys_load(NULL, in_folder("both.pub"), "peal", "peal", &none) < 0);
+	f = fopen(in_folder("five.pub"), "w");
+	for (int i = 0; i < 5; i++)
+		assert_true(PEM_write_PUBKEY(f, own_key));
+	fclose(f);
+	assert_true(token_keys_load(NULL, in_folder("five.pub"), "peal", "peal", &none) < 0);
+	assert_null(none);
+}
+
 static void
 a_key_with_a_passphrase_is_refused_without_asking(void **state)
 {
@@ -616,6 +654,8 @@ main(void)
 		T(length_ends_at_4_kib),
 		T(deep_claims_are_refused),
 		T(keys_that_are_refused),
+		T(several_public_keys),
+		T(a_damaged_key_among_several_is_refused),
 		T(a_key_with_a_passphrase_is_refused_without_asking),
 		T(public_keys_verify_and_cannot_issue),
 		T(remembered_signatures_do_not_mix),
