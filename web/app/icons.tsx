@@ -153,6 +153,11 @@ export const PinIcon = () => (
 		<path d="M9 4.5h6l-.8 5 3.3 3.2v1.8h-11v-1.8L9.8 9.5ZM12 14.5V20" />
 	</Icon>
 );
+export const FlagIcon = () => (
+	<Icon name="flag" size={17}>
+		<path d="M6 20.5V4.2c4-2 7 2 12 0v9.6c-5 2-8-2-12 0" />
+	</Icon>
+);
 export const InfoIcon = () => (
 	<Icon name="info" size={17}>
 		<circle cx="12" cy="12" r="8.3" />
@@ -160,11 +165,6 @@ export const InfoIcon = () => (
 	</Icon>
 );
 export const PollIcon = () => (
-export const FlagIcon = () => (
-	<Icon name="flag" size={17}>
-		<path d="M6 20.5V4.2c4-2 7 2 12 0v9.6c-5 2-8-2-12 0" />
-	</Icon>
-);
 	<Icon name="poll" size={20}>
 		<path d="M5 20V11M12 20V4.5M19 20v-6" />
 	</Icon>

@@ -121,15 +121,15 @@ export async function signOut(): Promise<void> {
 export type Overlay =
 	| { kind: 'details' | 'add' | 'poll'; room: Id }
 	| { kind: 'forward' | 'history' | 'who'; message: Message }
+	| { kind: 'around'; message: Id }
+	| { kind: 'report'; message?: Message; user?: User }
+	| { kind: 'tokens' | 'moderation' }
 	| { kind: 'later'; room: Id; text: string; replyTo: Id | null }
 	| { kind: 'group' | 'me' | 'starred' | 'blocked' | 'scheduled' | 'archived' };
 
 /** Sheets, the topmost last. */
 export const overlays = signal<Overlay[]>([]);
 export const lay = (overlay: Overlay) => {
-	| { kind: 'around'; message: Id }
-	| { kind: 'report'; message?: Message; user?: User }
-	| { kind: 'tokens' | 'moderation' }
 	overlays.value = [...overlays.value, overlay];
 };
 export const lift = () => {

@@ -1,8 +1,8 @@
 // The REST contract as typed calls. Knows nothing of state; throws PealError only.
 import { networkError, problemFrom, type PealError } from './problem.ts';
+import type { Account, AuditRow, Report, ReportChange, ReportNew, ReportState, Token, TokenNew } from './moderation.ts';
 import type {
 	AttachmentDetail,
-import type { Account, AuditRow, Report, ReportChange, ReportNew, ReportState, Token, TokenNew } from './moderation.ts';
 	Block,
 	CallRecord,
 	Conversation,
@@ -222,24 +222,6 @@ export class Rest {
 		this.get<SearchPage>(`/messages/search${query({ q, limit: 50, ...more })}`);
 	pin = (id: Id) => this.body<Message>('PUT', `${at(id)}/pin`);
 	unpin = (id: Id) => this.body<Message>('DELETE', `${at(id)}/pin`);
-	vote = (id: Id, options: number[]) => this.body<Message>('POST', `${at(id)}/vote`, { options });
-
-	private get<T>(path: string): Promise<T> {
-		return this.body<T>('GET', path);
-	}
-
-	private async body<T>(method: string, path: string, body?: unknown, extra?: Record<string, string>): Promise<T> {
-		const token = await this.bearer.token();
-		const ask = async (as: string) => (await call<T>(this.transport, method, path, body, as, extra)).body;
-		try {
-			return await patiently(this.transport, () => ask(token));
-		} catch (error) {
-			if ((error as { status?: number }).status !== 401) throw error;
-			const fresh = await this.bearer.renew(token); // once: a second 401 goes to the caller
-			return await patiently(this.transport, () => ask(fresh));
-		}
-	}
-}
 	/** The same key again is the same report. */
 	report = (what: ReportNew, key: string) => this.body<{ id: Id }>('POST', '/reports', what, { 'Idempotency-Key': key });
 
@@ -264,3 +246,21 @@ export class Rest {
 	enableAccount = (id: Id) => this.body<Account>('POST', `/admin/users/${id}/enable`);
 	audit = (cursor?: string | null, limit = 50) => this.get<Page<AuditRow>>(`/admin/audit${query({ limit, cursor })}`);
 
+	vote = (id: Id, options: number[]) => this.body<Message>('POST', `${at(id)}/vote`, { options });
+
+	private get<T>(path: string): Promise<T> {
+		return this.body<T>('GET', path);
+	}
+
+	private async body<T>(method: string, path: string, body?: unknown, extra?: Record<string, string>): Promise<T> {
+		const token = await this.bearer.token();
+		const ask = async (as: string) => (await call<T>(this.transport, method, path, body, as, extra)).body;
+		try {
+			return await patiently(this.transport, () => ask(token));
+		} catch (error) {
+			if ((error as { status?: number }).status !== 401) throw error;
+			const fresh = await this.bearer.renew(token); // once: a second 401 goes to the caller
+			return await patiently(this.transport, () => ask(fresh));
+		}
+	}
+}

@@ -24,9 +24,9 @@ export function Profile() {
 		setStatus(me?.status_text ?? '');
 	}, [me?.display_name, me?.status_text]);
 	if (!me) return null;
-	const change = (what: ProfileChange) => attempt('Saving', () => peal.changeMe(what));
 	const lists: [string, Overlay][] = [...LISTS, ['Programs and bots', { kind: 'tokens' }]];
 	if (me.site_role) lists.push(['Moderation', { kind: 'moderation' }]);
+	const change = (what: ProfileChange) => attempt('Saving', () => peal.changeMe(what));
 	const changed = name.trim() !== me.display_name || status.trim() !== (me.status_text ?? '');
 	const save = () => change({ display_name: name.trim(), status_text: status.trim() || null });
 	return (

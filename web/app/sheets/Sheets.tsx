@@ -7,16 +7,16 @@ import { Details } from './Details.tsx';
 import { Forward } from './Forward.tsx';
 import { History } from './History.tsx';
 import { Later } from './Later.tsx';
+import { Moderation } from './Moderation.tsx';
 import { NewGroup } from './NewGroup.tsx';
 import { NewPoll } from './NewPoll.tsx';
-import { Moderation } from './Moderation.tsx';
 import { Profile } from './Profile.tsx';
+import { Report } from './Report.tsx';
 import { Scheduled } from './Scheduled.tsx';
 import { Starred } from './Starred.tsx';
-import { Report } from './Report.tsx';
+import { Tokens } from './Tokens.tsx';
 import { Who } from './Who.tsx';
 
-import { Tokens } from './Tokens.tsx';
 export default function Sheets() {
 	return (
 		<>
@@ -53,13 +53,13 @@ function One({ overlay }: { overlay: Overlay }) {
 			return <Starred />;
 		case 'blocked':
 			return <Blocked />;
-		case 'archived':
-			return <Archived />;
-	}
-}
 		case 'report':
 			return <Report message={overlay.message} user={overlay.user} />;
 		case 'tokens':
 			return <Tokens />;
 		case 'moderation':
 			return <Moderation />;
+		case 'archived':
+			return <Archived />;
+	}
+}
