@@ -49,8 +49,8 @@ static const struct stmt drop_partitions = {
 static const struct stmt sessions = {
 	.name = "upkeep_sessions", .params = "i", .results = "i", .writes = true,
 	.text = "WITH over AS (DELETE FROM revocation WHERE at < now() - $1 * interval '1 second'), "
-	        "old AS (SELECT id FROM session WHERE least(ended_at, expires_at) < now() - interval '30 days' "
-	        "LIMIT 1000), "
+	        "old AS (SELECT id FROM session WHERE CASE WHEN issuer IS NULL THEN least(ended_at, expires_at) < now() - "
+	        "interval '30 days' ELSE expires_at < now() - interval '1 day' END LIMIT 1000), "
 	        "spent AS (DELETE FROM challenge_used WHERE expires_at < now()), "
 	        "gone AS (DELETE FROM session s USING old o WHERE s.id = o.id RETURNING 1) SELECT count(*) FROM gone",
 };

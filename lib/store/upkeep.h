@@ -29,7 +29,8 @@ int upkeep_place(struct db *, struct arena *, int64_t xid, struct str *ret);
 
 /* Makes the partitions of today and the week to come, and drops what is older than that many days. */
 int upkeep_partitions(struct db *, struct arena *, int64_t retention_days, int64_t *ret_made, int64_t *ret_dropped);
-/* Removes sessions that ended or expired more than 30 days ago, at most a thousand; and that they ended, after so many seconds. */
+/* Removes sessions that ended or expired more than 30 days ago, and those that were tokens of other issuers a day after these have expired, no
+ * earlier, since an ended one must stay known until then; at most a thousand. And that they ended, after so many seconds. */
 int upkeep_sessions(struct db *, struct arena *, int64_t revoked_seconds, int64_t *ret_removed);
 /* Removes keys and advances of marks that have lived long enough, at most `limit` of each kind. */
 int upkeep_keys(struct db *, struct arena *, int64_t limit, int64_t *ret_removed, bool *ret_more);
