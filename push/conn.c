@@ -18,6 +18,7 @@
 #include "feed.h"
 #include "mem.h"
 #include "metrics.h"
+#include "planted.h"
 #include "presence.h"
 #include "push.h"
 #include "replay.h"
@@ -47,6 +48,9 @@ struct held {
 };
 
 struct push push;
+#ifdef PEAL_FAILPOINTS
+enum planted planted;
+#endif
 static unsigned char received[READ_BYTES];
 static struct conn *buckets[BUCKETS_MAX], *busy, *turn;
 static size_t bucket_n, bucket_at, bucket_next;
@@ -296,11 +300,12 @@ conn_send(struct conn *c, struct frame *f)
 }
 
 size_t
-conn_unqueue(struct conn *c)
+conn_unqueue(struct conn *c, struct frame **ret_live)
 {
 	struct out *o = c->out;
 	uint32_t kept = 0, events = 0;
 
+	*ret_live = NULL;
 	for (uint32_t i = 0; o && i < o->n; i++) {
 		struct frame *f = *slot(o, i);
 
@@ -312,7 +317,10 @@ conn_unqueue(struct conn *c)
 		o->bytes -= f->n;
 		metrics.queued_frames--;
 		metrics.queued_bytes -= f->n;
-		frame_unref(f);
+		if (f->live)
+			*ret_live = f;
+		else
+			frame_unref(f);
 	}
 	if (o) {
 		o->n = kept;
@@ -474,10 +482,13 @@ conn_drop(struct conn *c, int code)
 void
 conn_close(struct conn *c, int code, const char *reason)
 {
+	struct frame *live;
+
 	if (conn_ended(c))
 		return;
 	c->code = (uint16_t)code;
-	conn_unqueue(c);
+	conn_unqueue(c, &live);
+	frame_unref(live);
 	if (c->state != CONN_REQUEST)
 		enqueue(c, frame_close(code, reason));
 	else

@@ -92,8 +92,11 @@ void conn_drop(struct conn *, int code); /* without a word: the peer is gone */
 /* Is there room for one more event of n bytes, or is this socket too slow to be pushed to? */
 bool conn_has_room(const struct conn *, size_t n);
 bool conn_queue_empty(const struct conn *);
-/* Takes durable and ephemeral frames back that were not begun; returns the number of durable events among them. */
-size_t conn_unqueue(struct conn *);
+/*
+ * Takes durable and ephemeral frames back that were not begun; returns the number of durable events among them. *ret_live: a `live`
+ * that was among them, with its reference, or NULL: it says that what came before it was written, so it goes, too.
+ */
+size_t conn_unqueue(struct conn *, struct frame **ret_live);
 
 void conn_wake(struct conn *); /* look at it every tick until it is idle again */
 struct str conn_session(const struct conn *);

@@ -5,6 +5,7 @@
 #include "mem.h"
 #include "metrics.h"
 #include "notes.h"
+#include "planted.h"
 #include "push.h"
 #include "replay.h"
 
@@ -86,7 +87,8 @@ delivery_wrote(struct conn *c, struct frame *f, size_t offset, size_t n, const s
 static void
 pull(struct conn *c)
 {
-	size_t events = conn_unqueue(c);
+	struct frame *live;
+	size_t events = conn_unqueue(c, &live);
 
 	while (events--) {
 		struct sent *last = at(c->unacked, --c->unacked->n);
@@ -98,7 +100,7 @@ pull(struct conn *c)
 	}
 	if (c->unacked && !c->unacked->n)
 		delivery_free(c);
-	replay_pull(c);
+	replay_pull(c, live);
 }
 
 static void
@@ -106,7 +108,8 @@ push_durable(struct conn *c, struct frame *f)
 {
 	if (delivery_unacked(c) >= UNACKED_MAX || !conn_has_room(c, f->n)) {
 		pull(c);
-		replay_miss(c, &f->place);
+		if (!PLANTED(FORGET_FIRST))
+			replay_miss(c, &f->place);
 		replay_go(c);
 		return;
 	}

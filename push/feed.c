@@ -11,6 +11,7 @@
 #include "ended.h"
 #include "mem.h"
 #include "metrics.h"
+#include "planted.h"
 #include "presence.h"
 #include "push.h"
 #include "recent.h"
@@ -175,7 +176,7 @@ make_cursor(void)
 	json_cstr(&w, "since", feed.fence);
 	json_close(&w);
 	json_end(&w);
-	return frame_text(FRAME_EPHEMERAL, buf_view(&push.text));
+	return frame_text(PLANTED(KEPT_CURSOR) ? FRAME_ANSWER : FRAME_EPHEMERAL, buf_view(&push.text));
 }
 
 struct frame *
@@ -374,7 +375,7 @@ feed_join(struct conn *c)
 
 	feed_hear(ch);
 	presence_joined(ch);
-	if (ch->heard == HEARD_YES || (degraded() && feed.since))
+	if (ch->heard == HEARD_YES || (degraded() && feed.since) || PLANTED(EARLY_OPEN))
 		replay_open(c);
 }
 
@@ -404,6 +405,8 @@ take_polled_record(const struct feed_header *h)
 
 	if (h->kind == FEED_UNWATCH)
 		presence_record(h);
+	for (user_id = 1; PLANTED(EVERYBODY) && user_id < 100; user_id++)
+		to_user(h, user_id);
 	while (h->kind != FEED_UNWATCH && str_present(ids))
 		if (str_id(str_cut(&ids, ','), &user_id))
 			to_user(h, user_id);
@@ -682,6 +685,8 @@ advance(void)
 	feed.state = FEED_CATCHING;
 	feed.catching++;
 	feed.poll_ms = 0;
+	if (PLANTED(NO_CATCHING) && feed.since)
+		go_live();
 }
 
 void

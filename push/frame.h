@@ -29,13 +29,14 @@ struct place {
 enum encoding { ENCODING_PLAIN, ENCODING_DEFLATE, ENCODING_GZIP, ENCODINGS };
 
 struct frame {
-	uint32_t refs, n;                            /* n: bytes on the wire */
-	uint8_t head;                                /* of which WebSocket header */
-	uint8_t class : 6, stubborn : 1, polled : 1; /* does not shrink; came from the log while Redis is away */
-	uint16_t events;                             /* durable events inside: 0, 1, or those of a batch */
-	struct place place;                          /* of the event when it is one */
-	struct frame *encoded[ENCODINGS];            /* its other forms, as soon as somebody asked; references */
-	int64_t at_us;                               /* the time of a live event, as it says itself; 0: not one */
+	uint32_t refs, n; /* n: bytes on the wire */
+	uint8_t head;     /* of which WebSocket header */
+	uint8_t class : 5, stubborn : 1, polled : 1,
+	        live : 1;                 /* does not shrink; came from the log while Redis is away; is `live` */
+	uint16_t events;                  /* durable events inside: 0, 1, or those of a batch */
+	struct place place;               /* of the event when it is one */
+	struct frame *encoded[ENCODINGS]; /* its other forms, as soon as somebody asked; references */
+	int64_t at_us;                    /* the time of a live event, as it says itself; 0: not one */
 	unsigned char bytes[];
 };
 

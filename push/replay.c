@@ -10,6 +10,7 @@
 #include "delivery.h"
 #include "mem.h"
 #include "metrics.h"
+#include "planted.h"
 #include "push.h"
 #include "wire/feed.h"
 
@@ -24,11 +25,10 @@
 
 struct replay {
 	bool hold;                /* live events are set aside until it ends; not so for a `sync` */
-	bool initial;             /* `live` is said at the end */
 	bool asked;               /* a question is at the door */
 	bool answer_empty;        /* a `sync` wants an answer even when there is nothing */
 	char *open_body;          /* until /feed/open has answered */
-	char *since;              /* for `live` */
+	struct frame *live;       /* to be said at the end; NULL: it was */
 	char *plan;               /* what is left of the current round; NULL: nothing */
 	int64_t due_ms, retry_ms; /* after a failure: when to ask again; 0: no failure */
 	struct table sent;        /* (id, stream) -> highest position replayed */
@@ -62,7 +62,7 @@ destroy(struct replay *rp)
 		frame_unref(rp->aside[i]);
 	free(rp->aside);
 	free(rp->open_body);
-	free(rp->since);
+	frame_unref(rp->live);
 	free(rp->plan);
 	table_deinit(&rp->sent);
 	table_deinit(&rp->missed);
@@ -249,6 +249,25 @@ welcome(struct conn *c, struct str mode)
 	conn_send_text(c, buf_view(&push.text));
 }
 
+/* Durable, though it is no event: it must not overtake, nor outlive, the events before it. */
+static struct frame *
+make_live(struct str since)
+{
+	struct json_out w;
+	struct frame *f;
+
+	buf_clear(&push.text);
+	json_begin(&w, &push.text);
+	json_open_object(&w, NULL);
+	json_cstr(&w, "type", "live");
+	json_str(&w, "since", since);
+	json_close(&w);
+	json_end(&w);
+	f = frame_text(PLANTED(KEPT_LIVE) ? FRAME_ANSWER : FRAME_DURABLE, buf_view(&push.text));
+	f->live = true;
+	return f;
+}
+
 static void
 on_opened(void *arg, const struct cgi_answer *a)
 {
@@ -263,7 +282,7 @@ on_opened(void *arg, const struct cgi_answer *a)
 			metrics.replays[str_eq(in.mode, STR("fresh")) ? REPLAY_FRESH : REPLAY_RESUME]++;
 			welcome(c, in.mode);
 			conn_send_text(c, heads);
-			c->replay->since = mem_cstr(in.since);
+			c->replay->live = make_live(in.since);
 			c->replay->plan = in.plan.n ? mem_cstr(in.plan) : NULL;
 			free(c->replay->open_body);
 			c->replay->open_body = NULL;
@@ -279,7 +298,7 @@ replay_prepare(struct conn *c, char *body)
 {
 	struct replay *rp = replay_need(c);
 
-	rp->hold = rp->initial = true;
+	rp->hold = true;
 	rp->open_body = body;
 }
 
@@ -438,27 +457,12 @@ next_round(struct replay *rp)
 	buf_deinit(&b);
 }
 
-static void
-say_live(struct conn *c, const char *since)
-{
-	struct json_out w;
-
-	buf_clear(&push.text);
-	json_begin(&w, &push.text);
-	json_open_object(&w, NULL);
-	json_cstr(&w, "type", "live");
-	json_cstr(&w, "since", since);
-	json_close(&w);
-	json_end(&w);
-	conn_send_text(c, buf_view(&push.text));
-}
-
 static bool
 was_sent(const struct replay *rp, const struct frame *f)
 {
 	struct table_slot *slot = f->class == FRAME_DURABLE ? table_get(&rp->sent, f->place.id, f->place.stream) : NULL;
 
-	return slot && f->place.position <= slot->i;
+	return slot && (f->place.position <= slot->i || PLANTED(DROP_ASIDE));
 }
 
 /* Everything is read: what was set aside, then live. A socket that cannot even take this is pulling again at once. */
@@ -473,13 +477,13 @@ finish(struct conn *c)
 	for (size_t i = 0; i < rp->aside_n; i++)
 		if (!was_sent(rp, rp->aside[i]))
 			delivery_event(c, rp->aside[i]);
-	if (rp->initial && c->state == CONN_LIVE) {
+	if (rp->live && c->state == CONN_LIVE) {
 		c->cursor_s = push_seconds();
-		say_live(c, rp->since);
-	} else if (rp->initial && c->replay) {
-		c->replay->initial = true;
-		c->replay->since = rp->since;
-		rp->since = NULL;
+		conn_send(c, rp->live);
+		rp->live = NULL;
+	} else if (rp->live && c->replay) {
+		c->replay->live = rp->live;
+		rp->live = NULL;
 	}
 	destroy(rp);
 }
@@ -503,7 +507,7 @@ replay_go(struct conn *c)
 }
 
 void
-replay_pull(struct conn *c)
+replay_pull(struct conn *c, struct frame *live)
 {
 	struct replay *rp = replay_need(c);
 
@@ -512,6 +516,7 @@ replay_pull(struct conn *c)
 		if (rp->batch_end[i] > c->written)
 			rp->batch_end[i] = c->written;
 	rp->hold = true;
+	rp->live = live;
 	metrics.replays[REPLAY_PULL]++;
 	conn_move(c, CONN_REPLAYING);
 }

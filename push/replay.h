@@ -14,7 +14,8 @@ void replay_prepare(struct conn *, char *body);
 void replay_open(struct conn *);                       /* subscribed (or polling): ask for heads */
 void replay_hold(struct conn *, struct frame *);       /* an event came meanwhile; borrows */
 void replay_miss(struct conn *, const struct place *); /* this event was not written: read it from the log */
-void replay_pull(struct conn *);                       /* from push to pull: what was missed, then live again */
+/* From push to pull: what was missed, then live again, which is said then if `live` (a reference; or NULL) was not written yet. */
+void replay_pull(struct conn *, struct frame *live);
 void replay_sync(struct conn *, int64_t conversation_id, int64_t position); /* everything after position */
 void replay_go(struct conn *);                                              /* an ack may have made room */
 bool replay_tick(struct conn *, int64_t now_ms);
