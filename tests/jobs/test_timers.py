@@ -302,3 +302,16 @@ def test_keys_and_advances_go(stack):
     assert stack.psql(f"SELECT count(*), max(now() - at) < interval '31 days' FROM mark_advance WHERE user_id = {a.id}") == "29|t"
     assert stack.psql(f"SELECT count(*) FROM request_key WHERE user_id = {a.id}") == "23"
     assert stack.psql(f"SELECT count(*) FROM message_key WHERE conversation_id = {conversation}") == "1"   # its message is still there
+
+
+def test_tokens_of_others_go_when_they_have_expired(stack):
+    """An ended one stays until then, or it would be good again; ours go 30 days after their end."""
+    a, _, _ = pair(stack)
+    rows = [("old", "https://i.example", "-2 days", None), ("young", "https://i.example", "-2 hours", None), ("ended", "https://i.example", "2 days", "-40 days"),
+            ("ours", None, "-2 days", None), ("ours-ended", None, "2 days", "-40 days")]
+    for agent, issuer, expires, ended in rows:
+        stack.psql(f"INSERT INTO session (id, user_id, current_hash, user_agent, issuer, expires_at, ended_at) SELECT gen_random_uuid(), {a.id}, '', '{agent}', "
+                   f"{issuer and repr(issuer) or 'NULL'}, now() + interval '{expires}', now() + {ended and repr(ended) or 'NULL'}::interval")
+    left = lambda: stack.psql(f"SELECT string_agg(user_agent, ' ' ORDER BY user_agent) FROM session WHERE user_id = {a.id} AND length(user_agent) < 12")
+    stack.restart("peal-jobs")
+    wait_for(lambda: left() == "ended ours young", 10)
