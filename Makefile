@@ -14,7 +14,7 @@ DESTDIR ?=
 PKGS_BASE := jansson hiredis libcrypto libsystemd
 PKGS_STORE := libpq
 PKGS_DECODER := libseccomp
-PKGS_AV := libavformat libavcodec libavutil libswresample
+PKGS_AV := libavformat libavcodec libavutil libswresample libswscale
 PKGS_IMAGE := vips gmodule-2.0 libwebp libwebpmux
 CFLAGS_COMMON := -std=gnu17 -g -D_GNU_SOURCE -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 	-Wimplicit-fallthrough -Werror=format-security -fno-strict-aliasing -fno-delete-null-pointer-checks -fno-strict-overflow \

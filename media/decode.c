@@ -14,8 +14,9 @@
 
 #define SIDE_MAX        16383 /* WebP's */
 #define SOURCE_SIDE_MAX (1 << 20)
-#define LOUDEST         3000 /* hundredths of LUFS */
-#define KILL_SECONDS    1    /* from a child's deadline to its verdict */
+#define LONGEST_MS      (24u * 3600 * 1000) /* of a film */
+#define LOUDEST         3000                /* hundredths of LUFS */
+#define KILL_SECONDS    1                   /* from a child's deadline to its verdict */
 
 static void
 close_fd(void *arg)
@@ -187,6 +188,20 @@ take_sound(const struct job *job, const uint8_t *output, struct sound *ret)
 	       !ret->aac.width && !ret->opus.width;
 }
 
+static bool
+take_film(const struct job *job, const uint8_t *output, struct film *ret)
+{
+	const struct job_result *r = (const struct job_result *)output;
+	struct job_rendition poster = r->renditions[JOB_POSTER], film = r->renditions[JOB_FILM];
+
+	if (!side_ok(r->source_width) || !side_ok(r->source_height) || !r->duration_ms || r->duration_ms > LONGEST_MS)
+		return false;
+	*ret = (struct film){ .width = r->source_width, .height = r->source_height, .duration_ms = r->duration_ms };
+	ret->poster_offset = poster.offset;
+	return take_bytes(job, output, &poster, STR("\x89PNG"), 0, &ret->poster) &&
+	       (!film.size || take_bytes(job, output, &film, STR("ftyp"), 4, &ret->film));
+}
+
 static int
 outcome_of(uint32_t found)
 {
@@ -221,7 +236,8 @@ read_output(struct arena *a, const struct job *job, int output, const uint8_t **
 
 /* *ret: what the child left behind; nothing in it has been looked at. */
 static int
-run(struct arena *a, int decoders, const struct job *job, int input, int64_t wait_seconds, const uint8_t **ret)
+run(struct arena *a, int decoders, const struct job *job, int input, int64_t wait_seconds, const uint8_t **ret,
+    int *ret_output)
 {
 	struct job_verdict verdict;
 	int output = -1, reply = -1, r;
@@ -237,6 +253,7 @@ run(struct arena *a, int decoders, const struct job *job, int input, int64_t wai
 		return r;
 	switch (verdict.end) {
 	case JOB_EXITED:
+		*ret_output = output;
 		return read_output(a, job, output, ret);
 	case JOB_TOO_LONG:
 		return TOO_COMPLEX;
@@ -258,7 +275,7 @@ int
 decode_picture(struct arena *a, int decoders, const struct job *job, int input, int64_t wait_seconds, struct picture *ret)
 {
 	const uint8_t *output;
-	int r = run(a, decoders, job, input, wait_seconds, &output);
+	int fd, r = run(a, decoders, job, input, wait_seconds, &output, &fd);
 
 	if (r)
 		return trace(r);
@@ -269,9 +286,23 @@ int
 decode_sound(struct arena *a, int decoders, const struct job *job, int input, int64_t wait_seconds, struct sound *ret)
 {
 	const uint8_t *output;
-	int r = run(a, decoders, job, input, wait_seconds, &output);
+	int fd, r = run(a, decoders, job, input, wait_seconds, &output, &fd);
 
 	if (r)
 		return trace(r);
 	return take_sound(job, output, ret) ? 0 : malformed();
+}
+
+int
+decode_film(struct arena *a, int decoders, const struct job *job, int input, int64_t wait_seconds, struct film *ret)
+{
+	const uint8_t *output;
+	int fd, r = run(a, decoders, job, input, wait_seconds, &output, &fd);
+
+	if (r)
+		return trace(r);
+	if (!take_film(job, output, ret))
+		return malformed();
+	ret->output = fd;
+	return 0;
 }

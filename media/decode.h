@@ -27,6 +27,14 @@ struct sound {
 	struct rendition aac, opus;
 };
 
+struct film {
+	uint32_t width, height, duration_ms;
+	struct rendition poster; /* a PNG of our own making, to become a picture */
+	uint64_t poster_offset;  /* where it lies in `output` */
+	int output;              /* lives as the arena */
+	struct rendition film;   /* MP4; without bytes: it is not one that browsers play */
+};
+
 /*
  * `decoders` is peal-media's end of the jobs' socket. The result lives as the arena. CORRUPT, TOO_MANY_PIXELS,
  * TOO_MANY_FRAMES, TOO_LONG, TOO_COMPLEX; BUSY when no decoder was free for wait_seconds beyond the job's own; UNAVAILABLE when the
@@ -34,5 +42,7 @@ struct sound {
  */
 int decode_picture(struct arena *, int decoders, const struct job *, int input, int64_t wait_seconds, struct picture *ret);
 int decode_sound(struct arena *, int decoders, const struct job *, int input, int64_t wait_seconds, struct sound *ret);
+
+int decode_film(struct arena *, int decoders, const struct job *, int input, int64_t wait_seconds, struct film *ret);
 
 #endif

@@ -30,6 +30,7 @@ struct job {
 	uint32_t max_frames;
 	uint32_t hd;
 	uint32_t max_seconds; /* of sound */
+	uint32_t film;        /* moving pictures rather than sound */
 	uint32_t cpu_seconds, wall_seconds;
 	uint64_t memory_bytes; /* of address space */
 	uint64_t output_bytes;
@@ -62,8 +63,8 @@ enum job_found {
 	JOB_TOO_COMPLEX
 };
 
-/* Of a picture; of sound. */
-enum { JOB_MAIN, JOB_THUMB, JOB_AAC = 0, JOB_OPUS, JOB_RENDITIONS };
+/* Of a picture; of sound; of a film: a frame of it as PNG, and the film itself when browsers play it. */
+enum { JOB_MAIN, JOB_THUMB, JOB_AAC = 0, JOB_OPUS, JOB_POSTER = 0, JOB_FILM, JOB_RENDITIONS };
 
 #define JOB_SILENT (-100000) /* a loudness */
 

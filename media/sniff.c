@@ -82,3 +82,9 @@ sniff_sound(enum sniffed s)
 {
 	return (s >= SNIFF_WEBM && s <= SNIFF_WAV) || s == SNIFF_PROBE;
 }
+
+bool
+sniff_film(enum sniffed s)
+{
+	return s == SNIFF_MP4 || s == SNIFF_WEBM;
+}

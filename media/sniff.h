@@ -28,5 +28,6 @@ enum sniffed {
 enum sniffed sniff(struct str head);
 bool sniff_picture(enum sniffed);
 bool sniff_sound(enum sniffed); /* what may hold sound */
+bool sniff_film(enum sniffed);  /* ... moving pictures */
 
 #endif

@@ -1,4 +1,4 @@
-/* media/upload.c -- POST /messages/upload-image, -audio, -file: what each kind makes of the bytes, and what the workers are told. */
+/* media/upload.c -- POST /messages/upload-image, -audio, -video, -file: what each kind makes of the bytes, and what the workers are told. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -15,6 +15,7 @@
 #define QUESTION_MOST   ((size_t)64 * 1024)
 #define CPU_PER_MINUTE  2 /* seconds, of sound */
 #define RENDITIONS_MAX  2
+#define POSTER_BYTES    ((uint64_t)8 << 20)
 #define ANY_TYPE        "application/octet-stream"
 
 /* One upload on its way to become an attachment. */
@@ -176,6 +177,88 @@ make_audio(struct making *m)
 }
 
 static uint64_t
+video_most(const struct conf *conf)
+{
+	return MIB(conf->media_video_mib);
+}
+
+/* The frame goes the way of all pictures: through the other decoder, which makes what is shown. */
+static int
+make_poster(struct making *m, const struct film *f, struct picture *ret)
+{
+	struct job job = job_of(m);
+
+	job.sniffed = SNIFF_PNG;
+	job.offset = f->poster_offset;
+	job.size = f->poster.bytes.n;
+	return decode_picture(m->u->arena, m->u->decoders[DECODER_IMAGE], &job, f->output, m->u->conf->media_wait_seconds,
+	                      ret);
+}
+
+static void
+describe_video(struct making *m, const struct film *f, const struct picture *poster)
+{
+	struct str color = arena_printf(m->u->arena, "#%02x%02x%02x", poster->color[0], poster->color[1], poster->color[2]);
+	struct rendition film = f->film;
+
+	film.width = f->width;
+	film.height = f->height;
+	describe(m, film.bytes.n ? "video/mp4" : ANY_TYPE, film.bytes.n ? film.bytes.n : m->in.size, f->width, f->height);
+	json_bool(&m->w, "animated", false);
+	json_str(&m->w, "thumbhash", base64(m->u->arena, poster->thumbhash.p, poster->thumbhash.n));
+	json_str(&m->w, "color", color);
+	json_open_array(&m->w, "renditions");
+	if (film.bytes.n)
+		write_rendition(m, "video", "video/mp4", &film);
+	write_rendition(m, "poster", "image/webp", &poster->main);
+	write_rendition(m, "thumb", "image/webp", &poster->thumb);
+	json_close(&m->w);
+	json_open_object(&m->w, "facts");
+	json_int(&m->w, "duration_ms", f->duration_ms);
+	json_close(&m->w);
+}
+
+static int
+keep_original(struct making *m)
+{
+	unsigned char digest[SHA256_BYTES];
+	int r;
+
+	r = store_original(m->u->store, m->id, m->in.fd, m->in.part ? STR_NONE : m->in.path, m->in.offset, m->in.size,
+	                   digest);
+	if (r)
+		return trace(r);
+	m->bytes += m->in.size;
+	json_str(&m->w, "digest", hex(m->u->arena, digest, sizeof(digest)));
+	return 0;
+}
+
+/* What browsers play is kept without what its camera wrote into it; anything else as it came, to be downloaded. */
+static int
+make_video(struct making *m)
+{
+	struct job job = job_of(m);
+	struct picture poster;
+	struct film f;
+	int r;
+
+	job.film = 1;
+	job.output_bytes = JOB_RESULT_BYTES + POSTER_BYTES + m->in.size + m->in.size / 8;
+	r = decode_film(m->u->arena, m->u->decoders[DECODER_AV], &job, m->in.fd, m->u->conf->media_wait_seconds, &f);
+	if (!r)
+		r = make_poster(m, &f, &poster);
+	if (r)
+		return trace(r);
+	describe_video(m, &f, &poster);
+	r = store_write(m->u->store, m->id,
+	                (const struct store_file[]){ { "poster.webp", poster.main.bytes },
+	                                             { "thumb.webp", poster.thumb.bytes },
+	                                             { "video.mp4", f.film.bytes } },
+	                f.film.bytes.n ? 3 : 2);
+	return r || f.film.bytes.n ? r : keep_original(m);
+}
+
+static uint64_t
 file_most(const struct conf *conf)
 {
 	return MIB(conf->media_file_mib);
@@ -192,25 +275,17 @@ anything(enum sniffed sniffed)
 static int
 make_file(struct making *m)
 {
-	unsigned char digest[SHA256_BYTES];
-	int r;
-
-	r = store_original(m->u->store, m->id, m->in.fd, m->in.part ? STR_NONE : m->in.path, m->in.offset, m->in.size,
-	                   digest);
-	if (r)
-		return trace(r);
-	m->bytes = m->in.size;
 	describe(m, ANY_TYPE, m->in.size, 0, 0);
 	json_bool(&m->w, "animated", false);
 	json_open_array(&m->w, "renditions");
 	json_close(&m->w);
-	json_str(&m->w, "digest", hex(m->u->arena, digest, sizeof(digest)));
-	return 0;
+	return keep_original(m);
 }
 
 static const struct upload_kind kinds[] = {
 	{ "image", "/api/v1/messages/upload-image", image_most, sniff_picture, make_image },
 	{ "audio", "/api/v1/messages/upload-audio", audio_most, sniff_sound, make_audio },
+	{ "video", "/api/v1/messages/upload-video", video_most, sniff_film, make_video },
 	{ "file", "/api/v1/messages/upload-file", file_most, anything, make_file },
 };
 

@@ -92,7 +92,8 @@ choose(struct req *req, const json_t *a, struct download *ret)
 	struct str name = member(a, "name"), rendition = member(first, "name"), kind = member(a, "kind");
 	const char *extension;
 
-	if (str_eq(kind, STR("file"))) {
+	/* a film that browsers do not play is kept as it came, like a file */
+	if (str_eq(kind, STR("file")) || (str_eq(kind, STR("video")) && !str_eq(rendition, STR("video")))) {
 		*ret = (struct download){ STR("original"), STR("application/octet-stream"),
 			                  str_present(name) ? name : kind };
 		return 0;

@@ -19,6 +19,7 @@ most(struct req *req)
 
 	return (str_eq(kind, STR("file"))    ? conf->media_file_mib
 	        : str_eq(kind, STR("audio")) ? conf->media_audio_mib
+	        : str_eq(kind, STR("video")) ? conf->media_video_mib
 	                                     : conf->media_image_mib)
 	       << 20;
 }

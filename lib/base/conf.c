@@ -62,6 +62,7 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(media_unattached_hours, "24", 1, 8760, "How long an upload waits for the message that uses it."),
 	INT_KEY(media_user_daily_mib, "1024", 1, 1073741824, "What one person may store within one day (UTC)."),
 	INT_KEY(media_user_mib, "4096", 1, 1073741824, "What one person may store altogether."),
+	INT_KEY(media_video_mib, "200", 1, 1024, "Largest film that may be uploaded; decoding one takes twice its size of memory."),
 	INT_KEY(media_wait_seconds, "10", 1, 600, "How long an upload may wait for a decoder before it is refused."),
 	INT_KEY(media_wall_seconds, "30", 1, 600, "A decoder that works on one picture for longer is killed."),
 	INT_KEY(media_workers, "8", 1, 1024, "Processes that take uploads; each has one at a time."),

@@ -95,6 +95,7 @@ struct conf {
 	int64_t media_audio_minutes;           /* 15 */
 	int64_t media_file_mib;                /* 200 */
 	int64_t media_image_mib;               /* 25 */
+	int64_t media_video_mib;               /* 200 */
 	int64_t media_image_megapixels;        /* 64 */
 	int64_t media_image_frames;            /* 150 */
 	int64_t media_cpu_seconds;             /* 10 */

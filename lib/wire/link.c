@@ -126,7 +126,10 @@ signature(struct str text, char out[23])
 const char *
 link_extension(struct str name)
 {
-	return str_eq(name, STR("aac")) ? "m4a" : str_eq(name, STR("opus")) ? "webm" : "webp";
+	return str_eq(name, STR("aac"))     ? "m4a"
+	       : str_eq(name, STR("opus"))  ? "webm"
+	       : str_eq(name, STR("video")) ? "mp4"
+	                                    : "webp";
 }
 
 struct str

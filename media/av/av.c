@@ -1,4 +1,4 @@
-/* media/av/av.c -- peal-media-av: what a job of sound leaves in its output. */
+/* media/av/av.c -- peal-media-av: what a job of sound or film leaves in its output. */
 #include "../decoder/craft.h"
 #include "../waveform.h"
 #include "av.h"
@@ -10,7 +10,8 @@ av_init(const char *program)
 	(void)program;
 	av_log_set_level(AV_LOG_QUIET);
 	return avcodec_find_encoder_by_name("aac") && avcodec_find_encoder_by_name("libopus") &&
-	       av_find_input_format("matroska") && av_guess_format("webm", NULL, NULL);
+	       avcodec_find_encoder_by_name("png") && av_find_input_format("matroska") &&
+	       av_guess_format("webm", NULL, NULL);
 }
 
 struct work {
@@ -49,6 +50,21 @@ make_sound(struct work *w, const uint8_t *bytes)
 	return found == JOB_DONE ? put(w, JOB_OPUS, &s, SOUND_OPUS) : found;
 }
 
+static enum job_found
+make_film(struct work *w, const uint8_t *bytes)
+{
+	AVFormatContext *in = input_open(w->job, bytes);
+	size_t poster = 0, film = 0;
+	enum job_found found =
+	        in ? film_make(in, w->result, w->output + w->used, w->job->output_bytes - w->used, &poster, &film)
+	           : JOB_CORRUPT;
+
+	w->result->renditions[JOB_POSTER] = (struct job_rendition){ .offset = (uint32_t)w->used, .size = (uint32_t)poster };
+	w->result->renditions[JOB_FILM] =
+	        (struct job_rendition){ .offset = (uint32_t)(w->used + poster), .size = (uint32_t)film };
+	return found;
+}
+
 static void
 av_make(const struct job *job, const uint8_t *bytes, uint8_t *output)
 {
@@ -56,7 +72,7 @@ av_make(const struct job *job, const uint8_t *bytes, uint8_t *output)
 	enum job_found found;
 
 	w.result->magic = JOB_MAGIC;
-	found = make_sound(&w, bytes);
+	found = job->film ? make_film(&w, bytes) : make_sound(&w, bytes);
 	/* last, so that a child that dies on the way has found nothing */
 	__atomic_store_n(&w.result->found, (uint32_t)found, __ATOMIC_RELEASE);
 }

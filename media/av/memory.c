@@ -123,7 +123,7 @@ demuxer_of(uint32_t sniffed)
 
 static const char decoders[] =
         "opus,libopus,vorbis,aac,mp3,mp3float,mp2,mp2float,alac,flac,pcm_u8,pcm_s16le,pcm_s24le,pcm_s32le,"
-        "pcm_f32le,pcm_s16be,pcm_alaw,pcm_mulaw,amrnb";
+        "pcm_f32le,pcm_s16be,pcm_alaw,pcm_mulaw,amrnb,h264,hevc,vp8,vp9,libdav1d,mpeg4";
 
 AVFormatContext *
 input_open(const struct job *job, const uint8_t *bytes)

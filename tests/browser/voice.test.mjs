@@ -1,5 +1,6 @@
 // Voice notes and files: recorded by a real browser from its fake microphone, which beeps once a second; played, sought in, saved.
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { after, before, test } from 'node:test';
@@ -129,4 +130,25 @@ test('a file arrives byte for byte, and is saved under its name', { timeout: 60_
 	assert.equal(download.suggestedFilename(), 'Bericht für Eva.html');
 	assert.ok(readFileSync(await download.path()).equals(bytes));
 	assert.equal(bob.pages.length + 1, 1, 'nothing was opened');
+});
+
+test('a film shows its first picture, plays, and can be sought in', { timeout: 60_000 }, async () => {
+	const make = ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=s=320x180:r=10', '-f', 'lavfi', '-i', 'sine', '-t', '4', '-c:v', 'libx264', '-pix_fmt', 'yuv420p'];
+	execFileSync('ffmpeg', [...make, '-c:a', 'aac', `${folder}/film.mp4`], { stdio: ['ignore', 'inherit', 'inherit'] });
+	await alice.page.getByTestId('file-picker').setInputFiles(`${folder}/film.mp4`);
+	const film = bob.page.locator('.bubble-row[data-message] video.film');
+	await film.waitFor({ timeout: 30_000 });
+	const got = await film.evaluate(async (video) => {
+		const poster = new Image();
+		poster.src = video.poster;
+		await poster.decode();
+		video.muted = true;
+		await video.play();
+		video.currentTime = 3;
+		await new Promise((go) => (video.onseeked = go));
+		video.pause();
+		return { poster: [poster.naturalWidth, poster.naturalHeight], at: video.currentTime, length: video.duration, size: [video.videoWidth, video.videoHeight] };
+	});
+	assert.deepEqual([got.poster, got.size], [[320, 180], [320, 180]]);
+	assert.ok(got.at >= 3 && got.at < 4 && Math.abs(got.length - 4) < 0.2, JSON.stringify(got));
 });

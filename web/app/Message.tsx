@@ -4,6 +4,7 @@ import type { Attachment, Message, Room } from '../sdk/index.ts';
 import { Card, hasCard } from './Card.tsx';
 import { Confirm } from './Confirm.tsx';
 import { EditBox } from './EditBox.tsx';
+import { Film } from './Film.tsx';
 import { duration, exactTime, hue, isJumbo, spans, timeOfDay } from './format.ts';
 import { AgainIcon, ForwardIcon, HourIcon, MoreIcon, NoneIcon, PinIcon, ReplyIcon, SmileIcon, StarIcon, Ticks } from './icons.tsx';
 import { Menu, type MenuKind } from './Menu.tsx';
@@ -98,7 +99,8 @@ function Body({ bubble, room }: { bubble: Bubble; room: Room }) {
 
 function Attached({ attachment, alone }: { attachment: Attachment; alone: boolean }) {
 	if (attachment.kind === 'audio') return <Voice attachment={attachment} />;
-	if (attachment.kind === 'file') return <FileBox attachment={attachment} />;
+	if (attachment.kind === 'video' && attachment.renditions[0]?.name === 'video') return <Film attachment={attachment} />;
+	if (attachment.kind === 'file' || attachment.kind === 'video') return <FileBox attachment={attachment} />;
 	return <Picture attachment={attachment} alone={alone} />;
 }
 

@@ -12,7 +12,7 @@ import { asProblem } from './problem.ts';
 import { Rest, type Transport } from './rest.ts';
 import { isDurable, Socket, type ConnectionState, type Wire } from './socket.ts';
 import { Store, type Room } from './store.ts';
-import { PICTURE_TYPES, Uploads, xhrCourier, type Courier, type Parcel } from './upload.ts';
+import { kindOf, PICTURE_TYPES, Uploads, xhrCourier, type Courier, type Parcel } from './upload.ts';
 import type { Attachment, Conversation, Durable, Frame, Heads, Id, Me, Message, Page, Provider, Welcome } from './types.ts';
 
 export type Session =
@@ -638,9 +638,9 @@ export class Peal {
 		return files.filter((file) => !pictures.includes(file));
 	}
 
-	/** Files as they are, each a message of its own; the text goes with the first. */
+	/** Films, and other files as they are, each a message of its own; the text goes with the first. */
 	sendFiles(conversation: Id, files: File[], caption: string): void {
-		files.forEach((file, i) => this.uploads?.add(conversation, file, file.name, i === 0 ? caption : '', 'file'));
+		files.forEach((file, i) => this.uploads?.add(conversation, file, file.name, i === 0 ? caption : '', kindOf(file)));
 	}
 
 	sendRecording(conversation: Id, sound: Blob): void {

@@ -50,7 +50,7 @@ export type MessageType =
 export type Status = 'sent' | 'delivered' | 'read';
 
 export interface Rendition {
-	name: 'std' | 'hd' | 'thumb' | 'aac' | 'opus';
+	name: 'std' | 'hd' | 'thumb' | 'aac' | 'opus' | 'video' | 'poster';
 	mime: string;
 	/** Signed; good for a day at least. */
 	url: string;
@@ -62,7 +62,7 @@ export interface Rendition {
 
 export interface Attachment {
 	id: Id;
-	kind: 'image' | 'audio' | 'file';
+	kind: 'image' | 'audio' | 'video' | 'file';
 	state: 'ready' | 'processing' | 'failed';
 	name: string | null;
 	mime: string;

@@ -12,6 +12,9 @@ import type { Attachment, Id } from './types.ts';
 export const PICTURE_TYPES = ['image/jpeg', 'image/png', 'image/gif', 'image/webp'];
 /** What it is to be; the server looks for itself. */
 export type UploadKind = Attachment['kind'];
+/** Of these the server makes a film that plays, or a picture at least. */
+const FILM_TYPES = ['video/mp4', 'video/quicktime', 'video/webm', 'video/x-matroska'];
+export const kindOf = (file: Blob): UploadKind => (FILM_TYPES.includes(file.type) ? 'video' : 'file');
 const ATTEMPTS = 6;
 const LONGEST_WAIT_MS = 60_000; // whoever is told to wait longer is told so
 
