@@ -11,8 +11,8 @@
 #include "rate.h"
 #include "reply.h"
 #include "route.h"
-#include "wire/link.h"
 #include "site.h"
+#include "wire/link.h"
 
 #define KIB(n)   ((size_t)(n)*1024)
 #define ATTEMPTS 2 /* of a handler whose transaction collided with another */

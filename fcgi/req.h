@@ -144,18 +144,18 @@ struct req {
 	int64_t access_token; /* 0: somebody who is signed in */
 	int64_t expires_at;   /* of that token; 0: never */
 	bool bot;             /* I am one */
-	struct str attachment, session_named; /* from the path */
-	struct str issuer;                    /* likewise: its label */
+	struct str attachment, session_named;       /* from the path */
+	struct str issuer;                          /* likewise: its label */
 	int64_t conversation, seq, user, scheduled; /* from the path */
-
 	int64_t thing;                              /* likewise: a token, a report */
+
 	/* from the handler */
 	struct json_report report; /* INVALID and BAD_JSON: where and why; ignored members otherwise */
 	const char *detail;        /* instead of the outcome's own sentence */
 	struct str challenge;      /* of SECOND_FACTOR_REQUIRED: what to come back with, and for how long it is good */
 	int64_t challenge_seconds;
-	int64_t retry_after_ms;    /* of an outcome that may be tried again; 0: PROBLEM_RETRY_AFTER_MS */
-	struct str made;           /* of an endpoint with `again`: what it will ask for */
+	int64_t retry_after_ms; /* of an outcome that may be tried again; 0: PROBLEM_RETRY_AFTER_MS */
+	struct str made;        /* of an endpoint with `again`: what it will ask for */
 	struct effect *effects, **effects_end;
 	int status;
 	const char *content_type;

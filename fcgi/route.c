@@ -43,20 +43,6 @@
 	X(older_direct_get) \
 	X(older_list_get) \
 	X(older_sync_get) \
-	X(conversations_get) \
-	X(conversations_unread_get) \
-	X(conversation_get) \
-	X(group_post) \
-	X(conversation_patch) \
-	X(conversation_settings_put) \
-	X(conversation_unread_post) \
-	X(draft_put) \
-	X(draft_delete) \
-	X(participants_get) \
-	X(participants_post) \
-	X(participant_patch) \
-	X(participant_delete) \
-	X(conversation_start_post) \
 	X(report_post) \
 	X(admin_reports_get) \
 	X(admin_report_get) \
@@ -71,12 +57,20 @@
 	X(bot_post) \
 	X(bots_get) \
 	X(bot_delete) \
-	X(token_post) \
-	X(tokens_get) \
-	X(token_delete) \
-	X(bot_post) \
-	X(bots_get) \
-	X(bot_delete) \
+	X(conversations_get) \
+	X(conversations_unread_get) \
+	X(conversation_get) \
+	X(group_post) \
+	X(conversation_patch) \
+	X(conversation_settings_put) \
+	X(conversation_unread_post) \
+	X(draft_put) \
+	X(draft_delete) \
+	X(participants_get) \
+	X(participants_post) \
+	X(participant_patch) \
+	X(participant_delete) \
+	X(conversation_start_post) \
 	X(conversation_read_patch) \
 	X(messages_get) \
 	X(message_post) \

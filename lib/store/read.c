@@ -7,8 +7,8 @@ const struct stmt *const *const store_statements[] = { account_statements,    co
 	                                               message_statements,    event_statements,        upkeep_statements,
 	                                               attachment_statements, block_statements,        older_statements,
 	                                               schedule_statements,   change_statements,       detail_statements,
-	                                               search_statements,     access_statements,       moderation_statements,
 	                                               db_statements_own,     request_statements,
+	                                               search_statements,     access_statements,       moderation_statements,
 	                                               identity_statements,   factor_statements,       NULL };
 
 void
