@@ -388,3 +388,17 @@ def test_every_operation_is_refused_in_time(stack):
             assert 429 not in {r.status for r in replies}, op
         else:
             refused(replies[-1], LIMITS[op.rate])
+
+
+def test_one_token_takes_half(stack):
+    """And leaves the other half to the person; a bot's takes all that the bot may, which is not its owner's."""
+    one = person(stack)
+    made = one.rest.post("/tokens", {"name": "wild", "scopes": ["profile:read"]}, expect=201)["token"]
+    bot = one.rest.post("/bots", {"username": f"bot-{one.id}"}, expect=201)["id"]
+    other = one.rest.post("/tokens", {"name": "robo", "scopes": ["profile:read"], "bot_id": bot}, expect=201)["token"]
+    half = LIMITS["read"] // 2
+    replies = [one.rest.get("/me", token=made) for _ in range(half + 1)]
+    assert [r.status for r in replies] == [200] * half + [429]
+    assert replies[0].headers["ratelimit-limit"] == str(half) and replies[-1].headers["ratelimit-remaining"] == "0"
+    assert [one.rest.get("/me").status for _ in range(half + 1)] == [200] * half + [429], "what was refused cost the person nothing"
+    assert [one.rest.get("/me", token=other).status for _ in range(LIMITS["read"] + 1)] == [200] * LIMITS["read"] + [429]
