@@ -142,11 +142,15 @@ auth_oidc_end(struct req *req)
 	const struct issuer *issuer = named(req);
 	struct oidc_trip trip;
 	struct end in = { 0 };
+	int r;
 
 	if (!issuer)
 		return NOT_FOUND;
+	r = req_query(req, end_fields, &in);
+	if (r)
+		return r;
 	set_cookie(req, STR(""), 0); /* whatever comes of it: once */
-	if (req_query(req, end_fields, &in) || !began(req, issuer, &in, &trip))
+	if (!began(req, issuer, &in, &trip))
 		return home(req, "stale");
 	if (str_present(in.error))
 		return home(req, str_eq(in.error, STR("access_denied")) ? "denied" : "failed");

@@ -231,6 +231,11 @@ def test_the_cookie_of_another_provider(stack):
     assert browser.go(f"{callback('public')}?code=x&state={query['state'][0]}")[1] == f"{URL}/?sign_in=stale"
 
 
+def test_a_malformed_way_back(stack):
+    for query in ("code=a&code=b", "state=%zz", "code=" + "x" * 3000):
+        Client(URL).get("/auth/oidc/corp/callback", exact_query=query, valid=False, expect=(400, "invalid"))
+
+
 def test_the_person_says_no(stack):
     browser = Browser()
     query = urllib.parse.parse_qs(urllib.parse.urlsplit(browser.go(f"{URL}/api/v1/auth/oidc/corp")[1]).query)
@@ -390,6 +395,7 @@ def test_its_keys_rotate(stack, liar):
     liar.keys.append(jwk(fresh, "k2"))
     liar.header, liar.sign = {"alg": "RS256", "kid": "k2"}, lambda t: signature("RS256", fresh, t)
     stack.reload("peal-fcgi")  # what a worker has fetched is its own, and is looked at again after 30 s: begin anew
+    time.sleep(0.3)
     assert liar.sign_in() == f"{URL}/"
 
 
