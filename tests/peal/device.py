@@ -40,6 +40,7 @@ class Device:
         self.user_applied = []
         self.marks = {}                                      # (conversation, user, type) -> seq
         self.held = collections.defaultdict(dict)            # conversation -> position -> event
+        self.gone = {}                                       # conversation -> where I was removed: what comes from before it is late
         self.holes = {}                                      # conversation -> when the hole was seen, when it was asked for
         self.asked = collections.Counter()                   # conversation -> how often `sync` was asked while it was unknown
         self.heads = {}                                      # conversation -> position promised before `live`
@@ -204,7 +205,7 @@ class Device:
             self.wrong.append(f"welcome for {frame['user_id']}")
         if self.mode == "fresh":
             self.stats["fresh"] += 1
-            for kept in (self.base, self.applied, self.user_applied):
+            for kept in (self.base, self.applied, self.user_applied, self.gone):
                 kept.clear()
             self.state.forget()
 
@@ -243,7 +244,7 @@ class Device:
             return self._user_event(event)
         conversation, position = event["conversation_id"], event["seq"] + event["rev"]
         mine = sum(self.places.get(conversation, (0, 0)))
-        if position <= mine:
+        if position <= max(mine, self.gone.get(conversation, 0)):
             self.stats["dropped"] += 1
         elif event["type"] == "conversation_created":  # it begins for me here, whatever I had
             self.applied.pop(conversation, None)
@@ -289,6 +290,8 @@ class Device:
         elif event["user_rev"] == self.user_rev + 1:
             self.state.apply(event)
             self.user_applied.append(event)
+            if event["kind"] == "removed":
+                self.gone[event["data"]["conversation_id"]] = event["data"]["seq"] + event["data"]["rev"]
             if event["kind"] == "removed" and event["data"]["conversation_id"] not in self.places:
                 self._drop(event["data"]["conversation_id"])
         else:  # a hole in my own stream: say hello again

@@ -103,6 +103,8 @@ export class Store {
 	/** Me, when that changed. */
 	profile: Me | null = null;
 	private strangers = new Map<Id, ConversationEvent[]>();
+	/** Where I was removed: what comes from up to there is late, and not mine any more. */
+	private gone = new Map<Id, number>();
 	private user = new Order<UserChanged>(null);
 	private heads = new Map<Id, Head>();
 	private since: string | null = null;
@@ -326,6 +328,7 @@ export class Store {
 	reset(): void {
 		this.rooms.clear();
 		this.strangers.clear();
+		this.gone.clear();
 		this.presence.clear();
 		this.heads.clear();
 		this.blocked.clear();
@@ -412,6 +415,7 @@ export class Store {
 
 	private inConversation(event: ConversationEvent, now: number): void {
 		const room = this.rooms.get(event.conversation_id);
+		if (event.seq + event.rev <= (this.gone.get(event.conversation_id) ?? 0)) return;
 		if (!room) return this.fromStranger(event, now);
 		if (event.type === 'conversation_created' && event.seq + event.rev > room.place.seq + room.place.rev)
 			return this.beginAgain(room, event, now);
@@ -596,6 +600,7 @@ export class Store {
 	/** Unless what I have is from after it: I may be a member again. */
 	private removed(data: { conversation_id: Id; seq: number; rev: number }): void {
 		const room = this.rooms.get(data.conversation_id);
+		this.gone.set(data.conversation_id, data.seq + data.rev);
 		if (!room || room.place.seq + room.place.rev < data.seq + data.rev) this.leave(data.conversation_id);
 	}
 
