@@ -49,7 +49,15 @@ static const struct stmt unknown = {
 	        "WHERE NOT EXISTS (SELECT FROM attachment a WHERE a.id = i.id)",
 };
 
-const struct stmt *const attachment_statements[] = { &enter, &room, &get, &removals, &unknown, NULL };
+static const struct stmt stored = {
+	.name = "attachment_stored",
+	.params = "si",
+	.results = "sjNs",
+	.text = "SELECT a.id, a.renditions, a.digest FROM attachment a WHERE a.id > $1 AND a.deleted_at IS NULL ORDER BY "
+	        "a.id LIMIT $2",
+};
+
+const struct stmt *const attachment_statements[] = { &enter, &room, &get, &removals, &unknown, &stored, NULL };
 
 int
 attachment_register(struct db *db, struct arena *arena, const struct attachment_new *a, const struct attachment_quota *q,
@@ -122,5 +130,21 @@ attachment_unknown(struct db *db, struct arena *arena, struct str ids, struct st
 	if (r)
 		return trace(r);
 	*ret = rows_str(rows, 0, 0);
+	return 0;
+}
+
+int
+attachment_stored(struct db *db, struct arena *arena, struct str after, int64_t limit, struct attachment_stored **ret,
+                  size_t *ret_n)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &stored, ARGS(A_STR(after), A_INT(limit)), &rows);
+
+	if (r)
+		return trace(r);
+	*ret_n = rows_n(rows);
+	*ret = arena_alloc(arena, (*ret_n + 1) * sizeof(**ret));
+	for (size_t i = 0; i < *ret_n; i++)
+		(*ret)[i] = (struct attachment_stored){ rows_str(rows, i, 0), rows_str(rows, i, 1), rows_str(rows, i, 2) };
 	return 0;
 }

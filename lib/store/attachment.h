@@ -41,4 +41,12 @@ int attachment_removals(struct db *, struct arena *, struct str done, int64_t wa
 /* Those of the ids that no row has. */
 int attachment_unknown(struct db *, struct arena *, struct str ids, struct str *ret);
 
+/* Of one that is wanted: what must be on disk. */
+struct attachment_stored {
+	struct str id, renditions_json, digest; /* digest absent: there is no original */
+};
+/* At most `limit`, by id, behind `after` ("" at first). */
+int attachment_stored(struct db *, struct arena *, struct str after, int64_t limit, struct attachment_stored **ret,
+                      size_t *ret_n);
+
 #endif
