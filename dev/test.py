@@ -8,6 +8,7 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -209,6 +210,14 @@ def build(parts):
     print(f"  built {KIND:<32}{time.monotonic() - began:6.1f} s", flush=True)
 
 
+def codes(folder):
+    """Every code of lib/base/err.h was seen by some test: a test of its own, once all parts have run."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from peal import seen
+    missing = seen.missing(folder)
+    return Result(0, len(missing), 0, "--- codes\n" + "\n".join(missing) + "\n") if missing else Result(1)
+
+
 def timed(part):
     name, run, _ = part
     began = time.monotonic()
@@ -224,6 +233,7 @@ def main():
     OUT.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     total = Result()
+    os.environ["PEAL_SEEN"] = folder = tempfile.mkdtemp(prefix="peal-seen-")
     try:
         build(parts)
         with concurrent.futures.ThreadPoolExecutor(2) as lanes:
@@ -232,8 +242,12 @@ def main():
         for part in parts:
             if part[2]:
                 total.add(timed(part))
+        if len(parts) >= len(PARTS):
+            total.add(timed(("codes", lambda: codes(folder), True)))
     except prepare.PrepareError as e:
         total.add(Result(0, 1, 0, f"{e}\n"))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     if total.text:
         print(f"\n{total.text}")
     print(f"  in {time.monotonic() - began:.0f} s")

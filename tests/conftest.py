@@ -12,7 +12,14 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "dev"), str(ROOT / "tests")]
 
+from peal import seen  # noqa: E402
 from stack import Stack  # noqa: E402
+
+seen.watch()
+
+
+def pytest_sessionfinish():
+    seen.leave()
 
 
 def pytest_addoption(parser):

@@ -10,7 +10,7 @@ import urllib.parse
 
 import websockets
 
-from . import contract
+from . import contract, seen
 
 MAX_FRAME = 4 * 1024 * 1024
 
@@ -84,6 +84,8 @@ class Socket:
             raise contract.ContractError(f"a binary frame: {data[:100]!r}")
         frame = json.loads(data)
         self.contract.check("server", frame)
+        seen.note(frame)
+        seen.note(frame.get("body"))
         self.frames.append(frame)
         return frame
 
