@@ -1,6 +1,7 @@
 /* fcgi/worker.c -- the loop of a worker: take a connection, serve one request, close. */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -249,6 +250,25 @@ loop(struct worker *w)
 	}
 }
 
+/*
+ * Hashing may use what is left of the processors. Linux shares them out to sessions first (sched(7), autogroup), so that niceness alone
+ * would only put these workers behind the other ones, and let them use up the time that is theirs.
+ */
+static void
+stand_back(int64_t nice)
+{
+	FILE *f;
+
+	setpriority(PRIO_PROCESS, 0, (int)nice);
+	if (setsid() < 0)
+		return;
+	f = fopen("/proc/self/autogroup", "we"); /* without autogroups there is no such file */
+	if (f) {
+		fprintf(f, "%d\n", (int)nice);
+		fclose(f);
+	}
+}
+
 void
 worker_run(const struct worker_job *job)
 {
@@ -260,7 +280,7 @@ worker_run(const struct worker_job *job)
 		abort();
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (job->pool == POOL_AUTH)
-		setpriority(PRIO_PROCESS, 0, (int)job->generation->conf.auth_nice);
+		stand_back(job->generation->conf.auth_nice);
 	init(w, job);
 	slot_idle(job->slot);
 	if (write(job->started_fd, &one, sizeof(one)) < 0)
