@@ -268,7 +268,8 @@ test_conversation(void **state)
 	        "\"draft\":{\"content\":\"so\"}},\"participants\":[{\"user\":{\"id\":\"7\",\"username\":\"ann\",\"display_"
 	        "name\":\"Ann\","
 	        "\"avatar_id\":null,"
-	        "\"avatar_url\":null,\"status_text\":null,\"bot\":false},\"role\":\"owner\",\"receipt_seq\":3,\"delivered_seq\":4}]}");
+	        "\"avatar_url\":null,\"status_text\":null,\"bot\":false},\"role\":\"owner\",\"receipt_seq\":3,\"delivered_"
+	        "seq\":4}]}");
 }
 
 static int
