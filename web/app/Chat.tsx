@@ -3,12 +3,12 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Id, Room } from '../sdk/index.ts';
 import { Composer } from './Composer.tsx';
 import { displayName, lastSeen } from './format.ts';
-import { BackIcon, MoreIcon } from './icons.tsx';
+import { BackIcon, MoreIcon, SearchIcon } from './icons.tsx';
 import { Log } from './Log.tsx';
 import { shortName, typingText } from './names.ts';
 import { Pins } from './Pins.tsx';
 import { Avatar, Spinner } from './parts.tsx';
-import { goHome, lay, liftAll, peal, sendPictures, tell, watch, watchRoom } from './state.ts';
+import { goHome, lay, liftAll, peal, searchFor, sendPictures, tell, watch, watchRoom } from './state.ts';
 
 export function Chat({ id }: { id: Id }) {
 	watchRoom(id);
@@ -70,6 +70,18 @@ function Header({ room }: { room: Room }) {
 				<h2>{name}</h2>
 				<Below room={room} presence={peer ? lastSeenText(room) : ''} />
 			</div>
+			<button
+				type="button"
+				class="ghost"
+				aria-label="Search in this conversation"
+				title="Search in this conversation"
+				onClick={() => {
+					searchFor({ text: '', room: room.id });
+					if (matchMedia('(max-width: 719px)').matches) goHome(); // the search is on the other screen
+				}}
+			>
+				<SearchIcon />
+			</button>
 			<button type="button" class="ghost" aria-label="Details" onClick={() => lay({ kind: 'details', room: room.id })}>
 				<MoreIcon />
 			</button>

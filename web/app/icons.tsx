@@ -27,6 +27,13 @@ export const SearchIcon = () => (
 		<path d="m20 20-4.3-4.3" />
 	</Icon>
 );
+export const HelpIcon = () => (
+	<Icon name="help" size={18}>
+		<circle cx="12" cy="12" r="9" />
+		<path d="M9.4 9.2a2.7 2.7 0 1 1 3.8 2.9c-.8.4-1.2.9-1.2 1.7" />
+		<path d="M12 17h.01" />
+	</Icon>
+);
 export const ClearIcon = () => (
 	<Icon name="clear" size={16}>
 		<path d="m6 6 12 12M18 6 6 18" />

@@ -63,6 +63,12 @@ export const goHome = () => {
 	location.hash = '#/';
 };
 
+/** What is typed into the search, and the one conversation that it is about. */
+export const search = signal<{ text: string; room: Id | null }>({ text: '', room: null });
+export const searchFor = (change: { text?: string; room?: Id | null }) => {
+	search.value = { ...search.value, ...change };
+};
+
 // ---- what is said ----------------------------------------------------------------------------------------------------
 
 export const toast = signal<string | null>(null);
@@ -147,11 +153,24 @@ export const editing = signal<Id | null>(null);
 export const aimed = signal<Id | null>(null);
 let aimTimer: ReturnType<typeof setTimeout> | undefined;
 
+/** Messages further back than this are shown with what was said around them; everything in between is not loaded for it. */
+const NEAR = 300;
+
+/** Goes there; what lies over the conversation is gone by then. */
+async function enter(conversation: Id): Promise<void> {
+	liftAll();
+	if (current.value === conversation) return;
+	const there = new Promise((resolve) => addEventListener('hashchange', resolve, { once: true }));
+	goTo(conversation);
+	await there;
+}
+
 export async function show(messageId: Id): Promise<void> {
 	const { conversation, seq } = seqOf(messageId);
-	liftAll();
-	if (current.value !== conversation) goTo(conversation);
+	await enter(conversation);
 	await peal.openRoom(conversation);
+	const first = peal.store.rooms.get(conversation)?.messages[0]?.seq ?? 0;
+	if (first - seq > NEAR) return lay({ kind: 'around', message: messageId });
 	if (!(await peal.reach(conversation, seq))) return tell('This message cannot be shown: it is gone, or too far back.');
 	clearTimeout(aimTimer);
 	aimed.value = messageId;

@@ -2,6 +2,7 @@
 import { overlays, type Overlay } from '../state.ts';
 import { AddPeople } from './AddPeople.tsx';
 import { Archived } from './Archived.tsx';
+import { Around } from './Around.tsx';
 import { Blocked } from './Blocked.tsx';
 import { Details } from './Details.tsx';
 import { Forward } from './Forward.tsx';
@@ -35,6 +36,8 @@ function One({ overlay }: { overlay: Overlay }) {
 			return <History message={overlay.message} />;
 		case 'who':
 			return <Who message={overlay.message} />;
+		case 'around':
+			return <Around key={overlay.message} message={overlay.message} />;
 		case 'poll':
 			return <NewPoll room={overlay.room} />;
 		case 'later':
