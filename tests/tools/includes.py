@@ -23,9 +23,10 @@ LIBRARIES = {
     "libpq-fe.h": {"lib/store/db.c"},
     "hiredis/hiredis.h": {"lib/base/redis.h", "lib/base/redis.c", "push/redis_link.c", "push/redis_link.h"},
     "uv.h": {"push"},
-    "fcgiapp.h": {"lib/base/io.h", "fcgi/req.c", "media/upload.c"},
+    "fcgiapp.h": {"lib/base/io.h", "fcgi/req.c", "media/incoming.c"},
     "vips/vips.h": {"media/image/picture.c"},
     "seccomp.h": {"media/decoder/sandbox.c"},
+    "ebur128.h": {"media/av/level.c"},
 }
 
 
