@@ -143,6 +143,12 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/libmodules.a $(LIB_STORE) $(L
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -lcurl -largon2 -lm
+# this one is the whole push daemon, in the simulator's world
+$(B)/fuzz/fuzz_frames: $(B)/tests/fuzz/fuzz_frames.o $(call obj,tests/sim/world.c tests/sim/services.c tests/sim/model.c) $(FUZZ_MAIN) \
+		$(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
+	@mkdir -p $(@D)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) $(SIM_WRAP:%=-Wl,--wrap=%) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -largon2 -lm
 # what it finds interesting stays under build/; a crash is kept in tests/fuzz/crash, which `make test` replays
 FUZZ ?= json_in
 SECONDS := 60
