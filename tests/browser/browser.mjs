@@ -68,7 +68,7 @@ export class Person {
 	async signIn(page = this.page) {
 		await page.getByLabel('User name').fill(this.user.username);
 		await page.getByLabel('Password', { exact: true }).fill(this.user.password);
-		await page.getByRole('button', { name: 'Sign in' }).click();
+		await page.getByRole('button', { name: 'Sign in', exact: true }).click();
 		await page.getByRole('heading', { name: 'Peal' }).waitFor();
 		return this;
 	}

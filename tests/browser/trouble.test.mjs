@@ -146,15 +146,15 @@ test('wrong passwords are refused in words; signing out ends the session in ever
 	await eva.shoot('door');
 	await eva.page.getByLabel('User name').fill(eva.user.username);
 	await eva.page.getByLabel('Password', { exact: true }).fill('certainly not this one');
-	await eva.page.getByRole('button', { name: 'Sign in' }).click();
+	await eva.page.getByRole('button', { name: 'Sign in', exact: true }).click();
 	await eva.page.getByText('The user name or the password is wrong.').waitFor();
 	await eva.signIn();
 	const tab = await eva.open();
 	await tab.getByRole('heading', { name: 'Peal' }).waitFor();
 	await eva.page.getByRole('button', { name: 'Sign out' }).click();
-	for (const page of [eva.page, tab]) await page.getByRole('button', { name: 'Sign in' }).waitFor();
+	for (const page of [eva.page, tab]) await page.getByRole('button', { name: 'Sign in', exact: true }).waitFor();
 	await eva.page.reload();
-	await eva.page.getByRole('button', { name: 'Sign in' }).waitFor();
+	await eva.page.getByRole('button', { name: 'Sign in', exact: true }).waitFor();
 	await eva.leave(/401/);
 });
 

@@ -1,7 +1,9 @@
 // The door: signing in and registering.
+import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { asProblem, type PealError, type Provider } from '../sdk/index.ts';
 import { Bell, EyeIcon } from './icons.tsx';
+import { PasskeyButton } from './PasskeyButton.tsx';
 import { peal } from './state.ts';
 
 type Fields = { username: string; password: string; display: string };
@@ -43,6 +45,18 @@ export function SignIn({ expired }: { expired: boolean }) {
 		() => fromProvider() ?? (expired ? 'Your session has ended. Sign in again.' : ''),
 	);
 	const form = useRef<HTMLFormElement>(null);
+	const [second, setSecond] = useState<ComponentChildren>(null);
+
+	const back = (why = '') => {
+		setSecond(null);
+		setTrouble(why);
+	};
+	/** Loaded when it is needed: most people have no second factor. */
+	const secondStep = (challenge: string) =>
+		import('./SecondStep.tsx').then(
+			({ SecondStep }) => setSecond(<SecondStep challenge={challenge} back={back} />),
+			() => setTrouble(SAID.network!),
+		);
 
 	const submit = async (event: Event) => {
 		event.preventDefault();
@@ -52,7 +66,9 @@ export function SignIn({ expired }: { expired: boolean }) {
 		try {
 			await (isNew ? peal.register(username.trim(), password, display.trim()) : peal.login(username.trim(), password));
 		} catch (error) {
-			setTrouble(explain(error));
+			const { code, challenge } = asProblem(error);
+			if (code === 'second_factor_required' && challenge) await secondStep(challenge);
+			else setTrouble(explain(error));
 			setBusy(false);
 		}
 	};
@@ -60,6 +76,8 @@ export function SignIn({ expired }: { expired: boolean }) {
 		setNew(!isNew);
 		setTrouble('');
 	};
+
+	if (second) return <>{second}</>;
 
 	return (
 		<main class="door">
@@ -95,6 +113,7 @@ export function SignIn({ expired }: { expired: boolean }) {
 				<button class="primary" type="submit" disabled={busy}>
 					{busy ? 'One moment…' : isNew ? 'Create account' : 'Sign in'}
 				</button>
+				{!isNew && <PasskeyButton said={setTrouble} />}
 				<Providers />
 				<p class="door-turn">
 					{isNew ? 'Have an account already?' : 'New here?'}{' '}

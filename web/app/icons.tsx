@@ -129,6 +129,13 @@ export const EyeIcon = ({ off }: { off: boolean }) => (
 	</Icon>
 );
 
+export const KeyIcon = () => (
+	<Icon name="key" size={19}>
+		<circle cx="8" cy="15.5" r="4.3" />
+		<path d="m11.2 12.3 8-8M16 7.5l2.8 2.8M13.4 10.1l1.9 1.9" />
+	</Icon>
+);
+
 export const ReplyIcon = () => (
 	<Icon name="reply" size={17}>
 		<path d="M9.5 6 4 11.5 9.5 17M4.5 11.5H13a7 7 0 0 1 7 7" />

@@ -131,7 +131,7 @@ export type Overlay =
 	| { kind: 'report'; message?: Message; user?: User }
 	| { kind: 'tokens' | 'moderation' }
 	| { kind: 'later'; room: Id; text: string; replyTo: Id | null }
-	| { kind: 'group' | 'me' | 'starred' | 'blocked' | 'scheduled' | 'archived' };
+	| { kind: 'group' | 'me' | 'starred' | 'blocked' | 'scheduled' | 'archived' | 'account' };
 
 /** Sheets, the topmost last. */
 export const overlays = signal<Overlay[]>([]);

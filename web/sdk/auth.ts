@@ -2,7 +2,9 @@
  * Who I am. The access token lives in memory only; what survives a reload is the refresh token, in a cookie that scripts
  * cannot read. Tabs refresh independently: the server gives a repeated refresh within its grace the same successor.
  */
+import type { Code } from './account.ts';
 import type { Clock } from './clock.ts';
+import type { AskPasskey } from './passkeys.ts';
 import { PealError } from './problem.ts';
 import { call, type Bearer, type Transport } from './rest.ts';
 import type { Id, Provider, User } from './types.ts';
@@ -50,6 +52,19 @@ export class Auth implements Bearer {
 
 	async login(username: string, password: string): Promise<User> {
 		return this.enter('/auth/login', { username, password });
+	}
+
+	/** After `second_factor_required`. */
+	async loginFactor(challenge: string, code: Code): Promise<User> {
+		return this.enter('/auth/login/factor', { challenge, ...code });
+	}
+
+	async passkeyOptions(): Promise<AskPasskey> {
+		return (await call<AskPasskey>(this.transport, 'POST', '/auth/login/passkey/options', {})).body;
+	}
+
+	async loginPasskey(credential: unknown): Promise<User> {
+		return this.enter('/auth/login/passkey', { credential });
 	}
 
 	async register(username: string, password: string, displayName: string): Promise<User> {

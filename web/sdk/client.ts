@@ -2,6 +2,7 @@
  * The whole client without a face: session, store, outbox and connection tied together. A user interface reads the fields, calls
  * the methods, and listens to topics: 'session', 'connection', 'list', 'presence', 'people', 'me', 'c:<conversation>'.
  */
+import type { Code, PasskeyInfo } from './account.ts';
 import { Actions } from './actions.ts';
 import { Auth } from './auth.ts';
 import { backoff, systemClock, uniqueId, type Clock } from './clock.ts';
@@ -117,6 +118,32 @@ export class Peal {
 	async login(username: string, password: string): Promise<void> {
 		await this.auth.login(username, password);
 		this.enter(await this.rest.me());
+	}
+
+	async loginFactor(challenge: string, code: Code): Promise<void> {
+		await this.auth.loginFactor(challenge, code);
+		this.enter(await this.rest.me());
+	}
+
+	/** The browser asks which one, and for what unlocks it. */
+	async loginPasskey(): Promise<void> {
+		await this.auth.loginPasskey(await this.anyPasskey());
+		this.enter(await this.rest.me());
+	}
+
+	/** Says again who I am, as changing how I sign in wants to know. */
+	async proveByPasskey(): Promise<void> {
+		await this.rest.prove({ credential: await this.anyPasskey() });
+	}
+
+	async addPasskey(name: string): Promise<PasskeyInfo> {
+		const { makePasskey } = await import('./passkeys.ts'); // only whoever has passkeys needs it
+		return this.rest.addPasskey(name, await makePasskey(await this.rest.newPasskey()));
+	}
+
+	private async anyPasskey(): Promise<unknown> {
+		const { usePasskey } = await import('./passkeys.ts');
+		return usePasskey(await this.auth.passkeyOptions());
 	}
 
 	async register(username: string, password: string, displayName: string): Promise<void> {

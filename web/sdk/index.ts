@@ -15,5 +15,7 @@ export { seqOf } from './merge.ts';
 export { uniqueId } from './clock.ts';
 export { Order } from './order.ts';
 export type * from './types.ts';
+export type * from './account.ts';
+export { passkeysHere, wasCancelled, wasThere } from './account.ts';
 export { SCOPES } from './moderation.ts';
 export type * from './moderation.ts';

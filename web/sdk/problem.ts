@@ -19,6 +19,8 @@ export class PealError extends Error {
 		readonly retryAfterMs: number | null = null,
 		readonly requestId: string | null = null,
 		readonly errors: FieldError[] = [],
+		/** Of `second_factor_required`: what to come back with, beside a code. */
+		readonly challenge: string | null = null,
 	) {
 		super(message);
 		this.name = 'PealError';
@@ -55,6 +57,7 @@ export function problemFrom(status: number, body: unknown, retryAfter: string | 
 		wait,
 		typeof p.request_id === 'string' ? p.request_id : null,
 		Array.isArray(p.errors) ? (p.errors as FieldError[]) : [],
+		typeof p.challenge === 'string' ? p.challenge : null,
 	);
 }
 

@@ -1,4 +1,6 @@
 // The REST contract as typed calls. Knows nothing of state; throws PealError only.
+import type { Factors, PasskeyInfo, Proof, SignedInAt, TotpSecret } from './account.ts';
+import type { NewPasskey } from './passkeys.ts';
 import { networkError, problemFrom, type PealError } from './problem.ts';
 import type { Account, AuditRow, Report, ReportChange, ReportNew, ReportState, Token, TokenNew } from './moderation.ts';
 import type {
@@ -105,6 +107,12 @@ async function patiently<T>(t: Transport, ask: () => Promise<T>): Promise<T> {
 	}
 }
 
+/** 401 for the token that was sent, and not for a password or a code in the body. */
+function isTokenRefused(error: unknown): boolean {
+	const { status, code } = error as Partial<PealError>;
+	return status === 401 && code !== 'bad_credentials' && code !== 'second_factor_required';
+}
+
 /** What Rest needs to act as somebody. */
 export interface Bearer {
 	token(): Promise<string>;
@@ -165,6 +173,24 @@ export class Rest {
 	blocks = (cursor?: string | null, limit = 100) => this.get<Page<Block>>(`/blocks${query({ limit, cursor })}`);
 	block = (user: Id) => this.body<void>('PUT', `/users/${user}/block`);
 	unblock = (user: Id) => this.body<void>('DELETE', `/users/${user}/block`);
+
+	// how I sign in
+	changePassword = (old_password: string, new_password: string) =>
+		this.body<void>('POST', '/auth/password', { old_password, new_password });
+	sessions = (cursor?: string | null, limit = 100) => this.get<Page<SignedInAt>>(`/auth/sessions${query({ limit, cursor })}`);
+	endSession = (id: Id) => this.body<void>('DELETE', `/auth/sessions/${id}`);
+	endOtherSessions = () => this.body<void>('DELETE', '/auth/sessions');
+	factors = () => this.get<Factors>('/auth/factors');
+	prove = (proof: Proof) => this.body<void>('POST', '/auth/proof', proof);
+	beginTotp = () => this.body<TotpSecret>('POST', '/auth/totp');
+	confirmTotp = (code: string) => this.body<{ recovery_codes: string[] }>('POST', '/auth/totp/confirm', { code });
+	endTotp = () => this.body<void>('DELETE', '/auth/totp');
+	renewRecoveryCodes = () => this.body<{ recovery_codes: string[] }>('POST', '/auth/totp/recovery-codes');
+	passkeys = () => this.get<Page<PasskeyInfo>>('/auth/passkeys');
+	newPasskey = () => this.body<NewPasskey>('POST', '/auth/passkeys/options');
+	addPasskey = (name: string, credential: unknown) => this.body<PasskeyInfo>('POST', '/auth/passkeys', { name, credential });
+	renamePasskey = (id: Id, name: string) => this.body<PasskeyInfo>('PATCH', `/auth/passkeys/${id}`, { name });
+	removePasskey = (id: Id) => this.body<void>('DELETE', `/auth/passkeys/${id}`);
 
 	// conversations
 	conversations = (cursor?: string | null, limit = 50, archived = false) =>
@@ -258,7 +284,7 @@ export class Rest {
 		try {
 			return await patiently(this.transport, () => ask(token));
 		} catch (error) {
-			if ((error as { status?: number }).status !== 401) throw error;
+			if (!isTokenRefused(error)) throw error;
 			const fresh = await this.bearer.renew(token); // once: a second 401 goes to the caller
 			return await patiently(this.transport, () => ask(fresh));
 		}

@@ -11,6 +11,7 @@ const LISTS: [string, Overlay][] = [
 	['Scheduled messages', { kind: 'scheduled' }],
 	['Archived conversations', { kind: 'archived' }],
 	['Blocked people', { kind: 'blocked' }],
+	['Sign-in and security', { kind: 'account' }],
 ];
 
 export function Profile() {

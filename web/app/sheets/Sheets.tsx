@@ -1,5 +1,6 @@
 // The sheets that lie over everything; loaded when the first of them is asked for.
 import { overlays, type Overlay } from '../state.ts';
+import { Account } from './Account.tsx';
 import { AddPeople } from './AddPeople.tsx';
 import { Archived } from './Archived.tsx';
 import { Around } from './Around.tsx';
@@ -52,6 +53,8 @@ function One({ overlay }: { overlay: Overlay }) {
 			return <NewGroup />;
 		case 'me':
 			return <Profile />;
+		case 'account':
+			return <Account />;
 		case 'starred':
 			return <Starred />;
 		case 'blocked':
