@@ -45,7 +45,7 @@ def expected(prefix):
     """From what is in the checkout, not from what the script says."""
     want = {f"{prefix}/bin/pealctl", f"{prefix}/share/peal/openapi.json", f"{prefix}/lib/sysusers.d/peal.conf",
             f"{prefix}/lib/tmpfiles.d/peal.conf", "/etc/peal/peal.conf", "/etc/nginx/sites-available/peal"}
-    want |= {f"{prefix}/lib/peal/{name}" for name in ("peal-fcgi", "peal-push", "peal-jobs", "peal-media", "peal-media-image")}
+    want |= {f"{prefix}/lib/peal/{name}" for name in ("peal-fcgi", "peal-push", "peal-jobs", "peal-media", "peal-media-image", "peal-media-av")}
     want |= {f"{prefix}/lib/systemd/system/{unit}" for unit in [*SERVICES, *SOCKETS]}
     want |= {f"{prefix}/share/peal/sql/{p.name}" for p in (ROOT / "sql").glob("*.sql")}
     want |= {f"{prefix}/share/peal/web{name}" for name in files(ROOT / "web" / "dist")}

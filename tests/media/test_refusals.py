@@ -260,7 +260,7 @@ async def test_the_decoder_itself_is_replaced(stack, someone):
 
 async def test_workers_are_replaced(stack, someone):
     zygotes = {zygote(stack)}
-    workers = [p for p in stack.pids("peal-media") if p != stack.pid("peal-media") and p not in zygotes]
+    workers = [p for p in stack.pids("peal-media") if p != stack.pid("peal-media") and p not in zygotes and " -c " in command(p)]
     assert len(workers) >= 3
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
@@ -318,9 +318,12 @@ def test_no_database_and_no_decoder_where_they_do_not_belong(stack):
     def libraries(name):
         return pathlib.Path(f"/proc/{name}/maps").read_text()
     decoder = zygote(stack)
-    workers = [p for p in stack.pids("peal-media") if p not in (decoder, *children(stack))]
+    workers = [p for p in stack.pids("peal-media") if " -c " in command(p)]
+    assert len(workers) > 3
     for pid in workers:
-        assert not re.search(r"libpq|libvips|libwebp|libjpeg", libraries(pid))
+        assert not re.search(r"libpq|libvips|libav|libwebp|libjpeg", libraries(pid))
+    (av,) = (p for p in stack.pids("peal-media") if "peal-media-av" in command(p))
+    assert not re.search(r"libpq|libfcgi|libhiredis|libvips", libraries(av)) and "libavformat" in libraries(av)
     assert not re.search(r"libpq|libfcgi|libhiredis|libav|vips-(?!modules|heif)", libraries(decoder)) and "libvips" in libraries(decoder)
 
 
