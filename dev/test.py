@@ -75,9 +75,16 @@ def unit():
     return total
 
 
+LONG_FUZZ = ("ws", "inflate", "frames", "fastcgi")      # what the whole internet may send, and what workers answer
+LONG_FUZZ_SECONDS = 600
+
+
 def fuzz():
-    """Every fuzz target over its seeds and the inputs that once crashed it; each input is a test."""
+    """Every fuzz target over its seeds and the inputs that once crashed it; each input is a test. TIER=2: some look for new ones."""
     total = Result()
+    for name in LONG_FUZZ if TIER >= 2 else ():
+        code, text = execute(["make", "--no-print-directory", "fuzz", f"FUZZ={name}", f"SECONDS={LONG_FUZZ_SECONDS}"], LONG_FUZZ_SECONDS + 600)
+        total.add(Result(0, 1, 0, f"--- fuzzing {name}\n{text}\n") if code else Result(1))
     for program in sorted((ROOT / "build" / KIND / "fuzz").glob("fuzz_*")):
         if not (ROOT / "tests" / "fuzz" / f"{program.name}.c").exists():
             continue
