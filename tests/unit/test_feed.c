@@ -59,7 +59,7 @@ test_malformed_records(void **state)
 {
 	static const char *const bad[] = { "",
 		                           "d c12 1 1",
-		                           "x c12 1 1\n{}",
+		                           "y c12 1 1\n{}",
 		                           "d x12 1 1\n{}",
 		                           "d c 1 1\n{}",
 		                           "d c0 1 1\n{}",
@@ -115,7 +115,7 @@ test_marks_and_ephemeral_frames(void **state)
 #define PLACE "\"conversation_id\":\"12\",\"seq\":882,\"rev\":31,\"data\":"
 #define NOBODY                                                                                                              \
 	"{\"id\":\"9\",\"username\":\"carol\",\"display_name\":\"Carol\",\"avatar_id\":null,\"avatar_url\":null,\"status_"  \
-	"text\":null"
+	"text\":null,\"bot\":false"
 
 static void
 test_events_without_a_message(void **state)
