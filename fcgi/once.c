@@ -59,7 +59,8 @@ request_hash(struct req *req, struct str *ret)
 static struct str
 about(struct req *req, const struct request_key *key)
 {
-	return arena_printf(req->arena, "reply %lld %.*s %.*s", (long long)key->user_id, STR_ARG(key->route), STR_ARG(key->key));
+	return arena_printf(req->arena, "reply %lld %.*s %.*s", (long long)key->user_id, STR_ARG(key->route),
+	                    STR_ARG(key->key));
 }
 
 static int
@@ -70,8 +71,7 @@ replay(struct req *req, const struct request_key *key, const struct request_resu
 
 	if (str_present(result->made)) {
 		r = req->endpoint->again(req, result->made);
-	} else if (!unseal(req->arena, req->service->refresh_key, about(req, key), result->reply,
-	                      &document)) {
+	} else if (!unseal(req->arena, req->service->refresh_key, about(req, key), result->reply, &document)) {
 		req->detail = "This was done, but its answer cannot be given again: the server's keys have changed.";
 		return CONFLICT;
 	} else {
