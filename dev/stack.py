@@ -52,6 +52,8 @@ FAULTS = {
     "redis": re.compile(r"(CRASHED|ASSERTION FAILED|Guru Meditation)"),
 }
 SANITIZER = re.compile(r"AddressSanitizer|LeakSanitizer|UndefinedBehaviorSanitizer|runtime error:|stack smashing|double free|corrupted")
+# The password that the people of all tests have (tests/peal/people.py), and what tokens look like: in no log of anything, ever.
+SECRET = re.compile(r"a password of tests, long enough|\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.|\bpeal_pat_\w{12,}")
 # PostgreSQL refuses connections while it starts and stops; that is no fault of anybody's.
 ALWAYS_ALLOWED = [re.compile(r"FATAL:  the database system is (starting up|shutting down|not yet accepting)"),
                   re.compile(r"FATAL:  terminating (connection|background worker).* due to administrator command"),
@@ -457,8 +459,14 @@ class Stack:
                     found.append(f"{service.name}: {line}")
         return found
 
+    def secrets(self):
+        """Passwords and tokens in the logs: where, not which."""
+        logs = [p for p in sorted((self.dir / "log").iterdir()) if p.is_file()]
+        return [f"{p.name}:{n}: a secret" for p in logs for n, line in enumerate(p.read_text(errors="replace").splitlines(), 1)
+                if SECRET.search(line)]
+
     def check_clean(self):
-        found = self.faults()
+        found = self.faults() + self.secrets()
         if found:
             self.keep = True
             shown = found[:40] + ([f"... and {len(found) - 40} more"] if len(found) > 40 else [])

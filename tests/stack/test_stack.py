@@ -159,3 +159,14 @@ def test_two_push_processes_share_the_sockets(kind):
     with Stack(kind=kind, push_processes=2) as stack:
         assert (stack.dir / "nginx" / "peal.conf").read_text().count("/push-") == 2
         assert stack.running("peal-push-0") and stack.running("peal-push-1")
+
+
+@pytest.mark.parametrize("line", ["login with 'a password of tests, long enough'", "Authorization: Bearer eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiI3In0.c2ln"])
+def test_a_secret_in_a_log_is_found(line):
+    made = Stack()
+    made.__enter__()
+    (made.dir / "log" / "postgres.log").open("a").write(f"LOG:  {line}\n")
+    made.down()
+    with pytest.raises(AssertionError, match="a secret"):
+        made.check_clean()
+    made.remove()
