@@ -230,6 +230,10 @@ def test_overload_is_shed(new_stack):
         a.rest.get("/me", expect=200)
 
 
+# What these are asked with is judged by our own keys or the list of issuers, before any database is asked: what is forged is refused all the same.
+WITHOUT = ("loginFactor", "loginPasskeyOptions", "loginPasskey", "beginProviderLogin", "endProviderLogin")
+
+
 def test_without_the_database(stack):
     """Every operation that needs it answers 503 within moments, the others go on; and all come back by themselves."""
     world = World(stack)
@@ -239,7 +243,7 @@ def test_without_the_database(stack):
     try:
         for op, rows in MATRIX.items():
             rest = contract.rest().by_id[op]
-            if op in ("getHealth", "getCapabilities", "getContract", "getReady"):
+            if op in ("getHealth", "getCapabilities", "getContract", "getReady") or op in WITHOUT:
                 continue
             row = rows[0]
             method, path = row["call"].split()
