@@ -297,6 +297,7 @@ const struct endpoint passkey_post_endpoint = {
 	.who = WHO_USER,
 	.body = BODY_JSON,
 	.rate = RATE_MARK,
+	.once = true,
 	.fn = passkey_post,
 	.doc = "A new passkey: what navigator.credentials.create() answered.",
 };

@@ -180,6 +180,7 @@ const struct endpoint totp_post_endpoint = {
 	.who = WHO_USER,
 	.body = BODY_NONE,
 	.rate = RATE_MARK,
+	.once = true,
 	.fn = totp_post,
 	.doc = "Begin to set up codes by the clock.",
 };

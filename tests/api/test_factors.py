@@ -72,6 +72,12 @@ def test_nothing_is_asked_for_before_it_is_confirmed(anonymous, person):
     assert person.rest.get("/auth/factors", expect=200)["totp"] == {"enabled": False, "enabled_at": None, "recovery_codes_left": 0}
 
 
+def test_a_set_up_whose_answer_was_lost(person):
+    head = {"Idempotency-Key": "set-up"}
+    made, again = person.rest.post("/auth/totp", headers=head, expect=201), person.rest.post("/auth/totp", headers=head, expect=200)
+    assert again.json == made.json and again.headers["idempotency-replayed"] == "true"
+
+
 def test_a_set_up_that_was_left_alone_is_void(stack, person):
     secret = person.rest.post("/auth/totp", expect=201)["secret"]
     truth.rows(stack, "UPDATE totp SET created_at = created_at - interval '61 minutes' WHERE user_id = %s", int(person.id))

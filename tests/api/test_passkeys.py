@@ -46,6 +46,16 @@ def test_sign_in_without_a_name(anonymous, person, algorithm, how):
     assert listed["last_used_at"] is not None and listed["transports"] == ["internal", "hybrid"]
 
 
+def test_an_answer_that_was_lost(person):
+    wanted, head = options(person), {"Idempotency-Key": "a passkey"}
+    made = Passkey(ES256, wanted["rp"]["id"], origin_of(person.stack))
+    made.handle = wanted["user"]["id"]
+    body = {"name": "A key", "credential": made.create(wanted["challenge"])}
+    first, again = person.rest.post(NEW, body, headers=head, expect=201), person.rest.post(NEW, body, headers=head, expect=200)
+    assert again.json == first.json and again.headers["idempotency-replayed"] == "true"
+    assert len(person.rest.get(NEW, expect=200)["items"]) == 1
+
+
 def test_browsers_get_a_cookie(anonymous, key):
     credential = key.get(challenge_of(anonymous))
     anonymous.post(USE, {"credential": credential}, expect=(403, "cross_site"))
