@@ -11,7 +11,7 @@ import pytest
 from peal import media, truth
 from peal.people import Person
 
-BACKGROUND = ("upkeep_", "event_", "schedule", "search_", "expiry", "session_", "log_", "attachment_removals", "attachment_unknown")  # statements of nobody's request
+BACKGROUND = ("account_revoked", "upkeep_", "event_", "schedule", "search_", "expiry", "session_", "log_", "attachment_removals", "attachment_unknown")  # statements of nobody's request
 LATER = "2031-01-02T03:04:05.678Z"
 
 

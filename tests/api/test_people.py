@@ -11,7 +11,7 @@ def test_me(person):
     me = person.rest.get("/me", expect=200)
     assert me["id"] == person.id and me["username"] == person.username
     shown = person.rest.get(f"/users/{person.id}", expect=200).json
-    assert me.json == {**shown, "privacy": {"read_receipts": True, "last_seen": True}}, "privacy is nobody else's to see"
+    assert me.json == {**shown, "privacy": {"read_receipts": True, "last_seen": True}, "site_role": None}, "these are nobody else's to see"
 
 
 def test_change_my_profile(stack, person):
