@@ -4,6 +4,7 @@ Requests come from many addresses, as behind a balancer whose word nginx takes: 
 
 import concurrent.futures
 import itertools
+import json
 import math
 import re
 import signal
@@ -18,6 +19,7 @@ from peal import contract, truth
 from peal.hosts import second_master
 from peal.people import PASSWORD, Person
 from peal.rest import PREFIX, Client
+import test_factors
 
 LIMITS = {"write": 5, "mark": 4, "typing": 3, "read": 6, "upload": 2, "session": 4, "register": 60, "login": 3}
 STACK = {"settings": {"workers_fast": 4, **{f"rate_{name}_per_minute": n for name, n in LIMITS.items()}}}
@@ -369,13 +371,18 @@ def test_a_limit_that_changes(new_stack):
 
 def test_every_operation_is_refused_in_time(stack):
     """Each counted operation, asked over and over, ends with its documented 429; the others never do."""
-    one, place = person(stack), at("203.0.113.200")
+    one, place, wary = person(stack), at("203.0.113.200"), person(stack)
+    test_factors.Phone(stack, wary)
+    stack.pealctl("user", "role", one.username, "admin")
+    challenge = test_factors.login(wary.rest, wary)["challenge"]
+    wrong = {"login": {"username": "over-and-over", "password": "x", "token_delivery": "body"},
+             "loginFactor": {"challenge": challenge, "code": "000000", "token_delivery": "body"},
+             "changePassword": {"old_password": "x", "new_password": "nobody-guesses-this-one"}, "prove": {"password": "x"}}
     for op in contract.rest().operations:
         id_ = "1.1" if "/messages/{id}" in op.path else "0" * 32 if op.path.startswith(("/media/", "/attachments/")) else "1"
         path = re.sub(r"{\w+}", id_, op.path)
         raw = None if op.method == "GET" or not op.body else b"{}"
-        if op.rate == "login":
-            raw = b'{"username": "over-and-over", "password": "x", "token_delivery": "body"}'
+        raw = json.dumps(wrong[op.id]).encode() if op.rate == "login" else raw
         if op.served_by_media:
             raw, headers = b"x", {"Content-Type": "image/png", **place}
         else:

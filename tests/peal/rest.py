@@ -8,6 +8,7 @@ import urllib.parse
 
 from . import contract
 
+LINE_LEAST = 8000     # bytes of path and query that nginx reads in any case; whatever is asked for, more may be 414
 PREFIX = "/api/v1"
 SEEN = collections.Counter()  # (operation id, status, code) of everything answered in this run
 
@@ -98,7 +99,8 @@ class Client:
         target = ("" if parts.path.startswith("/api/") else PREFIX) + parts.path + (f"?{text}" if text else "")
         status, fields, data = self._exchange(method, target, raw, {k: v for k, v in send.items() if v is not None})
         reply = Reply(status, fields, data, op or f"{method} {path}")
-        self.contract.check_response(op, status, fields, reply.json)
+        too_long = status == 414 and len(target) > LINE_LEAST
+        self.contract.check_response(None if too_long else op, status, fields, reply.json)
         SEEN[op.id if op else None, status, reply.code] += 1
         if expect is not None:
             want_status, want_code = expect if isinstance(expect, tuple) else (expect, ...)
