@@ -1,5 +1,5 @@
 """The last of the API tests: whatever the document promises was seen in this run. Only when all of tests/api runs; what is about
-attachments has tests of its own."""
+attachments, or signs in with a provider, has tests of its own."""
 
 import pathlib
 
@@ -18,7 +18,7 @@ def test_every_documented_answer_was_given(request):
     if modules != {p.name for p in here.glob("test_*.py")} or request.config.option.keyword:
         pytest.skip("only a part of the API tests runs")
     seen = {(op, status) for op, status, _ in SEEN}
-    operations = [op for op in contract.rest().operations if "media" not in op.raw["tags"]]
+    operations = [op for op in contract.rest().operations if "media" not in op.raw["tags"] and not op.path.startswith("/auth/oidc/")]
     promised = {(op.id, status) for op in operations for status in op.statuses - NOT_COUNTED}
     codes = set()
     for op in operations:
@@ -30,4 +30,4 @@ def test_every_documented_answer_was_given(request):
     print(f"{len(promised & seen)} of {len(promised)} documented answers, {sum(SEEN.values())} in all")
     missing = sorted(f"{op}: {status}" for op, status in promised - seen)
     missing += sorted(f"{status} {code}" for status, code in codes - {(s, c) for _, s, c in SEEN})
-    assert not missing, missing
+    assert not missing, ", ".join(missing)

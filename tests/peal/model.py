@@ -435,8 +435,8 @@ class Model:
 
     def _unreact(self, me, place, seq, emoji):
         found, _, message = self.need(me, place, seq, self.at)
-        self.unless(message.deleted_at is not None, "deleted")
-        self.unless(bool(self._codes(self.need_unblocked, me, found)), "blocked")
+        wrong = self._codes(self.need_unblocked, me, found) | ({"deleted"} if message.deleted_at is not None else set())
+        self.unless(bool(wrong), *wrong)
         if (emoji, me) in message.reactions:
             message.reactions.remove((emoji, me))
             found.change("reaction_removed", me, seq)
