@@ -1,5 +1,5 @@
 -- 0013_search_batches -- what the indexer has made of many messages is written by one statement, which looks up all of them at once: a
--- statement per message spent three quarters of its time on being begun and ended. See docs/decisions.md 52.
+-- statement per message spent three quarters of its time on being begun and ended. See docs/decisions.md 53.
 
 DROP FUNCTION search_write(jsonb, bigint, bigint, bigint, bigint, bigint);
 
