@@ -100,12 +100,21 @@ async def test_none_without_peal_jobs_or_redis(stack, pair):
 async def test_a_device_that_keeps_them(stack, pair):
     """Many cuts with the newest place each time: nothing is missing and nothing comes twice."""
     a, b, conversation = pair
+    cuts = 5
     async with Device(b) as d:
-        for i in range(40):
-            await run(a.say, conversation, f"{i}")
-            await asyncio.sleep(0.1)
-            if i % 8 == 7:
-                d.socket.ws.transport.abort()
+        for cut in range(1, cuts + 1):
+            begun = d.since
+            for i in range(100):  # how long a cursor takes is not ours to say: each connection is cut when it has kept one
+                await run(a.say, conversation, f"{cut}.{i}")
+                await asyncio.sleep(0.1)
+                if d.since != begun:
+                    break
+            else:
+                raise AssertionError(f"connection {cut} was told no newer place: {dict(d.stats)}")
+            await run(a.say, conversation, f"{cut}: after the cursor, on its way")
+            d.socket.ws.transport.abort()
+            await run(a.say, conversation, f"{cut}: while it is away")
+            await d.until(lambda d: d.live.is_set() and d.stats["connections"] > cut, what="live again")
         await d.until(lambda d: truth.has_arrived(d), what="where the database is")
         truth.check_device(d)
-        assert d.stats["cursor"] >= 1 and d.stats["fresh"] == 1
+        assert d.stats["cursor"] >= cuts and d.stats["fresh"] == 1
