@@ -134,7 +134,7 @@ test('two steps: set up by QR code or key, asked for at the door, recovery codes
 	await sheet.getByText('This is not the code.').waitFor();
 	await sheet.getByLabel('The code that the app shows').fill(code());
 	await sheet.getByRole('button', { name: 'Confirm' }).click();
-	await sheet.getByTestId('recovery').locator('code').first().waitFor(); // allInnerTexts takes what is there, and does not wait
+	await sheet.getByTestId('recovery').locator('code').first().waitFor(); // allInnerTexts does not wait
 	const recovery = await sheet.getByTestId('recovery').locator('code').allInnerTexts();
 	assert.equal(new Set(recovery).size, 10);
 	await sheet.getByTestId('recovery').scrollIntoViewIfNeeded();
