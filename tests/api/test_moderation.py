@@ -264,6 +264,8 @@ def test_accounts(stack, admin):
     listed = lambda **q: [a["user"]["id"] for a in admin.rest.get("/admin/users", query={"q": name.upper(), **q}, expect=200)["items"]]
     assert listed() == [p.id for p in people] + [bot]
     assert listed(bot="true") == [bot] and listed(bot="false") == [p.id for p in people] and listed(staff="true") == []
+    admin.rest.get("/admin/users", query={"cursor": "no"}, expect=(400, "invalid"))
+    admin.rest.post("/admin/users/999999999/enable", expect=(404, "not_found"))
     done = admin.rest.post(f"/admin/users/{people[1].id}/disable", expect=200).json
     assert done["disabled_at"] is not None and done["user"]["id"] == people[1].id
     assert listed(disabled="true") == [people[1].id] and people[1].id not in listed(disabled="false")

@@ -45,6 +45,15 @@ def test_a_key_is_one_person_s_and_one_route_s(stack, pair):
     assert "idempotency-replayed" not in found.headers, "finding is no replay"
 
 
+@pytest.mark.parametrize("path, body", [("/tokens", {"name": "one", "scopes": ["profile:read"]}), ("/bots", {"username": "once-a-bot"})])
+def test_what_programs_are_made_of(person, path, body):
+    """A token is shown once, and to those who send the same key again."""
+    head = key()
+    first, again = person.rest.post(path, body, headers=head, expect=201), person.rest.post(path, body, headers=head, expect=200)
+    assert again.json == first.json and again.headers["idempotency-replayed"] == "true"
+    assert len(person.rest.get(path, expect=200)["items"]) == 1
+
+
 def test_what_was_refused_may_be_asked_again(stack, person):
     """A key stands for what was done: a refusal leaves it free."""
     other, head = Person(stack), key()

@@ -270,4 +270,8 @@ def test_no_passkeys_for_addresses(new_stack):
         person, anonymous = Person(stack), Client(stack.url)
         anonymous.post("/auth/login/passkey/options", expect=(404, "not_found"))
         person.rest.post("/auth/passkeys/options", expect=(404, "not_found"))
+        key = Passkey(ES256, "localhost", origin_of(stack))
+        register(person, key.create("AAAA"), expect=(404, "not_found"))
+        sign_in(anonymous, key.get("AAAA"), expect=(403, "bad_challenge"))
+        person.rest.post("/auth/proof", {"credential": key.get("AAAA")}, expect=(403, "bad_challenge"))
         assert anonymous.get("/capabilities", expect=200)["features"]["passkeys"] is False

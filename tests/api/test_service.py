@@ -83,7 +83,7 @@ def test_configuration_is_read_again(stack, anonymous):
         stack._write_conf()
         stack.reload("peal-fcgi")
         until(lambda: anonymous.post("/auth/register", body).code == "registration_closed", 5, "closed")
-        assert anonymous.get("/capabilities")["features"]["registration"] == "closed"
+        until(lambda: anonymous.get("/capabilities")["features"]["registration"] == "closed", 5, "said to be closed")
         anonymous.post("/auth/register", body, expect=(403, "registration_closed"))
     finally:
         stack.overrides["registration"] = "open"

@@ -30,6 +30,7 @@ make_issuer(enum jws_alg alg, struct jwk_set *keys)
 		                .keys = keys };
 }
 
+/* Takes the key. */
 static struct jwk_set *
 make_keys(EVP_PKEY *key, enum jws_alg alg)
 {
@@ -44,6 +45,7 @@ make_keys(EVP_PKEY *key, enum jws_alg alg)
 	set = jwk_read_pem(alg, str_n(text, (size_t)n), &why);
 	MUST(set);
 	BIO_free(bio);
+	EVP_PKEY_free(key);
 	return set;
 }
 

@@ -51,6 +51,7 @@ ATTEMPTS = {
     "crash": CRASHED,
     "lie": None,
 }
+TAKEN_BY_ASAN = ("write_input", "write_beyond", "memory")
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +85,8 @@ def wait_lines(stack, name, n):
 @pytest.mark.parametrize("to, attempt", [("image", a) for a in ATTEMPTS] + [("audio", a) for a in ATTEMPTS if ATTEMPTS[a] != TOO_LONG])
 def test_from_inside(stack, someone, tmp_path, to, attempt):
     wanted = ATTEMPTS[attempt]
+    if stack.kind == "san" and attempt in TAKEN_BY_ASAN:
+        pytest.skip("AddressSanitizer answers first: its own handler of faults, its own limits of memory")
     kept = tmp_path / "kept"
     kept.write_text("kept")
     os.chmod(tmp_path, 0o777)
