@@ -260,6 +260,7 @@ int
 main(int argc, char **argv)
 {
 	int signals = signal_fd();
+	bool ready;
 
 	log_open(craft.name, LOG_LEVEL_INFO);
 	running_most = argc == 2 ? strtoul(argv[1], NULL, 10) : 0;
@@ -270,8 +271,9 @@ main(int argc, char **argv)
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	setenv("TZ", "UTC0", 1);
 	setenv("MALLOC_ARENA_MAX", "2", 1);
-	if (!init_without_files(argv[0]) || threads() != 1 || !sandbox_prepare(craft.threads)) {
-		LOG(ERROR, "libraries_not_as_needed", L_INT("threads", (int64_t)threads()));
+	ready = init_without_files(argv[0]);
+	if (!ready || threads() != 1 || !sandbox_prepare(craft.threads)) {
+		LOG(ERROR, "libraries_not_as_needed", L_INT("ready", ready), L_INT("threads", (int64_t)threads()));
 		return 1;
 	}
 	LOG(INFO, "ready", L_INT("children", (int64_t)running_most));

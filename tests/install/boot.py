@@ -23,8 +23,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("CACHE", "/var/tmp/peal-nspawn"))
 SOURCE = "/usr/src/peal"
-PACKAGES = ["nginx-light", "postgresql", "redis-server", "libfcgi0ldbl", "libpq5", "libhiredis0.14", "libjansson4", "libargon2-1",
-            "libuv1", "libvips42", "libwebpmux3", "python3"]
+PACKAGES = ["nginx-light", "postgresql", "redis-server", "python3",
+            *re.search(r"the host then needs the libraries\n`([^`]*)`", (ROOT / "docs/install.md").read_text())[1].split()]
 SERVICES = ["peal-fcgi", "peal-jobs", "peal-media", "peal-push@0"]
 SOCKETS = {"fast": "www-data", "slow": "www-data", "auth": "www-data", "upload": "www-data", "media": "www-data",
            "push-0": "www-data", "command": "peal-push", "feed": "peal-push", "keeper": "peal"}
