@@ -43,6 +43,7 @@ def test_a_key_is_one_person_s_and_one_route_s(stack, pair):
     a.rest.post(f"/conversations/{b.id}", headers=head, expect=(409, "idempotency_conflict"))
     found = a.rest.post(f"/conversations/{other.id}", expect=200)
     assert "idempotency-replayed" not in found.headers, "finding is no replay"
+    a.rest.post(f"/conversations/{other.id}", headers={"Idempotency-Key": "k" * 65}, valid=False, expect=(400, "invalid"))
 
 
 @pytest.mark.parametrize("path, body", [("/tokens", {"name": "one", "scopes": ["profile:read"]}), ("/bots", {"username": "once-a-bot"})])
