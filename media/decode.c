@@ -74,17 +74,16 @@ new_output(struct arena *a, uint64_t bytes, int *ret)
 static int
 send_job(int decoders, const struct job *job, const int fds[JOB_FDS])
 {
+	const size_t n = (job->film_bytes ? JOB_FDS : JOB_FD_FILM) * sizeof(int);
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(JOB_FDS * sizeof(int))] = { 0 };
 	struct iovec v = { (void *)(uintptr_t)job, sizeof(*job) };
-	struct msghdr message = {
-		.msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)
-	};
+	struct msghdr message = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE(n) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
 
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(JOB_FDS * sizeof(int));
-	memcpy(CMSG_DATA(c), fds, JOB_FDS * sizeof(int));
+	c->cmsg_len = CMSG_LEN(n);
+	memcpy(CMSG_DATA(c), fds, n);
 	if (sendmsg(decoders, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
 		return 0;
 	return errno == EAGAIN ? BUSY : errno == EPIPE ? UNAVAILABLE : fault(-errno);
@@ -111,14 +110,14 @@ wait_verdict(int fd, int64_t seconds, struct job_verdict *ret)
 
 /* Our end of the reply's socket in *ret; the decoder's end is closed here, so that its death is an end of file. */
 static int
-ask(struct arena *a, int decoders, const struct job *job, int input, int output, int *ret)
+ask(struct arena *a, int decoders, const struct job *job, int input, int output, int film, int *ret)
 {
 	int pair[2], r;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return fault(-errno);
 	close_later(a, pair[0]);
-	r = send_job(decoders, job, (const int[JOB_FDS]){ input, output, pair[1] });
+	r = send_job(decoders, job, (const int[JOB_FDS]){ input, output, pair[1], film });
 	close(pair[1]);
 	*ret = pair[0];
 	return r;
@@ -192,14 +191,22 @@ static bool
 take_film(const struct job *job, const uint8_t *output, struct film *ret)
 {
 	const struct job_result *r = (const struct job_result *)output;
-	struct job_rendition poster = r->renditions[JOB_POSTER], film = r->renditions[JOB_FILM];
+	struct job_rendition poster = r->renditions[JOB_POSTER];
 
 	if (!side_ok(r->source_width) || !side_ok(r->source_height) || !r->duration_ms || r->duration_ms > LONGEST_MS)
 		return false;
 	*ret = (struct film){ .width = r->source_width, .height = r->source_height, .duration_ms = r->duration_ms };
 	ret->poster_offset = poster.offset;
-	return take_bytes(job, output, &poster, STR("\x89PNG"), 0, &ret->poster) &&
-	       (!film.size || take_bytes(job, output, &film, STR("ftyp"), 4, &ret->film));
+	ret->size = r->renditions[JOB_FILM].size;
+	return take_bytes(job, output, &poster, STR("\x89PNG"), 0, &ret->poster) && ret->size <= job->film_bytes;
+}
+
+static bool
+begins_as_mp4(int fd)
+{
+	char head[4];
+
+	return pread(fd, head, sizeof(head), 4) == sizeof(head) && !memcmp(head, "ftyp", sizeof(head));
 }
 
 static int
@@ -236,7 +243,7 @@ read_output(struct arena *a, const struct job *job, int output, const uint8_t **
 
 /* *ret: what the child left behind; nothing in it has been looked at. */
 static int
-run(struct arena *a, int decoders, const struct job *job, int input, int64_t wait_seconds, const uint8_t **ret,
+run(struct arena *a, int decoders, const struct job *job, int input, int film, int64_t wait_seconds, const uint8_t **ret,
     int *ret_output)
 {
 	struct job_verdict verdict;
@@ -245,7 +252,7 @@ run(struct arena *a, int decoders, const struct job *job, int input, int64_t wai
 	r = new_output(a, job->output_bytes, &output);
 	if (r)
 		return trace(r);
-	r = ask(a, decoders, job, input, output, &reply);
+	r = ask(a, decoders, job, input, output, film, &reply);
 	if (r)
 		return trace(r);
 	r = wait_verdict(reply, wait_seconds + job->wall_seconds + KILL_SECONDS, &verdict);
@@ -275,7 +282,7 @@ int
 decode_picture(struct arena *a, int decoders, const struct job *job, int input, int64_t wait_seconds, struct picture *ret)
 {
 	const uint8_t *output;
-	int fd, r = run(a, decoders, job, input, wait_seconds, &output, &fd);
+	int fd, r = run(a, decoders, job, input, -1, wait_seconds, &output, &fd);
 
 	if (r)
 		return trace(r);
@@ -286,7 +293,7 @@ int
 decode_sound(struct arena *a, int decoders, const struct job *job, int input, int64_t wait_seconds, struct sound *ret)
 {
 	const uint8_t *output;
-	int fd, r = run(a, decoders, job, input, wait_seconds, &output, &fd);
+	int fd, r = run(a, decoders, job, input, -1, wait_seconds, &output, &fd);
 
 	if (r)
 		return trace(r);
@@ -294,14 +301,15 @@ decode_sound(struct arena *a, int decoders, const struct job *job, int input, in
 }
 
 int
-decode_film(struct arena *a, int decoders, const struct job *job, int input, int64_t wait_seconds, struct film *ret)
+decode_film(struct arena *a, int decoders, const struct job *job, int input, int film, int64_t wait_seconds,
+            struct film *ret)
 {
 	const uint8_t *output;
-	int fd, r = run(a, decoders, job, input, wait_seconds, &output, &fd);
+	int fd, r = run(a, decoders, job, input, film, wait_seconds, &output, &fd);
 
 	if (r)
 		return trace(r);
-	if (!take_film(job, output, ret))
+	if (!take_film(job, output, ret) || (ret->size && !begins_as_mp4(film)))
 		return malformed();
 	ret->output = fd;
 	return 0;

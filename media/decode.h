@@ -32,7 +32,7 @@ struct film {
 	struct rendition poster; /* a PNG of our own making, to become a picture */
 	uint64_t poster_offset;  /* where it lies in `output` */
 	int output;              /* lives as the arena */
-	struct rendition film;   /* MP4; without bytes: it is not one that browsers play */
+	uint64_t size;           /* of the MP4 in the file that was given; 0: it is not one that browsers play */
 };
 
 /*
@@ -42,7 +42,8 @@ struct film {
  */
 int decode_picture(struct arena *, int decoders, const struct job *, int input, int64_t wait_seconds, struct picture *ret);
 int decode_sound(struct arena *, int decoders, const struct job *, int input, int64_t wait_seconds, struct sound *ret);
-
-int decode_film(struct arena *, int decoders, const struct job *, int input, int64_t wait_seconds, struct film *ret);
+/* film: an empty file of the job's film_bytes. */
+int decode_film(struct arena *, int decoders, const struct job *, int input, int film, int64_t wait_seconds,
+                struct film *ret);
 
 #endif

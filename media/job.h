@@ -2,8 +2,8 @@
  * job -- what peal-media and its decoders say to each other: one upload, one child process.
  *
  * peal-media sends a struct job over a SEQPACKET socket together with three descriptors: the input (read only), the output (a
- * memfd of output_bytes, sealed against changing its size) and a socket. The decoder forks a child, which maps both,
- * closes everything, and leaves a struct job_result and the encoded bytes in the output. When the child has ended the
+ * memfd of output_bytes, sealed against changing its size) and a socket; and with a fourth when the job is a film: a file on
+ * disk of film_bytes, since memory is no place for a film. The decoder forks a child, which maps them all, closes everything, and leaves a struct job_result and the encoded bytes in the output. When the child has ended the
  * decoder sends one struct job_verdict over that socket. Nothing in the output may be trusted: the child has parsed
  * what somebody uploaded. peal-media checks every number before it uses it.
  */
@@ -20,7 +20,7 @@
 /* The programs, each with a socket of its own. */
 enum decoder { DECODER_IMAGE, DECODER_AV, DECODERS };
 
-enum job_fd { JOB_FD_INPUT, JOB_FD_OUTPUT, JOB_FD_REPLY, JOB_FDS };
+enum job_fd { JOB_FD_INPUT, JOB_FD_OUTPUT, JOB_FD_REPLY, JOB_FD_FILM, JOB_FDS };
 
 struct job {
 	uint32_t magic;
@@ -30,10 +30,10 @@ struct job {
 	uint32_t max_frames;
 	uint32_t hd;
 	uint32_t max_seconds; /* of sound */
-	uint32_t film;        /* moving pictures rather than sound */
 	uint32_t cpu_seconds, wall_seconds;
 	uint64_t memory_bytes; /* of address space */
 	uint64_t output_bytes;
+	uint64_t film_bytes; /* moving pictures rather than sound, if not 0 */
 };
 
 /* What became of a child; the decoder says this, so it can be believed. */
@@ -63,7 +63,7 @@ enum job_found {
 	JOB_TOO_COMPLEX
 };
 
-/* Of a picture; of sound; of a film: a frame of it as PNG, and the film itself when browsers play it. */
+/* Of a picture; of sound; of a film: a frame of it as PNG, and, in its file, the film itself when browsers play it. */
 enum { JOB_MAIN, JOB_THUMB, JOB_AAC = 0, JOB_OPUS, JOB_POSTER = 0, JOB_FILM, JOB_RENDITIONS };
 
 #define JOB_SILENT (-100000) /* a loudness */

@@ -86,5 +86,5 @@ sniff_sound(enum sniffed s)
 bool
 sniff_film(enum sniffed s)
 {
-	return s == SNIFF_MP4 || s == SNIFF_WEBM;
+	return s == SNIFF_MP4 || s == SNIFF_WEBM || s == SNIFF_PROBE;
 }

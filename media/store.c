@@ -19,10 +19,16 @@
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 static int
+disk_fault(void)
+{
+	return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
+}
+
+static int
 open_folder(int at, const char *name, int *ret)
 {
 	if (mkdirat(at, name, 0750) && errno != EEXIST)
-		return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
+		return disk_fault();
 	*ret = openat(at, name, FOLDER_FLAGS);
 	return *ret < 0 ? fault(-errno) : 0;
 }
@@ -94,6 +100,30 @@ store_room(const struct media_store *s)
 	return (uint64_t)fs.f_bavail * fs.f_frsize < (uint64_t)s->min_free_bytes ? NO_SPACE : 0;
 }
 
+/* Reserved, since whoever writes to a mapping of it dies when the disk is full. Not every file system can. */
+static int
+reserve(int fd, uint64_t size)
+{
+	if (fallocate(fd, 0, 0, (off_t)size) && errno != EOPNOTSUPP)
+		return disk_fault();
+	return ftruncate(fd, (off_t)size) ? disk_fault() : 0;
+}
+
+int
+store_scratch(const struct media_store *s, uint64_t size, int *ret_fd)
+{
+	int fd = openat(s->renditions, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0640), r;
+
+	if (fd < 0)
+		return disk_fault();
+	r = reserve(fd, size);
+	if (r)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return r;
+}
+
 static int
 write_all(int fd, struct str bytes)
 {
@@ -103,19 +133,35 @@ write_all(int fd, struct str bytes)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
+			return disk_fault();
 		bytes = str_n(bytes.p + n, bytes.n - (size_t)n);
 	}
 	return fdatasync(fd) ? fault(-errno) : 0;
 }
 
+/* It gets its name, and what was reserved beyond its end is free again. */
+static int
+name_file(int folder, const struct store_file *f)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
+	if (ftruncate(f->fd, (off_t)f->size) || fdatasync(f->fd) ||
+	    linkat(AT_FDCWD, path, folder, f->name, AT_SYMLINK_FOLLOW))
+		return disk_fault();
+	return 0;
+}
+
 static int
 write_file(int folder, const struct store_file *f)
 {
-	int fd = openat(folder, f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640), r;
+	int fd, r;
 
+	if (!str_present(f->bytes))
+		return name_file(folder, f);
+	fd = openat(folder, f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0)
-		return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
+		return disk_fault();
 	r = write_all(fd, f->bytes);
 	close(fd);
 	return r;
@@ -219,7 +265,7 @@ copy_original(int folder, const struct original *o)
 	int to = openat(folder, ORIGINAL, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640), r;
 
 	if (to < 0)
-		return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
+		return disk_fault();
 	r = copy_bytes(to, o->fd, o->offset, o->size);
 	close(to);
 	return r;
@@ -233,7 +279,7 @@ fill_original(int folder, void *arg)
 	if (!o->name)
 		return copy_original(folder, o);
 	if (linkat(o->store->incoming, o->name, folder, ORIGINAL, 0))
-		return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
+		return disk_fault();
 	return fdatasync(o->fd) ? fault(-errno) : 0;
 }
 

@@ -30,9 +30,14 @@ struct str store_new_id(struct arena *);
 int store_body(const struct media_store *, struct arena *, struct str path, int *ret_fd, uint64_t *ret_size);
 int store_room(const struct media_store *); /* NO_SPACE below the watermark */
 
+/* A file without a name on the store's file system, size bytes of it reserved; gone when it is closed. NO_SPACE. */
+int store_scratch(const struct media_store *, uint64_t size, int *ret_fd);
+
 struct store_file {
 	const char *name; /* a literal of ours, such as "std.webp" */
-	struct str bytes;
+	struct str bytes; /* absent: it is the file of store_scratch() below, and is cut to `size` */
+	int fd;
+	uint64_t size;
 };
 /* A new attachment's files; durable when it returns 0. NO_SPACE. */
 int store_write(const struct media_store *, struct str id, const struct store_file *, size_t n);

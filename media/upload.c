@@ -1,6 +1,7 @@
 /* media/upload.c -- POST /messages/upload-image, -audio, -video, -file: what each kind makes of the bytes, and what the workers are told. */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/ask.h"
 #include "base/bytes.h"
@@ -16,6 +17,8 @@
 #define CPU_PER_MINUTE  2 /* seconds, of sound */
 #define RENDITIONS_MAX  2
 #define POSTER_BYTES    ((uint64_t)8 << 20)
+#define FILM_LEAST      ((uint64_t)1 << 16) /* of room, however small the film */
+#define FILM_PER_SECOND ((uint64_t)8 << 20) /* bytes that are copied within a second at least */
 #define ANY_TYPE        "application/octet-stream"
 
 /* One upload on its way to become an attachment. */
@@ -66,21 +69,27 @@ describe(struct making *m, const char *mime, uint64_t size, uint32_t width, uint
 }
 
 static void
-write_rendition(struct making *m, const char *name, const char *mime, const struct rendition *r)
+write_rendition_of(struct making *m, const char *name, const char *mime, uint32_t width, uint32_t height, uint64_t size)
 {
 	json_open_object(&m->w, NULL);
 	json_cstr(&m->w, "name", name);
 	json_cstr(&m->w, "mime", mime);
-	if (r->width) {
-		json_int(&m->w, "width", r->width);
-		json_int(&m->w, "height", r->height);
+	if (width) {
+		json_int(&m->w, "width", width);
+		json_int(&m->w, "height", height);
 	} else {
 		json_put_null(&m->w, "width");
 		json_put_null(&m->w, "height");
 	}
-	json_int(&m->w, "size", (int64_t)r->bytes.n);
+	json_int(&m->w, "size", (int64_t)size);
 	json_close(&m->w);
-	m->bytes += r->bytes.n;
+	m->bytes += size;
+}
+
+static void
+write_rendition(struct making *m, const char *name, const char *mime, const struct rendition *r)
+{
+	write_rendition_of(m, name, mime, r->width, r->height, r->bytes.n);
 }
 
 static uint64_t
@@ -116,8 +125,8 @@ make_image(struct making *m)
 		return trace(r);
 	describe_image(m, &p);
 	return store_write(m->u->store, m->id,
-	                   (const struct store_file[]){ { m->in.hd ? "hd.webp" : "std.webp", p.main.bytes },
-	                                                { "thumb.webp", p.thumb.bytes } },
+	                   (const struct store_file[]){ { .name = m->in.hd ? "hd.webp" : "std.webp", .bytes = p.main.bytes },
+	                                                { .name = "thumb.webp", .bytes = p.thumb.bytes } },
 	                   2);
 }
 
@@ -173,7 +182,9 @@ make_audio(struct making *m)
 		return trace(r);
 	describe_audio(m, &s);
 	return store_write(m->u->store, m->id,
-	                   (const struct store_file[]){ { "aac.m4a", s.aac.bytes }, { "opus.webm", s.opus.bytes } }, 2);
+	                   (const struct store_file[]){ { .name = "aac.m4a", .bytes = s.aac.bytes },
+	                                                { .name = "opus.webm", .bytes = s.opus.bytes } },
+	                   2);
 }
 
 static uint64_t
@@ -199,17 +210,14 @@ static void
 describe_video(struct making *m, const struct film *f, const struct picture *poster)
 {
 	struct str color = arena_printf(m->u->arena, "#%02x%02x%02x", poster->color[0], poster->color[1], poster->color[2]);
-	struct rendition film = f->film;
 
-	film.width = f->width;
-	film.height = f->height;
-	describe(m, film.bytes.n ? "video/mp4" : ANY_TYPE, film.bytes.n ? film.bytes.n : m->in.size, f->width, f->height);
+	describe(m, f->size ? "video/mp4" : ANY_TYPE, f->size ? f->size : m->in.size, f->width, f->height);
 	json_bool(&m->w, "animated", false);
 	json_str(&m->w, "thumbhash", base64(m->u->arena, poster->thumbhash.p, poster->thumbhash.n));
 	json_str(&m->w, "color", color);
 	json_open_array(&m->w, "renditions");
-	if (film.bytes.n)
-		write_rendition(m, "video", "video/mp4", &film);
+	if (f->size)
+		write_rendition_of(m, "video", "video/mp4", f->width, f->height, f->size);
 	write_rendition(m, "poster", "image/webp", &poster->main);
 	write_rendition(m, "thumb", "image/webp", &poster->thumb);
 	json_close(&m->w);
@@ -233,6 +241,22 @@ keep_original(struct making *m)
 	return 0;
 }
 
+static void
+close_fd(void *arg)
+{
+	close((int)(intptr_t)arg);
+}
+
+static int
+new_scratch(struct making *m, uint64_t bytes, int *ret)
+{
+	int r = store_scratch(m->u->store, bytes, ret);
+
+	if (!r)
+		arena_defer(m->u->arena, close_fd, (void *)(intptr_t)*ret);
+	return r;
+}
+
 /* What browsers play is kept without what its camera wrote into it; anything else as it came, to be downloaded. */
 static int
 make_video(struct making *m)
@@ -240,22 +264,26 @@ make_video(struct making *m)
 	struct job job = job_of(m);
 	struct picture poster;
 	struct film f;
-	int r;
+	int fd, r;
 
-	job.film = 1;
-	job.output_bytes = JOB_RESULT_BYTES + POSTER_BYTES + m->in.size + m->in.size / 8;
-	r = decode_film(m->u->arena, m->u->decoders[DECODER_AV], &job, m->in.fd, m->u->conf->media_wait_seconds, &f);
+	job.output_bytes = JOB_RESULT_BYTES + POSTER_BYTES;
+	job.film_bytes = m->in.size + m->in.size / 8 + FILM_LEAST;
+	job.wall_seconds += (uint32_t)(m->in.size / FILM_PER_SECOND);
+	r = new_scratch(m, job.film_bytes, &fd);
+	if (!r)
+		r = decode_film(m->u->arena, m->u->decoders[DECODER_AV], &job, m->in.fd, fd, m->u->conf->media_wait_seconds,
+		                &f);
 	if (!r)
 		r = make_poster(m, &f, &poster);
 	if (r)
 		return trace(r);
 	describe_video(m, &f, &poster);
 	r = store_write(m->u->store, m->id,
-	                (const struct store_file[]){ { "poster.webp", poster.main.bytes },
-	                                             { "thumb.webp", poster.thumb.bytes },
-	                                             { "video.mp4", f.film.bytes } },
-	                f.film.bytes.n ? 3 : 2);
-	return r || f.film.bytes.n ? r : keep_original(m);
+	                (const struct store_file[]){ { .name = "poster.webp", .bytes = poster.main.bytes },
+	                                             { .name = "thumb.webp", .bytes = poster.thumb.bytes },
+	                                             { .name = "video.mp4", .bytes = STR_NONE, .fd = fd, .size = f.size } },
+	                f.size ? 3 : 2);
+	return r || f.size ? r : keep_original(m);
 }
 
 static uint64_t

@@ -51,28 +51,28 @@ make_sound(struct work *w, const uint8_t *bytes)
 }
 
 static enum job_found
-make_film(struct work *w, const uint8_t *bytes)
+make_film(struct work *w, const uint8_t *bytes, uint8_t *out)
 {
 	AVFormatContext *in = input_open(w->job, bytes);
-	size_t poster = 0, film = 0;
+	struct memory film = { .p = out, .room = w->job->film_bytes };
+	size_t poster = 0;
 	enum job_found found =
 	        in ? film_make(in, w->result, w->output + w->used, w->job->output_bytes - w->used, &poster, &film)
 	           : JOB_CORRUPT;
 
 	w->result->renditions[JOB_POSTER] = (struct job_rendition){ .offset = (uint32_t)w->used, .size = (uint32_t)poster };
-	w->result->renditions[JOB_FILM] =
-	        (struct job_rendition){ .offset = (uint32_t)(w->used + poster), .size = (uint32_t)film };
+	w->result->renditions[JOB_FILM] = (struct job_rendition){ .size = (uint32_t)film.n };
 	return found;
 }
 
 static void
-av_make(const struct job *job, const uint8_t *bytes, uint8_t *output)
+av_make(const struct job *job, const uint8_t *bytes, uint8_t *output, uint8_t *film)
 {
 	struct work w = { .job = job, .output = output, .result = (struct job_result *)output, .used = JOB_RESULT_BYTES };
 	enum job_found found;
 
 	w.result->magic = JOB_MAGIC;
-	found = job->film ? make_film(&w, bytes) : make_sound(&w, bytes);
+	found = film ? make_film(&w, bytes, film) : make_sound(&w, bytes);
 	/* last, so that a child that dies on the way has found nothing */
 	__atomic_store_n(&w.result->found, (uint32_t)found, __ATOMIC_RELEASE);
 }

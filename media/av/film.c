@@ -233,13 +233,12 @@ copy_all(AVFormatContext *s, struct copying *c)
 }
 
 enum job_found
-film_make(AVFormatContext *s, struct job_result *r, uint8_t *out, size_t room, size_t *ret_poster_n, size_t *ret_film_n)
+film_make(AVFormatContext *s, struct job_result *r, uint8_t *out, size_t room, size_t *ret_poster_n, struct memory *film)
 {
 	AVCodecContext *decoder;
 	AVStream *video = input_stream(s, AVMEDIA_TYPE_VIDEO, &decoder);
 	int sound = av_find_best_stream(s, AVMEDIA_TYPE_AUDIO, -1, -1, NULL, 0);
 	struct copying c = { .begin_us = INT64_MAX, .end_us = INT64_MIN };
-	struct memory m;
 	bool swap;
 
 	if (!video || decoder->width <= 0 || decoder->height <= 0 || decoder->width > SIDE_MAX || decoder->height > SIDE_MAX)
@@ -250,14 +249,12 @@ film_make(AVFormatContext *s, struct job_result *r, uint8_t *out, size_t room, s
 	*ret_poster_n = make_poster(s, video, decoder, out, room);
 	if (!*ret_poster_n)
 		return JOB_CORRUPT;
-	m = (struct memory){ .p = out + *ret_poster_n, .room = room - *ret_poster_n };
 	c.from[0] = video;
 	c.from[1] = sound < 0 ? NULL : s->streams[sound];
-	if (plays(video, c.from[1]) && !begin_copy(&c, &m))
+	if (plays(video, c.from[1]) && !begin_copy(&c, film))
 		return JOB_CORRUPT;
 	if (!copy_all(s, &c) || c.end_us <= c.begin_us || (c.end_us - c.begin_us) / 1000 > DURATION_MAX)
 		return JOB_CORRUPT;
 	r->duration_ms = (uint32_t)((c.end_us - c.begin_us + 500) / 1000);
-	*ret_film_n = c.out ? m.n : 0;
 	return JOB_DONE;
 }

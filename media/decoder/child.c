@@ -26,9 +26,9 @@ map_input(const struct job *job, int fd)
 }
 
 static uint8_t *
-map_output(const struct job *job, int fd)
+map_output(int fd, uint64_t bytes)
 {
-	void *p = mmap(NULL, job->output_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	return p == MAP_FAILED ? NULL : p;
 }
@@ -82,7 +82,7 @@ default_signals(void)
 }
 
 static void
-work(const struct job *job, const uint8_t *input, uint8_t *output)
+work(const struct job *job, const uint8_t *input, uint8_t *output, uint8_t *film)
 {
 #ifdef PEAL_FAILPOINTS
 	if (job->size > sizeof(JOB_PROBE) && !memcmp(input, JOB_PROBE, sizeof(JOB_PROBE) - 1)) {
@@ -90,16 +90,17 @@ work(const struct job *job, const uint8_t *input, uint8_t *output)
 		return;
 	}
 #endif
-	craft.make(job, input, output);
+	craft.make(job, input, output, film);
 }
 
 _Noreturn void
 child_run(const struct job *job, const int fds[JOB_FDS])
 {
 	const uint8_t *input = map_input(job, fds[JOB_FD_INPUT]);
-	uint8_t *output = map_output(job, fds[JOB_FD_OUTPUT]);
+	uint8_t *output = map_output(fds[JOB_FD_OUTPUT], job->output_bytes);
+	uint8_t *film = job->film_bytes ? map_output(fds[JOB_FD_FILM], job->film_bytes) : NULL;
 
-	if (!input || !output)
+	if (!input || !output || (job->film_bytes && !film))
 		_exit(EXIT_MAP);
 	default_signals();
 	if (!drop_privileges())
@@ -109,6 +110,6 @@ child_run(const struct job *job, const int fds[JOB_FDS])
 		_exit(EXIT_LIMITS);
 	if (!sandbox_enter())
 		_exit(EXIT_SANDBOX);
-	work(job, input, output);
+	work(job, input, output, film);
 	_exit(0);
 }

@@ -16,8 +16,8 @@ struct craft {
 	/* Once, before any fork. False when the libraries are not as they must be; starts no thread. */
 	bool (*init)(const char *program);
 	/* In a child that ends afterwards, so nothing is given back. output: the job's output_bytes, zeroed; gets the struct
-	 * job_result, and behind it the encoded bytes. */
-	void (*make)(const struct job *, const uint8_t *bytes, uint8_t *output);
+	 * job_result, and behind it the encoded bytes. film: the job's film_bytes; NULL: none. */
+	void (*make)(const struct job *, const uint8_t *bytes, uint8_t *output, uint8_t *film);
 };
 
 extern const struct craft craft; /* each program has its own */

@@ -53,28 +53,45 @@ answer(int reply, enum job_end end, int code)
 		LOG(NOTICE, "verdict_not_taken", L_INT("end", end));
 }
 
-/* Three descriptors or none. */
+/* As many descriptors as the job has; what it has none of is -1. */
 static bool
-take_fds(struct msghdr *message, int fds[JOB_FDS])
+take_fds(struct msghdr *message, const struct job *job, int fds[JOB_FDS])
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(message);
+	size_t n = job->film_bytes ? JOB_FDS : JOB_FD_FILM;
 
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS ||
-	    c->cmsg_len != CMSG_LEN(JOB_FDS * sizeof(int)))
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(n * sizeof(int)))
 		return false;
-	memcpy(fds, CMSG_DATA(c), JOB_FDS * sizeof(int));
+	fds[JOB_FD_FILM] = -1;
+	memcpy(fds, CMSG_DATA(c), n * sizeof(int));
 	return true;
+}
+
+static void
+close_all(const int fds[JOB_FDS])
+{
+	for (size_t i = 0; i < JOB_FDS; i++)
+		if (i != JOB_FD_REPLY && fds[i] >= 0)
+			close(fds[i]);
+}
+
+static bool
+is_of_size(int fd, uint64_t bytes)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && (uint64_t)st.st_size == bytes;
 }
 
 static bool
 job_ok(const struct job *job, const int fds[JOB_FDS])
 {
-	struct stat in, out;
+	struct stat in;
 
-	return job->magic == JOB_MAGIC && !fstat(fds[JOB_FD_INPUT], &in) && !fstat(fds[JOB_FD_OUTPUT], &out) && job->size &&
+	return job->magic == JOB_MAGIC && !fstat(fds[JOB_FD_INPUT], &in) && job->size &&
 	       job->offset <= (uint64_t)in.st_size && job->size <= (uint64_t)in.st_size - job->offset &&
-	       job->output_bytes > JOB_RESULT_BYTES && (uint64_t)out.st_size == job->output_bytes && job->cpu_seconds &&
-	       job->wall_seconds;
+	       job->output_bytes > JOB_RESULT_BYTES && is_of_size(fds[JOB_FD_OUTPUT], job->output_bytes) &&
+	       (!job->film_bytes || is_of_size(fds[JOB_FD_FILM], job->film_bytes)) && job->cpu_seconds && job->wall_seconds;
 }
 
 static bool
@@ -120,18 +137,19 @@ take_job(void)
 
 	if (n <= 0)
 		return n < 0 && (errno == EAGAIN || errno == EINTR);
-	if (!take_fds(&message, fds))
+	if (n != sizeof(job) || !take_fds(&message, &job, fds)) {
+		LOG(ERROR, "job_malformed");
 		return true;
+	}
 	if (asker_gone(fds[JOB_FD_REPLY])) {
 		close(fds[JOB_FD_REPLY]);
-	} else if (n == sizeof(job) && job_ok(&job, fds)) {
+	} else if (job_ok(&job, fds)) {
 		start(&job, fds);
 	} else {
 		LOG(ERROR, "job_malformed");
 		close(fds[JOB_FD_REPLY]);
 	}
-	close(fds[JOB_FD_INPUT]);
-	close(fds[JOB_FD_OUTPUT]);
+	close_all(fds);
 	return true;
 }
 

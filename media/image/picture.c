@@ -408,11 +408,12 @@ make_animation(struct work *w)
 }
 
 static void
-picture_make(const struct job *job, const uint8_t *bytes, uint8_t *output)
+picture_make(const struct job *job, const uint8_t *bytes, uint8_t *output, uint8_t *film)
 {
 	struct work w = { .job = job, .bytes = bytes, .output = output, .result = (struct job_result *)output };
 	enum job_found found = look(&w);
 
+	(void)film;
 	w.result->magic = JOB_MAGIC;
 	if (found == JOB_DONE)
 		found = w.frames > 1 ? make_animation(&w) : make_still(&w);
