@@ -39,6 +39,7 @@ LIBS_STORE := $(shell pkg-config --libs $(PKGS_STORE) 2>/dev/null)
 # Dependencies point one way: base <- wire <- store <- fcgi, jobs, ctl; push uses base and wire only.
 SRC_base := $(wildcard lib/base/*.c)
 SRC_wire := $(wildcard lib/wire/*.c)
+SRC_s3 := $(wildcard lib/s3/*.c)
 SRC_store := $(wildcard lib/store/*.c)
 SRC_fcgi := $(wildcard fcgi/*.c fcgi/endpoint/*.c)
 SRC_push := $(wildcard push/*.c)
@@ -55,6 +56,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 LIB_BASE := $(B)/libbase.a
 LIB_WIRE := $(B)/libwire.a
 LIB_STORE := $(B)/libstore.a
+LIB_S3 := $(B)/libs3.a
 DAEMONS := $(B)/peal-fcgi $(B)/peal-push $(B)/peal-jobs $(B)/pealctl $(B)/peal-media $(B)/peal-media-image $(B)/peal-media-av
 STORE_TESTS := $(patsubst tests/store/%.c,$(B)/store/%,$(SRC_store_tests))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(SRC_unit))
@@ -80,6 +82,7 @@ $(B)/%.o: %.c Makefile
 $(LIB_BASE): $(call obj,$(SRC_base))
 $(LIB_WIRE): $(call obj,$(SRC_wire))
 $(LIB_STORE): $(call obj,$(SRC_store))
+$(LIB_S3): $(call obj,$(SRC_s3))
 $(B)/lib%.a:
 	@mkdir -p $(@D)
 	@rm -f $@ && ar rcs $@ $^
@@ -90,9 +93,9 @@ $(B)/peal-fcgi: $(call obj,$(SRC_fcgi)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 $(B)/peal-push: $(call obj,$(SRC_push)) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -luv -lz -lm
-$(B)/peal-media: $(call obj,$(SRC_media)) $(LIB_WIRE) $(LIB_BASE)
+$(B)/peal-media: $(call obj,$(SRC_media)) $(LIB_S3) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -lfcgi -lm
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -lfcgi -lcurl -lm
 # this program alone sees libvips and libwebp; their headers are not held to our warnings. Modules of libvips lie beside it.
 $(B)/media/image/%.o: CFLAGS += $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(PKGS_IMAGE) 2>/dev/null)) \
 	-DVIPS_LIBDIR='"$(shell pkg-config --variable=libdir vips 2>/dev/null)"'
@@ -107,9 +110,9 @@ $(B)/peal-media-av: $(call obj,$(SRC_decoder) $(SRC_av)) $(LIB_BASE)
 $(B)/peal-jobs: $(call obj,$(SRC_jobs)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lm
-$(B)/pealctl: $(call obj,$(SRC_ctl)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
+$(B)/pealctl: $(call obj,$(SRC_ctl)) $(LIB_S3) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -largon2 -lm
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lcurl -largon2 -lm
 
 # what `make bench` needs beside the daemons; they are not installed
 $(B)/bench/%: $(B)/bench/%.o $(LIB_BASE)
@@ -118,7 +121,7 @@ $(B)/bench/%: $(B)/bench/%.o $(LIB_BASE)
 
 # a unit test may use any module but a main(): push/hub.c, push/codec.c, fcgi/route.c and so on
 UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi)) media/sniff.c media/multipart.c media/image/thumbhash.c media/waveform.c
-$(B)/unit/%: $(B)/tests/unit/%.o $(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
+$(B)/unit/%: $(B)/tests/unit/%.o $(B)/libmodules.a $(LIB_S3) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ -lcmocka $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -lcurl -largon2 -lm
@@ -139,7 +142,7 @@ $(B)/sim: $(call obj,$(wildcard tests/sim/*.c)) $(B)/libmodules.a $(LIB_STORE) $
 FUZZERS := $(patsubst tests/fuzz/%.c,$(B)/fuzz/%,$(SRC_fuzz))
 FUZZ_MAIN := $(if $(filter fuzz,$(KIND)),,$(B)/tests/fuzz/replay.o)
 fuzz-build: $(FUZZERS)
-$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/libmodules.a $(LIB_S3) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -lcurl -largon2 -lm

@@ -94,26 +94,6 @@ fetch_allowed(struct str url, struct str provider)
 	       (str_has_prefix(url, STR("http://")) && fetch_same_host(url, provider));
 }
 
-struct str
-fetch_encode(struct arena *arena, struct str s)
-{
-	char *out = arena_alloc(arena, 3 * s.n + 1);
-	size_t n = 0;
-
-	for (size_t i = 0; i < s.n; i++) {
-		unsigned char c = (unsigned char)s.p[i];
-
-		if ((c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || (c && strchr("-._~", c))) {
-			out[n++] = (char)c;
-		} else {
-			out[n++] = '%';
-			out[n++] = "0123456789ABCDEF"[c >> 4];
-			out[n++] = "0123456789ABCDEF"[c & 15];
-		}
-	}
-	return str_n(out, n);
-}
-
 static size_t
 take(char *p, size_t size, size_t n, void *arg)
 {

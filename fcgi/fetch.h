@@ -33,7 +33,5 @@ bool fetch_private(const struct sockaddr *);
 bool fetch_same_host(struct str a, struct str b);
 /* May this address be asked? https, or http when the provider itself is http. */
 bool fetch_allowed(struct str url, struct str provider);
-/* For a form or a query: all but unreserved characters encoded. */
-struct str fetch_encode(struct arena *, struct str);
 
 #endif

@@ -239,10 +239,10 @@ oidc_begin(struct req *req, const struct issuer *issuer, const struct oidc_trip 
 	                        "%s%sresponse_type=code&client_id=%.*s&redirect_uri=%.*s&scope=%.*s&state=%.*s&nonce=%.*s&"
 	                        "code_challenge=%.*s&code_challenge_method=S256",
 	                        p->authorization, strchr(p->authorization, '?') ? "&" : "?",
-	                        STR_ARG(fetch_encode(req->arena, str_c(issuer->client_id))),
-	                        STR_ARG(fetch_encode(req->arena, redirect_uri(req, issuer))),
-	                        STR_ARG(fetch_encode(req->arena, str_c(issuer->scopes))), STR_ARG(part(req, trip, "state")),
-	                        STR_ARG(part(req, trip, "nonce")), STR_ARG(challenge));
+	                        STR_ARG(str_percent_encode(req->arena, str_c(issuer->client_id))),
+	                        STR_ARG(str_percent_encode(req->arena, redirect_uri(req, issuer))),
+	                        STR_ARG(str_percent_encode(req->arena, str_c(issuer->scopes))),
+	                        STR_ARG(part(req, trip, "state")), STR_ARG(part(req, trip, "nonce")), STR_ARG(challenge));
 	return 0;
 }
 
@@ -252,15 +252,15 @@ exchange(struct req *req, const struct issuer *issuer, const struct provider *p,
          struct str code, json_t **ret)
 {
 	struct fetch in = { .url = str_c(p->token), .provider = str_c(issuer->issuer), .timeout_ms = patience_ms(req) };
-	struct str id = fetch_encode(req->arena, str_c(issuer->client_id));
+	struct str id = str_percent_encode(req->arena, str_c(issuer->client_id));
 
 	in.form = arena_printf(req->arena, "grant_type=authorization_code&code=%.*s&redirect_uri=%.*s&code_verifier=%.*s",
-	                       STR_ARG(fetch_encode(req->arena, code)),
-	                       STR_ARG(fetch_encode(req->arena, redirect_uri(req, issuer))),
+	                       STR_ARG(str_percent_encode(req->arena, code)),
+	                       STR_ARG(str_percent_encode(req->arena, redirect_uri(req, issuer))),
 	                       STR_ARG(part(req, trip, "verifier")));
 	if (issuer->client_secret.n) {
 		in.username = id;
-		in.password = fetch_encode(req->arena, issuer->client_secret);
+		in.password = str_percent_encode(req->arena, issuer->client_secret);
 	} else {
 		in.form = arena_printf(req->arena, "%.*s&client_id=%.*s", STR_ARG(in.form), STR_ARG(id));
 	}

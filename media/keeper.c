@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/json_out.h"
 #include "base/log.h"
@@ -12,7 +13,9 @@
 #define TURN_US          (5 * SECOND_US)
 #define WALK_US          (24 * 3600 * SECOND_US)
 #define WALK_FIRST_US    (5 * SECOND_US)
-#define WALK_AGE_SECONDS (24 * 3600) /* what is younger may be about to be registered */
+#define WALK_SLICE_US    (SECOND_US / 10)
+#define WALK_AGAIN_US    (60 * SECOND_US) /* when somebody was away */
+#define WALK_AGE_SECONDS (24 * 3600)      /* what is younger may be about to be registered */
 #define BATCH            200
 #define TIMEOUT_MS       5000
 #define QUESTION_MOST    ((size_t)64 * 1024)
@@ -151,17 +154,39 @@ walk_one(void *arg, struct str id)
 	return json_array_size(w->ids) < BATCH ? 0 : remove_unknown(w);
 }
 
-static void
+/* One part of the store; false when it could not be looked at. */
+static bool
 walk(struct keeper *k, struct arena *a)
 {
 	struct walk w = { k, a, json_array() };
-	int r = store_walk(k->store, WALK_AGE_SECONDS, walk_one, &w);
+	int r = store_walk(k->store, k->part, WALK_AGE_SECONDS, walk_one, &w);
 
 	if (!r && json_array_size(w.ids))
 		r = remove_unknown(&w);
 	if (r < 0)
 		log_fault("walk", r, NULL);
 	json_decref(w.ids);
+	return !r;
+}
+
+/* Somebody may be waiting for links to die: of a walk no more is done at a time than takes a moment. */
+static void
+walk_on(struct keeper *k, struct arena *a, int64_t now_us)
+{
+	int64_t until_us = now_us + WALK_SLICE_US;
+
+	while (now_us < until_us) {
+		if (!walk(k, a)) {
+			k->next_walk_us = now_us + WALK_AGAIN_US;
+			return;
+		}
+		now_us = clock_mono_us();
+		if (++k->part == STORE_PARTS) {
+			k->part = 0;
+			k->next_walk_us = now_us + WALK_US;
+			return;
+		}
+	}
 }
 
 void
@@ -173,8 +198,6 @@ keeper_turn(struct keeper *k, struct arena *a, int64_t now_us)
 	}
 	if (!k->next_walk_us)
 		k->next_walk_us = now_us + WALK_FIRST_US;
-	if (now_us >= k->next_walk_us) {
-		walk(k, a);
-		k->next_walk_us = now_us + WALK_US;
-	}
+	if (now_us >= k->next_walk_us)
+		walk_on(k, a, now_us);
 }

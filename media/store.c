@@ -1,51 +1,52 @@
-/* media/store.c -- folders by descriptor, every name below them relative. */
-#include <dirent.h>
+/* media/store.c -- bodies, and the front of both forms of the store. */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/bytes.h"
 #include "base/err.h"
+#include "s3/s3.h"
 #include "store.h"
 
-#define AA_N         2
-#define ORIGINAL     "original"
-#define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define MIB(n) ((int64_t)(n) << 20)
 
 static int
-disk_fault(void)
+open_account(struct arena *a, const struct conf *conf, struct media_store *s)
 {
-	return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
-}
+	struct s3_account *account = arena_new_of(a, struct s3_account);
+	int r;
 
-static int
-open_folder(int at, const char *name, int *ret)
-{
-	if (mkdirat(at, name, 0750) && errno != EEXIST)
-		return disk_fault();
-	*ret = openat(at, name, FOLDER_FLAGS);
-	return *ret < 0 ? fault(-errno) : 0;
+	if (strcmp(conf->media_store, "s3"))
+		return 0;
+	r = s3_account_open(a, conf, account);
+	if (r)
+		return trace(r);
+	s->account = account;
+	s->s3 = s3_new(account, conf->s3_timeout_seconds, (uint64_t)MIB(conf->s3_part_mib));
+	s->form = &store_s3;
+	return 0;
 }
 
 int
-store_open(struct arena *a, const char *media_dir, int64_t min_free_bytes, struct media_store *ret)
+store_open(struct arena *a, const struct conf *conf, struct media_store *ret)
 {
-	struct media_store s = { .incoming = -1, .renditions = -1, .min_free_bytes = min_free_bytes };
-	int dir = open(media_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+	struct media_store s = {
+		.form = &store_disk, .incoming = -1, .renditions = -1, .min_free_bytes = MIB(conf->media_min_free_mib)
+	};
+	int dir = open(conf->media_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
 	if (dir < 0)
 		return fault(-errno);
-	s.incoming_path = arena_printf(a, "%s/incoming/", media_dir).p;
-	r = open_folder(dir, "incoming", &s.incoming);
+	s.incoming_path = arena_printf(a, "%s/incoming/", conf->media_dir).p;
+	r = store_folder(dir, "incoming", &s.incoming);
 	if (!r)
-		r = open_folder(dir, "ren", &s.renditions);
+		r = store_folder(dir, "ren", &s.renditions);
 	close(dir);
+	if (!r)
+		r = open_account(a, conf, &s);
 	*ret = s;
 	return r ? trace(r) : 0;
 }
@@ -55,6 +56,7 @@ store_close(struct media_store *s)
 {
 	close(s->incoming);
 	close(s->renditions);
+	s->s3 = s3_free(s->s3);
 }
 
 struct str
@@ -95,192 +97,9 @@ store_room(const struct media_store *s)
 {
 	struct statvfs fs;
 
-	if (fstatvfs(s->renditions, &fs))
+	if (fstatvfs(s->incoming, &fs))
 		return fault(-errno);
 	return (uint64_t)fs.f_bavail * fs.f_frsize < (uint64_t)s->min_free_bytes ? NO_SPACE : 0;
-}
-
-/* Reserved, since whoever writes to a mapping of it dies when the disk is full. Not every file system can. */
-static int
-reserve(int fd, uint64_t size)
-{
-	if (fallocate(fd, 0, 0, (off_t)size) && errno != EOPNOTSUPP)
-		return disk_fault();
-	return ftruncate(fd, (off_t)size) ? disk_fault() : 0;
-}
-
-int
-store_scratch(const struct media_store *s, uint64_t size, int *ret_fd)
-{
-	int fd = openat(s->renditions, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0640), r;
-
-	if (fd < 0)
-		return disk_fault();
-	r = reserve(fd, size);
-	if (r)
-		close(fd);
-	else
-		*ret_fd = fd;
-	return r;
-}
-
-static int
-write_all(int fd, struct str bytes)
-{
-	while (bytes.n) {
-		ssize_t n = write(fd, bytes.p, bytes.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return disk_fault();
-		bytes = str_n(bytes.p + n, bytes.n - (size_t)n);
-	}
-	return fdatasync(fd) ? fault(-errno) : 0;
-}
-
-/* It gets its name, and what was reserved beyond its end is free again. */
-static int
-name_file(int folder, const struct store_file *f)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
-	if (ftruncate(f->fd, (off_t)f->size) || fdatasync(f->fd) ||
-	    linkat(AT_FDCWD, path, folder, f->name, AT_SYMLINK_FOLLOW))
-		return disk_fault();
-	return 0;
-}
-
-static int
-write_file(int folder, const struct store_file *f)
-{
-	int fd, r;
-
-	if (!str_present(f->bytes))
-		return name_file(folder, f);
-	fd = openat(folder, f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
-	if (fd < 0)
-		return disk_fault();
-	r = write_all(fd, f->bytes);
-	close(fd);
-	return r;
-}
-
-struct files {
-	const struct store_file *all;
-	size_t n;
-};
-
-static void
-aa_of(struct str id, char aa[AA_N + 1])
-{
-	memcpy(aa, id.p, AA_N);
-	aa[AA_N] = 0;
-}
-
-static int
-write_files(int folder, void *arg)
-{
-	const struct files *files = arg;
-	int r = 0;
-
-	for (size_t i = 0; i < files->n && !r; i++)
-		r = write_file(folder, &files->all[i]);
-	return r;
-}
-
-static int
-fill_folder(int outer, const char *name, int (*fill)(int folder, void *arg), void *arg)
-{
-	int folder = -1, r;
-
-	r = open_folder(outer, name, &folder);
-	if (r)
-		return r;
-	r = fill(folder, arg);
-	if (!r && fsync(folder))
-		r = fault(-errno);
-	close(folder);
-	return r;
-}
-
-/* The names are durable when the folders that hold them are: first the innermost. */
-static int
-new_folder(const struct media_store *s, struct str id, int (*fill)(int folder, void *arg), void *arg)
-{
-	char aa[AA_N + 1], name[ATTACHMENT_ID_N + 1];
-	int outer = -1, r;
-
-	if (!attachment_id_ok(id))
-		return fault(-EINVAL);
-	aa_of(id, aa);
-	memcpy(name, id.p, ATTACHMENT_ID_N);
-	name[ATTACHMENT_ID_N] = 0;
-	r = open_folder(s->renditions, aa, &outer);
-	if (r)
-		return trace(r);
-	r = fill_folder(outer, name, fill, arg);
-	if (!r && (fsync(outer) || fsync(s->renditions)))
-		r = fault(-errno);
-	close(outer);
-	return r ? trace(r) : 0;
-}
-
-int
-store_write(const struct media_store *s, struct str id, const struct store_file *files, size_t n)
-{
-	struct files all = { files, n };
-
-	return new_folder(s, id, write_files, &all);
-}
-
-struct original {
-	const struct media_store *store;
-	int fd;
-	const char *name; /* within incoming; NULL: copied */
-	uint64_t offset, size;
-};
-
-static int
-copy_bytes(int to, int from, uint64_t offset, uint64_t left)
-{
-	while (left) {
-		off_t at = (off_t)offset;
-		ssize_t n = copy_file_range(from, &at, to, NULL, left, 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 && (errno == ENOSPC || errno == EDQUOT) ? NO_SPACE : fault(n ? -errno : -EIO);
-		offset += (uint64_t)n;
-		left -= (uint64_t)n;
-	}
-	return fdatasync(to) ? fault(-errno) : 0;
-}
-
-static int
-copy_original(int folder, const struct original *o)
-{
-	int to = openat(folder, ORIGINAL, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640), r;
-
-	if (to < 0)
-		return disk_fault();
-	r = copy_bytes(to, o->fd, o->offset, o->size);
-	close(to);
-	return r;
-}
-
-static int
-fill_original(int folder, void *arg)
-{
-	const struct original *o = arg;
-
-	if (!o->name)
-		return copy_original(folder, o);
-	if (linkat(o->store->incoming, o->name, folder, ORIGINAL, 0))
-		return disk_fault();
-	return fdatasync(o->fd) ? fault(-errno) : 0;
 }
 
 /* Nobody changes the file any more, so the mapping cannot end under us. */
@@ -297,91 +116,56 @@ digest_of(int fd, uint64_t offset, uint64_t size, unsigned char out[SHA256_BYTES
 }
 
 int
+store_write(const struct media_store *s, struct str id, const struct store_file *files, size_t n)
+{
+	int r = attachment_id_ok(id) ? s->form->write(s, id, files, n) : fault(-EINVAL);
+
+	return r ? trace(r) : 0;
+}
+
+int
 store_original(const struct media_store *s, struct str id, int fd, struct str path, uint64_t offset, uint64_t size,
                unsigned char ret_digest[SHA256_BYTES])
 {
-	struct original o = { s, fd, str_present(path) ? strrchr(path.p, '/') + 1 : NULL, offset, size };
-	int r = new_folder(s, id, fill_original, &o);
+	const struct store_original o = { fd, str_present(path) ? strrchr(path.p, '/') + 1 : NULL, offset, size };
+	int r = attachment_id_ok(id) ? s->form->original(s, id, &o) : fault(-EINVAL);
 
 	return r ? trace(r) : digest_of(fd, offset, size, ret_digest);
 }
 
-static int
-remove_files(int folder)
-{
-	int copy = dup(folder), r = 0;
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	struct dirent *e;
-
-	if (!d)
-		return fault(-errno);
-	while (!r && (e = readdir(d)))
-		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && unlinkat(folder, e->d_name, 0) && errno != ENOENT)
-			r = fault(-errno);
-	closedir(d);
-	return r;
-}
-
+/* Before there was an object store there was the disk. */
 int
 store_remove(const struct media_store *s, struct str id)
 {
-	char path[AA_N + 1 + ATTACHMENT_ID_N + 1];
-	int folder, r;
+	int r = attachment_id_ok(id) ? store_disk.remove(s, id) : fault(-EINVAL);
 
-	if (!attachment_id_ok(id))
-		return fault(-EINVAL);
-	snprintf(path, sizeof(path), "%.2s/%.32s", id.p, id.p);
-	folder = openat(s->renditions, path, FOLDER_FLAGS);
-	if (folder < 0)
-		return errno == ENOENT ? 0 : fault(-errno);
-	r = remove_files(folder);
-	close(folder);
-	if (!r && unlinkat(s->renditions, path, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY)
-		r = fault(-errno);
-	return r;
-}
-
-static DIR *
-list(int at, const char *name)
-{
-	int fd = openat(at, name, FOLDER_FLAGS);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!d && fd >= 0)
-		close(fd);
-	return d;
-}
-
-static int
-walk_folder(DIR *d, time_t before, int (*fn)(void *, struct str), void *arg)
-{
-	struct dirent *e;
-	struct stat st;
-	int r = 0;
-
-	while (!r && (e = readdir(d)))
-		if (attachment_id_ok(str_c(e->d_name)) && !fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
-		    st.st_mtime <= before)
-			r = fn(arg, str_c(e->d_name));
-	return r;
+	if (!r && s->form != &store_disk)
+		r = s->form->remove(s, id);
+	return r ? trace(r) : 0;
 }
 
 int
-store_walk(const struct media_store *s, int64_t min_age_seconds, int (*fn)(void *, struct str), void *arg)
+store_walk(const struct media_store *s, unsigned part, int64_t min_age_seconds, int (*fn)(void *, struct str), void *arg)
 {
-	time_t before = time(NULL) - (time_t)min_age_seconds;
-	char aa[16];
-	int r = 0;
+	int r = store_disk.walk(s, part, min_age_seconds, fn, arg);
 
-	for (unsigned i = 0; i < 256 && !r; i++) {
-		DIR *d;
+	if (!r && s->form != &store_disk)
+		r = s->form->walk(s, part, min_age_seconds, fn, arg);
+	return r ? trace(r) : 0;
+}
 
-		snprintf(aa, sizeof(aa), "%02x", i);
-		d = list(s->renditions, aa);
-		if (!d)
-			continue;
-		r = walk_folder(d, before, fn, arg);
-		closedir(d);
-	}
-	return r;
+const char *
+store_mime(struct str name)
+{
+	static const char *const known[][2] = {
+		{ "std.webp", "image/webp" },   { "hd.webp", "image/webp" },
+		{ "thumb.webp", "image/webp" }, { "poster.webp", "image/webp" },
+		{ "aac.m4a", "audio/mp4" },     { "opus.webm", "audio/webm" },
+		{ "video.mp4", "video/mp4" },   { "original", "application/octet-stream" },
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (str_eq(name, str_c(known[i][0])))
+			return known[i][1];
+	return NULL;
 }

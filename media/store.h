@@ -1,27 +1,33 @@
 /*
- * store -- files on disk: bodies that nginx has received, and the renditions that it serves.
+ * store -- files: bodies that nginx has received, which lie on disk, and what becomes of them, on disk or in an object store.
  *
  *     <media_dir>/incoming/<number>               nginx's (client_body_temp_path), removed by it when a request ends
  *     <media_dir>/ren/<aa>/<id>/std.webp ...      ours; aa is the beginning of the id, so that no folder grows too large
  *     <media_dir>/ren/<aa>/<id>/original          a file as it was sent; never by a link, only by a worker's leave
  *
- * A name on disk never holds anything that came from outside: an id is 32 hexadecimal digits of our own making.
+ * In an object store (media_store = s3) the keys are the same, from "ren/" on. What is still on this disk from before is served and removed
+ * all the same. A name never holds anything that came from outside: an id is 32 hexadecimal digits of our own making.
  */
 #ifndef PEAL_MEDIA_STORE_H
 #define PEAL_MEDIA_STORE_H
 
 #include "base/arena.h"
 #include "base/bytes.h"
+#include "base/conf.h"
 #include "wire/link.h"
 
+struct store_form;
 struct media_store {
-	int incoming, renditions; /* folders */
+	const struct store_form *form; /* where new files go */
+	int incoming, renditions;      /* folders */
 	const char *incoming_path;
 	int64_t min_free_bytes;
+	const struct s3_account *account; /* NULL: there is no object store */
+	struct s3 *s3;
 };
 
-/* Makes the folders when they are not there. */
-int store_open(struct arena *, const char *media_dir, int64_t min_free_bytes, struct media_store *ret);
+/* Makes the folders when they are not there; reads the account of an object store, but does not ask it anything yet. */
+int store_open(struct arena *, const struct conf *, struct media_store *ret);
 void store_close(struct media_store *);
 
 struct str store_new_id(struct arena *);
@@ -35,18 +41,40 @@ int store_scratch(const struct media_store *, uint64_t size, int *ret_fd);
 
 struct store_file {
 	const char *name; /* a literal of ours, such as "std.webp" */
-	struct str bytes; /* absent: it is the file of store_scratch() below, and is cut to `size` */
+	struct str
+	        bytes; /* absent: the first `size` bytes of `fd`, a file of store_scratch(), which is this one from then on */
 	int fd;
 	uint64_t size;
 };
-/* A new attachment's files; durable when it returns 0. NO_SPACE. */
+/* A new attachment's files; durable when it returns 0. NO_SPACE; UNAVAILABLE: the object store is away. */
 int store_write(const struct media_store *, struct str id, const struct store_file *, size_t n);
 /* The same of a file that is kept as it came: size bytes of fd at offset. path: where nginx has put just these bytes, which are
  * linked then and not copied; absent: copied. ret_digest: their SHA-256. */
 int store_original(const struct media_store *, struct str id, int fd, struct str path, uint64_t offset, uint64_t size,
                    unsigned char ret_digest[SHA256_BYTES]);
 int store_remove(const struct media_store *, struct str id); /* 0 also when there is nothing */
-/* Calls fn with every attachment that has been there for min_age_seconds; what fn returns but 0 ends it. */
-int store_walk(const struct media_store *, int64_t min_age_seconds, int (*fn)(void *arg, struct str id), void *arg);
+/* Calls fn with every attachment of this part (0 to STORE_PARTS - 1) that has been there for min_age_seconds, and may do so twice; what fn
+ * returns but 0 ends it. */
+#define STORE_PARTS 256
+int store_walk(const struct media_store *, unsigned part, int64_t min_age_seconds, int (*fn)(void *arg, struct str id),
+               void *arg);
+/* What a file is, by its name; NULL: there are no files of this name. */
+const char *store_mime(struct str name);
+
+/* What the forms of the store do; see store_disk.c and store_s3.c. */
+struct store_original {
+	int fd;
+	const char *name; /* within incoming; NULL: copied */
+	uint64_t offset, size;
+};
+struct store_form {
+	int (*write)(const struct media_store *, struct str id, const struct store_file *, size_t n);
+	int (*original)(const struct media_store *, struct str id, const struct store_original *);
+	int (*remove)(const struct media_store *, struct str id);
+	int (*walk)(const struct media_store *, unsigned part, int64_t min_age_seconds, int (*fn)(void *arg, struct str id),
+	            void *arg);
+};
+extern const struct store_form store_disk, store_s3;
+int store_folder(int at, const char *name, int *ret); /* opens a folder, made when it is not there. NO_SPACE */
 
 #endif

@@ -74,7 +74,7 @@ init(struct worker *w, const struct worker_job *job)
 	w->process = arena_new(ARENA_MOST);
 	buf_init(&w->out, OUT_MOST);
 	buf_init(&w->headers, OUT_MOST);
-	r = store_open(w->process, conf->media_dir, conf->media_min_free_mib << 20, &w->store);
+	r = store_open(w->process, conf, &w->store);
 	if (r)
 		return trace(r);
 	w->keeper = (struct keeper){ .store = &w->store, .door = conf_socket(w->process, conf, "upload") };

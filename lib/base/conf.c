@@ -59,6 +59,7 @@ const struct conf_key conf_keys[] = {
 	PATH_KEY(media_link_secret_file, "/etc/peal/media-link.conf", "File with the secret by which links to pictures are signed; nginx includes it. `pealctl keys media-link` makes it."),
 	INT_KEY(media_memory_mib, "1024", 256, 65536, "Address space of the process that decodes one picture."),
 	INT_KEY(media_min_free_mib, "512", 0, 1073741824, "Uploads are refused while less than this is free on the file system of media_dir."),
+	WORD_KEY(media_store, "disk", "disk s3", "Where files go: to media_dir, or to an S3-compatible object store, see media-storage.md. What lies in media_dir is served in both cases."),
 	INT_KEY(media_unattached_hours, "24", 1, 8760, "How long an upload waits for the message that uses it."),
 	INT_KEY(media_user_daily_mib, "1024", 1, 1073741824, "What one person may store within one day (UTC)."),
 	INT_KEY(media_user_mib, "4096", 1, 1073741824, "What one person may store altogether."),
@@ -105,6 +106,12 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(request_timeout_seconds, "10", 1, 3600, "A REST worker busy with one request for longer is killed."),
 	INT_KEY(requests_per_worker, "50000", 1, 1000000000, "Requests after which a REST worker is replaced."),
 	PATH_KEY(run_dir, "/run/peal", "Folder of the sockets. Short: a socket's path has at most 107 bytes."),
+	STRING_KEY(s3_bucket, "", "Bucket of the object store; empty: the host of s3_endpoint names it."),
+	STRING_KEY(s3_endpoint, "", "The object store: scheme and host, with its port if that is another one than the scheme's, without a path."),
+	PATH_KEY(s3_key_file, "/etc/peal/s3.key", "File with the access key at the object store: its id in the first line, its secret in the second. Readable by peal-media only."),
+	INT_KEY(s3_part_mib, "64", 5, 5120, "Larger files are sent to the object store in parts of this size."),
+	STRING_KEY(s3_region, "us-east-1", "Region of the bucket; stores of one's own mostly take any."),
+	INT_KEY(s3_timeout_seconds, "10", 1, 600, "An object store that says nothing for this long is given up, and the upload is refused."),
 	INT_KEY(schedule_ahead_seconds, "5", 1, 3600, "How far ahead the time of a scheduled message is at least."),
 	INT_KEY(search_budget_ms, "250", 1, 60000, "How long a search looks before it answers what it has found, with a cursor to go on."),
 	INT_KEY(search_slice_rows, "250000", 100, 10000000, "Messages in one slice of the search index; a search looks at one slice after the other."),
@@ -426,6 +433,28 @@ check_sockets(struct conf_reader *r)
 		complain(r, "redis_socket is too long: it must have at most %zu bytes", SUN_PATH_BYTES);
 }
 
+static bool
+made_of(const char *s, const char *allowed)
+{
+	return s[strspn(s, allowed)] == '\0';
+}
+
+static void
+check_object_store(struct conf_reader *r)
+{
+	const struct conf *conf = r->to;
+
+	at_key(r, "s3_endpoint");
+	if ((*conf->s3_endpoint || !strcmp(conf->media_store, "s3")) && !is_origin(str_c(conf->s3_endpoint)))
+		complain(r, "s3_endpoint must be http:// or https:// and a host in lower case, without a path");
+	at_key(r, "s3_bucket");
+	if (!made_of(conf->s3_bucket, "abcdefghijklmnopqrstuvwxyz0123456789.-"))
+		complain(r, "s3_bucket: a bucket's name has small letters, digits, dots and hyphens");
+	at_key(r, "s3_region");
+	if (!*conf->s3_region || !made_of(conf->s3_region, "abcdefghijklmnopqrstuvwxyz0123456789-"))
+		complain(r, "s3_region: a region's name has small letters, digits and hyphens");
+}
+
 static void
 check_numbers(struct conf_reader *r)
 {
@@ -457,6 +486,7 @@ check_all(struct conf_reader *r, void *out)
 	check_origins(r);
 	check_passkeys(r);
 	check_sockets(r);
+	check_object_store(r);
 	check_numbers(r);
 }
 

@@ -103,9 +103,15 @@ struct conf {
 	int64_t media_memory_mib;              /* 1024 */
 	int64_t media_wait_seconds;            /* 10 */
 	int64_t media_min_free_mib;            /* 512 */
-	int64_t media_user_mib;                /* 4096 */
-	int64_t media_user_daily_mib;          /* 1024 */
-	int64_t media_unattached_hours;        /* 24 */
+	const char *media_store;               /* disk | s3 */
+	const char *s3_endpoint;               /* scheme and host */
+	const char *s3_bucket;                 /* empty: s3_endpoint names it */
+	const char *s3_region, *s3_key_file;
+	int64_t s3_part_mib;            /* 64 */
+	int64_t s3_timeout_seconds;     /* 10 */
+	int64_t media_user_mib;         /* 4096 */
+	int64_t media_user_daily_mib;   /* 1024 */
+	int64_t media_unattached_hours; /* 24 */
 	/* background work */
 	int64_t sweep_ms;             /* 1000 */
 	int64_t event_retention_days; /* 30 */

@@ -76,5 +76,7 @@ struct str str_code_point_prefix(struct str, size_t n);
 /* Percent-decoding of one path or query component (RFC 3986) into an arena; false when malformed or when it holds NUL. */
 struct arena;
 bool str_percent_decode(struct arena *, struct str, bool plus_is_blank, struct str *ret);
+/* For a form or a query: all but unreserved characters encoded. NUL-terminated past its end. */
+struct str str_percent_encode(struct arena *, struct str);
 
 #endif

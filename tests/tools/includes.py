@@ -11,16 +11,18 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 MAY = {
     "lib/base": set(),
     "lib/wire": {"lib/base"},
+    "lib/s3": {"lib/base"},
     "lib/store": {"lib/base", "lib/wire"},
     "fcgi": {"lib/base", "lib/wire", "lib/store"},
     "jobs": {"lib/base", "lib/wire", "lib/store"},
-    "ctl": {"lib/base", "lib/wire", "lib/store"},
+    "ctl": {"lib/base", "lib/wire", "lib/store", "lib/s3"},
     "push": {"lib/base", "lib/wire"},
-    "media": {"lib/base", "lib/wire"},
+    "media": {"lib/base", "lib/wire", "lib/s3"},
 }
 # Who alone sees a library: everything else goes through its module.
 LIBRARIES = {
     "libpq-fe.h": {"lib/store/db.c"},
+    "curl/curl.h": {"lib/s3/s3.c", "fcgi/fetch.c"},
     "hiredis/hiredis.h": {"lib/base/redis.h", "lib/base/redis.c", "push/redis_link.c", "push/redis_link.h"},
     "uv.h": {"push"},
     "fcgiapp.h": {"lib/base/io.h", "fcgi/req.c", "media/incoming.c"},

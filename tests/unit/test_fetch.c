@@ -124,9 +124,9 @@ encoding(void **state)
 	struct arena *arena = arena_new(1 << 20);
 
 	(void)state;
-	assert_str(fetch_encode(arena, STR("aZ09-._~")), "aZ09-._~");
-	assert_str(fetch_encode(arena, STR("a b&c=d+e/%\xc3\xa9")), "a%20b%26c%3Dd%2Be%2F%25%C3%A9");
-	assert_str(fetch_encode(arena, str_n("\0", 1)), "%00");
+	assert_str(str_percent_encode(arena, STR("aZ09-._~")), "aZ09-._~");
+	assert_str(str_percent_encode(arena, STR("a b&c=d+e/%\xc3\xa9")), "a%20b%26c%3Dd%2Be%2F%25%C3%A9");
+	assert_str(str_percent_encode(arena, str_n("\0", 1)), "%00");
 	arena_free(arena);
 }
 

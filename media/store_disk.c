@@ -1,0 +1,294 @@
+/* media/store_disk.c -- an attachment is a folder; every name is below a descriptor. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "store.h"
+
+#define AA_N         2
+#define ORIGINAL     "original"
+#define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+static int
+disk_fault(void)
+{
+	return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
+}
+
+int
+store_folder(int at, const char *name, int *ret)
+{
+	if (mkdirat(at, name, 0750) && errno != EEXIST)
+		return disk_fault();
+	*ret = openat(at, name, FOLDER_FLAGS);
+	return *ret < 0 ? fault(-errno) : 0;
+}
+
+/* Reserved, since whoever writes to a mapping of it dies when the disk is full. Not every file system can. */
+static int
+reserve(int fd, uint64_t size)
+{
+	if (fallocate(fd, 0, 0, (off_t)size) && errno != EOPNOTSUPP)
+		return disk_fault();
+	return ftruncate(fd, (off_t)size) ? disk_fault() : 0;
+}
+
+int
+store_scratch(const struct media_store *s, uint64_t size, int *ret_fd)
+{
+	int fd = openat(s->renditions, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0640), r;
+
+	if (fd < 0)
+		return disk_fault();
+	r = reserve(fd, size);
+	if (r)
+		close(fd);
+	else
+		*ret_fd = fd;
+	return r;
+}
+
+static int
+write_all(int fd, struct str bytes)
+{
+	while (bytes.n) {
+		ssize_t n = write(fd, bytes.p, bytes.n);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return disk_fault();
+		bytes = str_n(bytes.p + n, bytes.n - (size_t)n);
+	}
+	return fdatasync(fd) ? fault(-errno) : 0;
+}
+
+/* It gets its name, and what was reserved beyond its end is free again. */
+static int
+name_file(int folder, const struct store_file *f)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
+	if (ftruncate(f->fd, (off_t)f->size) || fdatasync(f->fd) ||
+	    linkat(AT_FDCWD, path, folder, f->name, AT_SYMLINK_FOLLOW))
+		return disk_fault();
+	return 0;
+}
+
+static int
+write_file(int folder, const struct store_file *f)
+{
+	int fd, r;
+
+	if (!str_present(f->bytes))
+		return name_file(folder, f);
+	fd = openat(folder, f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return disk_fault();
+	r = write_all(fd, f->bytes);
+	close(fd);
+	return r;
+}
+
+struct files {
+	const struct store_file *all;
+	size_t n;
+};
+
+static void
+aa_of(struct str id, char aa[AA_N + 1])
+{
+	memcpy(aa, id.p, AA_N);
+	aa[AA_N] = 0;
+}
+
+static int
+write_files(int folder, void *arg)
+{
+	const struct files *files = arg;
+	int r = 0;
+
+	for (size_t i = 0; i < files->n && !r; i++)
+		r = write_file(folder, &files->all[i]);
+	return r;
+}
+
+static int
+fill_folder(int outer, const char *name, int (*fill)(int folder, void *arg), void *arg)
+{
+	int folder = -1, r;
+
+	r = store_folder(outer, name, &folder);
+	if (r)
+		return r;
+	r = fill(folder, arg);
+	if (!r && fsync(folder))
+		r = fault(-errno);
+	close(folder);
+	return r;
+}
+
+/* The names are durable when the folders that hold them are: first the innermost. */
+static int
+new_folder(const struct media_store *s, struct str id, int (*fill)(int folder, void *arg), void *arg)
+{
+	char aa[AA_N + 1], name[ATTACHMENT_ID_N + 1];
+	int outer = -1, r;
+
+	aa_of(id, aa);
+	memcpy(name, id.p, ATTACHMENT_ID_N);
+	name[ATTACHMENT_ID_N] = 0;
+	r = store_folder(s->renditions, aa, &outer);
+	if (r)
+		return trace(r);
+	r = fill_folder(outer, name, fill, arg);
+	if (!r && (fsync(outer) || fsync(s->renditions)))
+		r = fault(-errno);
+	close(outer);
+	return r ? trace(r) : 0;
+}
+
+static int
+disk_write(const struct media_store *s, struct str id, const struct store_file *files, size_t n)
+{
+	struct files all = { files, n };
+
+	return new_folder(s, id, write_files, &all);
+}
+
+struct original {
+	const struct media_store *store;
+	const struct store_original *of;
+};
+
+static int
+copy_bytes(int to, int from, uint64_t offset, uint64_t left)
+{
+	while (left) {
+		off_t at = (off_t)offset;
+		ssize_t n = copy_file_range(from, &at, to, NULL, left, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 && (errno == ENOSPC || errno == EDQUOT) ? NO_SPACE : fault(n ? -errno : -EIO);
+		offset += (uint64_t)n;
+		left -= (uint64_t)n;
+	}
+	return fdatasync(to) ? fault(-errno) : 0;
+}
+
+static int
+copy_original(int folder, const struct store_original *o)
+{
+	int to = openat(folder, ORIGINAL, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640), r;
+
+	if (to < 0)
+		return disk_fault();
+	r = copy_bytes(to, o->fd, o->offset, o->size);
+	close(to);
+	return r;
+}
+
+static int
+fill_original(int folder, void *arg)
+{
+	const struct original *o = arg;
+
+	if (!o->of->name)
+		return copy_original(folder, o->of);
+	if (linkat(o->store->incoming, o->of->name, folder, ORIGINAL, 0))
+		return disk_fault();
+	return fdatasync(o->of->fd) ? fault(-errno) : 0;
+}
+
+static int
+disk_original(const struct media_store *s, struct str id, const struct store_original *of)
+{
+	struct original o = { s, of };
+
+	return new_folder(s, id, fill_original, &o);
+}
+
+static int
+remove_files(int folder)
+{
+	int copy = dup(folder), r = 0;
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	struct dirent *e;
+
+	if (!d)
+		return fault(-errno);
+	while (!r && (e = readdir(d)))
+		if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && unlinkat(folder, e->d_name, 0) && errno != ENOENT)
+			r = fault(-errno);
+	closedir(d);
+	return r;
+}
+
+static int
+disk_remove(const struct media_store *s, struct str id)
+{
+	char path[AA_N + 1 + ATTACHMENT_ID_N + 1];
+	int folder, r;
+
+	snprintf(path, sizeof(path), "%.2s/%.32s", id.p, id.p);
+	folder = openat(s->renditions, path, FOLDER_FLAGS);
+	if (folder < 0)
+		return errno == ENOENT ? 0 : fault(-errno);
+	r = remove_files(folder);
+	close(folder);
+	if (!r && unlinkat(s->renditions, path, AT_REMOVEDIR) && errno != ENOENT && errno != ENOTEMPTY)
+		r = fault(-errno);
+	return r;
+}
+
+static DIR *
+list(int at, const char *name)
+{
+	int fd = openat(at, name, FOLDER_FLAGS);
+	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!d && fd >= 0)
+		close(fd);
+	return d;
+}
+
+static int
+walk_folder(DIR *d, time_t before, int (*fn)(void *, struct str), void *arg)
+{
+	struct dirent *e;
+	struct stat st;
+	int r = 0;
+
+	while (!r && (e = readdir(d)))
+		if (attachment_id_ok(str_c(e->d_name)) && !fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) &&
+		    st.st_mtime <= before)
+			r = fn(arg, str_c(e->d_name));
+	return r;
+}
+
+static int
+disk_walk(const struct media_store *s, unsigned part, int64_t min_age_seconds, int (*fn)(void *, struct str), void *arg)
+{
+	time_t before = time(NULL) - (time_t)min_age_seconds;
+	char aa[AA_N + 1];
+	DIR *d;
+	int r;
+
+	snprintf(aa, sizeof(aa), "%02x", part & 0xff);
+	d = list(s->renditions, aa);
+	if (!d)
+		return 0;
+	r = walk_folder(d, before, fn, arg);
+	closedir(d);
+	return r;
+}
+
+const struct store_form store_disk = { disk_write, disk_original, disk_remove, disk_walk };
