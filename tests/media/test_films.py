@@ -7,36 +7,15 @@ import pytest
 from PIL import Image
 
 from peal import media, truth
-from peal.media import ask, assert_upright, boxes, link, send, upload
+from peal.media import FILMS, ask, assert_upright, boxes, film, link, send, upload
 from peal.people import Person
 
-FILMS = {
-    "h264 and aac": ("mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"),
-    "fragmented": ("mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"),
-    "quicktime": ("mov", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"),
-    "matroska": ("mkv", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"),
-    "without sound": ("mp4", "-an", "-c:v", "libx264", "-pix_fmt", "yuv420p"),
-    "vp9": ("webm", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-c:a", "libopus"),
-    "hevc": ("mp4", "-c:v", "libx265", "-x265-params", "log-level=none", "-c:a", "aac"),
-    "4:4:4": ("mp4", "-c:v", "libx264", "-pix_fmt", "yuv444p", "-c:a", "aac"),
-}
 DOWNLOADED = {"vp9", "hevc", "4:4:4"}
 
 
 @pytest.fixture(scope="module")
 def someone(stack):
     return Person(stack, "filmer")
-
-
-def film(folder, kind, seconds=3, size=(320, 180), *more):
-    """Its corners say which way is up; it has a title and a place."""
-    (folder / "frame.png").write_bytes(media.encoded(media.corners(Image.new("RGB", size, "grey"))))
-    extension, *options = FILMS[kind]
-    target = folder / f"film.{extension}"
-    subprocess.run(["ffmpeg", "-v", "error", "-y", "-loop", "1", "-r", "10", "-i", folder / "frame.png", "-f", "lavfi", "-i", "sine=f=300", "-t", str(seconds),
-                    "-metadata", "title=Geheimkamera", "-metadata", "location=+48.8583+002.2945/", "-metadata:s:v", "handler_name=Geheimkamera",
-                    *options, *more, target], check=True, stdin=subprocess.DEVNULL)
-    return target.read_bytes()
 
 
 def turned(folder, data, degrees):

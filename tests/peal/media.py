@@ -14,6 +14,9 @@ import urllib.parse
 
 from PIL import Image
 
+PIXELS_ONLY = {"VP8 ", "VP8L", "VP8X", "ALPH", "ANIM", "ANMF"}     # chunks of WebP that hold nothing but pixels
+# what may come of any file that somebody uploads
+OUTCOMES = ("ready", "empty", "unsupported_type", "too_large", "corrupt", "too_many_pixels", "too_many_frames", "too_long", "too_complex")
 CORNERS = {"top left": (220, 20, 20), "top right": (20, 200, 20), "bottom left": (20, 20, 220), "bottom right": (230, 220, 20)}
 
 
@@ -159,6 +162,29 @@ def sound(folder, seconds, kind="webm", source=SPEECH, *more):
     return target.read_bytes()
 
 
+FILMS = {
+    "h264 and aac": ("mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"),
+    "fragmented": ("mp4", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"),
+    "quicktime": ("mov", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"),
+    "matroska": ("mkv", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"),
+    "without sound": ("mp4", "-an", "-c:v", "libx264", "-pix_fmt", "yuv420p"),
+    "vp9": ("webm", "-c:v", "libvpx-vp9", "-deadline", "realtime", "-c:a", "libopus"),
+    "hevc": ("mp4", "-c:v", "libx265", "-x265-params", "log-level=none", "-c:a", "aac"),
+    "4:4:4": ("mp4", "-c:v", "libx264", "-pix_fmt", "yuv444p", "-c:a", "aac"),
+}
+
+
+def film(folder, kind, seconds=3, size=(320, 180), *more):
+    """Its corners say which way is up; it has a title and a place."""
+    (folder / "frame.png").write_bytes(encoded(corners(Image.new("RGB", size, "grey"))))
+    extension, *options = FILMS[kind]
+    target = folder / f"film.{extension}"
+    subprocess.run(["ffmpeg", "-v", "error", "-y", "-loop", "1", "-r", "10", "-i", folder / "frame.png", "-f", "lavfi", "-i", "sine=f=300", "-t", str(seconds),
+                    "-metadata", "title=Geheimkamera", "-metadata", "location=+48.8583+002.2945/", "-metadata:s:v", "handler_name=Geheimkamera",
+                    *options, *more, target], check=True, stdin=subprocess.DEVNULL)
+    return target.read_bytes()
+
+
 def heard(folder, data):
     """What ffmpeg makes of a file: its container's duration, loudness, true peak, samples at 48 kHz, codec."""
     file = folder / "heard"
@@ -209,6 +235,11 @@ def form(data, name="file", filename="a.png", boundary="tests-boundary"):
 def upload(person, data, kind="image/jpeg", expect=201, to="image", **query):
     path = f"/messages/upload-{to}" + ("?" + urllib.parse.urlencode(query) if query else "")
     return person.rest.call("POST", path, raw=data, headers={"Content-Type": kind}, expect=expect)
+
+
+def programs(stack):
+    """What the decoding programs said when they started: the same as before when none has died."""
+    return {line for line in stack.log("peal-media").splitlines() if " ready " in line}
 
 
 def send(person, conversation, *ids, expect=201, **more):
