@@ -1,29 +1,18 @@
 /* fcgi/cors.c -- the Fetch standard's CORS protocol, for a list of origins. */
+#include "base/origin.h"
 #include "cors.h"
 #include "reply.h"
 #include "route.h"
 
 #define METHODS "GET, HEAD, POST, PUT, PATCH, DELETE"
-#define HEADERS "Authorization, Content-Type, Idempotency-Key, If-None-Match"
+#define HEADERS                                                                                                             \
+	"Authorization, Content-Type, Idempotency-Key, If-None-Match, Tus-Resumable, Upload-Length, Upload-Offset, "        \
+	"Upload-Metadata, Upload-Checksum, X-HTTP-Method-Override"
 #define EXPOSED                                                                                                             \
 	"X-Request-Id, ETag, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, Idempotency-Replayed, "    \
-	"Peal-Ignored"
+	"Peal-Ignored, Peal-Attachment, Location, Upload-Offset, Upload-Length, Upload-Metadata, Upload-Expires, "          \
+	"Tus-Resumable, Tus-Version, Tus-Max-Size, Tus-Extension, Tus-Checksum-Algorithm"
 #define MAX_AGE "7200" /* seconds that a browser need not ask again; no browser believes more */
-
-bool
-cors_listed(const struct conf *conf, struct str origin)
-{
-	struct str list = str_c(conf->origins);
-
-	if (!origin.n)
-		return false;
-	if (conf->public_url && str_eq(origin, str_c(conf->public_url)))
-		return true;
-	while (list.n)
-		if (str_eq(str_cut(&list, ' '), origin))
-			return true;
-	return false;
-}
 
 bool
 cors_is_preflight(const struct req *req)
@@ -35,7 +24,7 @@ cors_is_preflight(const struct req *req)
 int
 cors_preflight(struct req *req)
 {
-	if (cors_listed(req->conf, req_param(req, "HTTP_ORIGIN"))) {
+	if (origin_listed(req->conf, req_param(req, "HTTP_ORIGIN"))) {
 		reply_header(req, "Access-Control-Allow-Methods", STR(METHODS));
 		reply_header(req, "Access-Control-Allow-Headers", STR(HEADERS));
 		reply_header(req, "Access-Control-Max-Age", STR(MAX_AGE));
@@ -52,7 +41,7 @@ cors_headers(struct req *req)
 	if (req->door == DOOR_FEED || req->door == DOOR_COMMAND)
 		return;
 	reply_header(req, "Vary", STR("Origin"));
-	if (!cors_listed(req->conf, origin))
+	if (!origin_listed(req->conf, origin))
 		return;
 	reply_header(req, "Access-Control-Allow-Origin", origin);
 	reply_header(req, "Access-Control-Allow-Credentials", STR("true"));

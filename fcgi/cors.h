@@ -9,7 +9,6 @@
 
 #include "req.h"
 
-bool cors_listed(const struct conf *, struct str origin);
 /* Is this what a browser asks before it sends a page's request? Any path: what exists is the request's own matter. */
 bool cors_is_preflight(const struct req *);
 int cors_preflight(struct req *);

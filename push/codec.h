@@ -38,6 +38,7 @@ enum ws_close {
 	WS_FORCED = 4409,
 };
 
+struct conf;
 struct ws_partial;
 
 /* One incoming stream. Zeroed but for max_message. */
@@ -100,8 +101,8 @@ int upgrade_parse(struct str bytes, struct upgrade *ret);
 /* One Sec-WebSocket-Extensions header (RFC 6455 section 9.1): the first offer of permessage-deflate that we can take. False:
  * malformed. */
 bool offers_take(struct str list, struct upgrade *);
-/* Origins are blank-separated. An absent origin is a native client, which proves itself with a token in the request. */
-bool upgrade_origin_allowed(const struct upgrade *, const char *origins, const char *public_url);
+/* By public_url and `origins`. An absent origin is a native client, which proves itself with a token in the request. */
+bool upgrade_origin_allowed(const struct upgrade *, const struct conf *);
 /* The ready response: 101 with the accept key, or a short refusal. Returns its length. */
 size_t upgrade_write(int status, const struct upgrade *, char *out, size_t size);
 #define UPGRADE_ANSWER_MAX 512

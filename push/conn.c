@@ -654,7 +654,7 @@ judge_upgrade(const struct upgrade *up, int status)
 {
 	if (status != 101)
 		return status;
-	if (!upgrade_origin_allowed(up, push.conf->origins, push.conf->public_url))
+	if (!upgrade_origin_allowed(up, push.conf))
 		return 403;
 	if (push.connections > (size_t)push.conf->push_max_connections || push.draining)
 		return 503;

@@ -2,6 +2,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 
+#include "base/origin.h"
 #include "codec.h"
 
 #define WS_GUID       "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -195,21 +196,9 @@ upgrade_parse(struct str bytes, struct upgrade *ret)
 }
 
 bool
-upgrade_origin_allowed(const struct upgrade *up, const char *origins, const char *public_url)
+upgrade_origin_allowed(const struct upgrade *up, const struct conf *conf)
 {
-	struct str list = str_c(origins);
-
-	if (!str_present(up->origin))
-		return str_present(up->token);
-	if (str_eq_ascii_case(up->origin, str_c(public_url)))
-		return true;
-	while (list.p) {
-		struct str one = str_cut(&list, ' ');
-
-		if (one.n && str_eq_ascii_case(up->origin, one))
-			return true;
-	}
-	return false;
+	return str_present(up->origin) ? origin_listed(conf, up->origin) : str_present(up->token);
 }
 
 static void

@@ -9,6 +9,7 @@
 #include "cbor.h"
 #include "err.h"
 #include "json_in.h"
+#include "origin.h"
 #include "pubkey.h"
 
 #define FLAG_PRESENT  0x01
@@ -157,22 +158,13 @@ webauthn_client_read(struct arena *arena, struct str text, struct webauthn_clien
 	return 0;
 }
 
-static bool
-listed(struct str list, struct str one)
-{
-	while (one.n && list.n)
-		if (str_eq(str_cut(&list, ' '), one))
-			return true;
-	return false;
-}
-
 static int
 check_client(const struct webauthn_expected *expected, const struct webauthn_client *client, struct str type,
              const char **ret_why)
 {
 	if (!str_eq(client->type, type))
 		return refuse("of another type", ret_why);
-	if (!listed(expected->origins, client->origin))
+	if (!origin_in(client->origin, expected->origins))
 		return refuse("from another origin", ret_why);
 	return client->cross_origin ? refuse("from a frame of another site", ret_why) : 0;
 }

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/conf.h"
 #include "push/codec.h"
 
 #define MAX_MESSAGE 4096
@@ -55,6 +56,7 @@ static void
 upgrade(const uint8_t *data, size_t n)
 {
 	char *copy = malloc(n ? n : 1), out[UPGRADE_ANSWER_MAX];
+	const struct conf conf = { .origins = "https://a.example https://b.example", .public_url = "https://c.example" };
 	struct upgrade up;
 	int status;
 
@@ -63,7 +65,7 @@ upgrade(const uint8_t *data, size_t n)
 	status = upgrade_parse(str_n(copy, n), &up);
 	MUST(status != 101 || (up.n <= n && up.key.n == 24));
 	MUST(!status || upgrade_write(status, &up, out, sizeof(out)) < sizeof(out));
-	upgrade_origin_allowed(&up, "https://a.example https://b.example", "https://c.example");
+	upgrade_origin_allowed(&up, &conf);
 	free(copy);
 }
 

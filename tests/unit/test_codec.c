@@ -12,6 +12,7 @@
 #include "unit.h"
 
 #include "base/buf.h"
+#include "base/conf.h"
 #include "push/codec.h"
 
 #define MAX_MESSAGE 300000
@@ -720,30 +721,33 @@ test_upgrade_authorization(void **state)
 static void
 test_origin(void **state)
 {
-	const char *list = "https://a.example https://b.example:8443";
-	const char *url = "http://localhost:8080";
+	const struct conf conf = { .origins = "https://a.example  https://b.example:8443",
+		                   .public_url = "http://localhost:8080" };
+	const struct conf alone = { .origins = "", .public_url = "http://localhost:8080" };
 	struct upgrade up = { 0 };
 
 	(void)state;
-	assert_false(upgrade_origin_allowed(&up, list, url));
+	assert_false(upgrade_origin_allowed(&up, &conf));
 	up.token = STR("a.b.c");
-	assert_true(upgrade_origin_allowed(&up, list, url));
+	assert_true(upgrade_origin_allowed(&up, &conf));
 	up.origin = STR("https://evil.example");
-	assert_false(upgrade_origin_allowed(&up, list, url));
+	assert_false(upgrade_origin_allowed(&up, &conf));
 	up.origin = STR("null");
-	assert_false(upgrade_origin_allowed(&up, list, url));
+	assert_false(upgrade_origin_allowed(&up, &conf));
 	up.origin = STR("");
-	assert_false(upgrade_origin_allowed(&up, "", url));
+	assert_false(upgrade_origin_allowed(&up, &alone));
 	up.origin = STR("https://a.example");
-	assert_true(upgrade_origin_allowed(&up, list, url));
+	assert_true(upgrade_origin_allowed(&up, &conf));
 	up.origin = STR("https://a.example.evil.example");
-	assert_false(upgrade_origin_allowed(&up, list, url));
-	up.origin = STR("https://B.example:8443");
-	assert_true(upgrade_origin_allowed(&up, list, url));
+	assert_false(upgrade_origin_allowed(&up, &conf));
+	up.origin = STR("https://B.example:8443"); /* no browser writes it so */
+	assert_false(upgrade_origin_allowed(&up, &conf));
+	up.origin = STR("https://b.example:8443");
+	assert_true(upgrade_origin_allowed(&up, &conf));
 	up.origin = STR("http://localhost:8080");
-	assert_true(upgrade_origin_allowed(&up, NULL, url));
+	assert_true(upgrade_origin_allowed(&up, &alone));
 	up.origin = STR("http://localhost");
-	assert_false(upgrade_origin_allowed(&up, list, url));
+	assert_false(upgrade_origin_allowed(&up, &conf));
 }
 
 int
