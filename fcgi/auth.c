@@ -4,9 +4,9 @@
 #include "access_token.h"
 #include "auth.h"
 #include "base/bytes.h"
-#include "cors.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/origin.h"
 #include "base/password.h"
 #include "issuer.h"
 #include "query.h"
@@ -246,7 +246,7 @@ auth_same_site(struct req *req)
 {
 	if (str_eq(req_param(req, "HTTP_SEC_FETCH_SITE"), STR("same-origin")))
 		return 0;
-	return cors_listed(req->conf, req_param(req, "HTTP_ORIGIN")) ? 0 : CROSS_SITE;
+	return origin_listed(req->conf, req_param(req, "HTTP_ORIGIN")) ? 0 : CROSS_SITE;
 }
 
 static struct str
@@ -365,24 +365,53 @@ auth_sign_in(struct req *req, int64_t user_id)
 	return r ? trace(r) : 0;
 }
 
-int
-auth_reply_signed_in(struct req *req, int status, const struct user *user, struct str password_hash, bool by_body)
+/* {user, access_token, expires_in, refresh_token?} */
+static int
+write_signed_in(struct req *req, int status, const struct user *user, struct str refresh_token)
 {
-	struct json_out *w;
-	struct str token;
+	struct json_out *w = reply_json(req, status);
 	int r;
 
-	r = open_session(req, user->id, password_hash, by_body, &token);
-	if (r)
-		return trace(r);
-	w = reply_json(req, status);
 	json_open_object(w, NULL);
 	view_user(w, "user", user);
-	r = auth_write_tokens(req, w, user->id, req->session, token);
+	r = auth_write_tokens(req, w, user->id, req->session, refresh_token);
 	if (r)
 		return trace(r);
 	json_close(w);
 	return reply_end(req);
+}
+
+int
+auth_reply_signed_in(struct req *req, int status, const struct user *user, struct str password_hash, bool by_body)
+{
+	struct str token;
+	int r = open_session(req, user->id, password_hash, by_body, &token);
+
+	return r ? trace(r) : write_signed_in(req, status, user, token);
+}
+
+/* Whose first token has been replaced had the answer, or somebody else had it. */
+int
+auth_reply_again(struct req *req, struct str session_id, bool by_body)
+{
+	struct str token = refresh_make(req->arena, req->service->refresh_key, session_id, FIRST_GENERATION);
+	struct session session;
+	struct user user;
+	int r = session_get(req->db, req->arena, session_id, &session);
+
+	if (r == NOT_FOUND || (!r && session.generation != FIRST_GENERATION)) {
+		req->detail = "This was done, and the session that it began has been used since, or is over: sign in.";
+		return CONFLICT;
+	}
+	if (!r)
+		r = account_get(req->db, req->arena, session.user_id, &user);
+	if (r)
+		return trace(r);
+	req->me = user.id;
+	req->session = session_id;
+	if (!by_body)
+		auth_set_cookie(req, token, (session.expires_at - req->now) / SECOND_US);
+	return write_signed_in(req, 200, &user, by_body ? token : STR_NONE);
 }
 
 int

@@ -56,6 +56,8 @@ int auth_delivery(struct req *, struct str token_delivery);
 /* Opens a session of somebody whom somebody else vouches for; its refresh token goes into the cookie. BAD_CREDENTIALS: disabled. */
 int auth_sign_in(struct req *, int64_t user_id);
 int auth_reply_signed_in(struct req *, int status, const struct user *, struct str password_hash, bool by_body);
+/* The same tokens once more, 200, for somebody whose answer was lost. CONFLICT: the session has been used since, or is over. */
+int auth_reply_again(struct req *, struct str session_id, bool by_body);
 /* Writes access_token, expires_in and, when present, refresh_token into the open object. */
 int auth_write_tokens(struct req *, struct json_out *, int64_t user_id, struct str session_id, struct str refresh_token);
 

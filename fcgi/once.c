@@ -55,6 +55,18 @@ request_hash(struct req *req, struct str *ret)
 	return true;
 }
 
+/* Of somebody who is not signed in. It holds the whole request, so nobody finds what they could not send as well. */
+static struct str
+stranger_s_key(struct req *req, struct str key, struct str hash)
+{
+	unsigned char digest[SHA256_BYTES];
+	struct str text =
+	        arena_printf(req->arena, "stranger %.*s %.*s", STR_ARG(hex(req->arena, hash.p, hash.n)), STR_ARG(key));
+
+	bytes_hmac_sha256(req->service->refresh_key, text, digest);
+	return hex(req->arena, digest, sizeof(digest));
+}
+
 /* A sealed answer opens for this key of this person only. */
 static struct str
 about(struct req *req, const struct request_key *key)
@@ -134,6 +146,8 @@ once_run(struct req *req)
 		return r;
 	if (!request_hash(req, &key.hash))
 		return req->endpoint->fn(req);
+	if (req->endpoint->who == WHO_ANYONE)
+		key.key = stranger_s_key(req, key.key, key.hash);
 	r = db_begin(req->db, req->arena);
 	if (r)
 		return trace(r);

@@ -12,6 +12,9 @@
  * answer itself is kept, sealed, since it may hold a secret that is shown once. Handlers must not publish before they return (that
  * is what effects are for), and pass every outcome of the database up.
  *
+ * Before anybody is signed in there is nobody whose key it could be: then it belongs to the request itself, so that no two strangers
+ * who call their keys `1` are in each other's way. The same key with another body is another request there.
+ *
  * Messages are different: their key is client_id, it lives as long as they do, and message_send() looks it up by itself.
  */
 #ifndef PEAL_FCGI_ONCE_H

@@ -67,7 +67,21 @@ auth_register(struct req *req)
 	r = create(req, &in, &user);
 	if (r)
 		return r;
-	return auth_reply_signed_in(req, 201, &user, STR_NONE, str_eq(in.token_delivery, STR("body")));
+	r = auth_reply_signed_in(req, 201, &user, STR_NONE, str_eq(in.token_delivery, STR("body")));
+	req->made = req->session;
+	return r;
+}
+
+/* The answer was lost: whoever has the key and everything that was said with it, the password among it, gets the same session. */
+static int
+again(struct req *req, struct str session_id)
+{
+	struct body in = { 0 };
+	int r = req_body(req, body_fields, &in);
+
+	if (!r)
+		r = auth_delivery(req, in.token_delivery);
+	return r ? r : auth_reply_again(req, session_id, str_eq(in.token_delivery, STR("body")));
 }
 
 const struct endpoint auth_register_endpoint = {
@@ -77,6 +91,8 @@ const struct endpoint auth_register_endpoint = {
 	.pool = POOL_AUTH,
 	.body = BODY_JSON,
 	.rate = RATE_REGISTER,
+	.once = true,
 	.fn = auth_register,
+	.again = again,
 	.doc = "Make an account and sign it in.",
 };

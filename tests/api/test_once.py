@@ -1,13 +1,15 @@
 """Idempotency-Key: what creates something creates it once, however often it is sent; by HTTP and over a socket."""
 
 import concurrent.futures
+import http.cookies
 import re
 import uuid
 
 import pytest
 
 from peal import contract
-from peal.people import Person
+from peal.people import PASSWORD, Person
+from peal.rest import Client
 
 OPENAPI = contract.document("openapi.yaml")
 CREATING = [op for op in contract.rest().operations if op.method == "POST" and 201 in op.statuses and not op.served_by_media]
@@ -20,12 +22,12 @@ def key():
 @pytest.mark.parametrize("op", CREATING, ids=lambda op: op.id)
 def test_whatever_creates_takes_a_key(op):
     """201 means that something new is there; so a retry must find it."""
-    if not op.secured:
-        return      # there is nobody whose key it could be; a user name is taken once in any case
     names = {p["name"] for p in op.parameters if p["in"] == "header"}
     assert "Idempotency-Key" in names, f"{op} creates, and takes no Idempotency-Key"
     headers = op.raw["responses"].get("200", {}).get("headers", {})
     assert "Idempotency-Replayed" in headers, f"{op}: a replay is 200 with Idempotency-Replayed"
+    if not op.secured:
+        return      # there is nobody whose key it could be: it is the request's, and never in conflict
     codes = re.findall(r"'code': \{'(?:enum|const)': (\[[^\]]*\]|'\w+')", str(op.raw["responses"].get("409", {})))
     assert any("idempotency_conflict" in c for c in codes), f"{op}: 409 idempotency_conflict is not documented"
 
@@ -97,3 +99,49 @@ def test_many_at_once(stack, person):
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         replies = list(pool.map(lambda _: person.rest.post("/conversations", body, headers=head), range(16)))
     assert sorted(r.status for r in replies) == [200] * 15 + [201] and len({r["id"] for r in replies}) == 1
+
+
+def account(name, **more):
+    return {"username": f"{name}-{uuid.uuid4().hex[:12]}", "password": PASSWORD, **more}
+
+
+def test_registering_again(stack):
+    """The answer was lost: the same request gives the same account and the same session, and neither twice."""
+    anybody, head, body = Client(stack.url), key(), account("lost", token_delivery="body")
+    first = anybody.post("/auth/register", body, headers=head, expect=201)
+    again = anybody.post("/auth/register", body, headers=head, expect=200)
+    assert again.headers["idempotency-replayed"] == "true" and again["user"] == first["user"]
+    assert again["refresh_token"] == first["refresh_token"]
+    me = anybody.as_(again["access_token"])
+    assert me.get("/me", expect=200)["id"] == first["user"]["id"]
+    assert len(me.get("/auth/sessions", expect=200)["items"]) == 1
+    anybody.post("/auth/refresh", {"refresh_token": first["refresh_token"]}, expect=200)
+    anybody.post("/auth/register", body, headers=head, expect=(409, "conflict"))
+    anybody.post("/auth/register", body, expect=(409, "username_taken"))
+
+
+def test_registering_again_takes_the_whole_request(stack):
+    """A key that somebody guesses opens nothing, and one that others use as well is in nobody's way."""
+    anybody, head, body = Client(stack.url), key(), account("whole", token_delivery="body")
+    anybody.post("/auth/register", body, headers=head, expect=201)
+    anybody.post("/auth/register", {**body, "password": PASSWORD + "!"}, headers=head, expect=(409, "username_taken"))
+    anybody.post("/auth/register", body, headers=key(), expect=(409, "username_taken"))
+    anybody.post("/auth/register", account("other", token_delivery="body"), headers=head, expect=201)
+
+
+def test_registering_again_in_a_browser(stack):
+    """The cookie comes again, and only where it may come at all."""
+    anybody, head, body = Client(stack.url), key(), account("tab")
+    page = {"Sec-Fetch-Site": "same-origin", **head}
+    cookies = [http.cookies.SimpleCookie(anybody.post("/auth/register", body, headers=page, expect=status).headers["set-cookie"])
+               for status in (201, 200)]
+    assert cookies[0]["peal_refresh"].value == cookies[1]["peal_refresh"].value
+    anybody.post("/auth/register", body, headers={"Sec-Fetch-Site": "cross-site", **head}, expect=(403, "cross_site"))
+
+
+@pytest.mark.parametrize("where, made", [("once.before_commit", False), ("once.after_commit", True)])
+def test_a_worker_that_dies_registering(stack, where, made):
+    anybody, head, body = Client(stack.url), key(), account("mortal", token_delivery="body")
+    stack.fail(where)
+    anybody.post("/auth/register", body, headers=head, expect=(502, "bad_gateway"))
+    anybody.post("/auth/register", body, headers=head, expect=200 if made else 201)
