@@ -17,7 +17,7 @@ struct call {
 	struct conn *conn; /* referenced */
 	int64_t id;        /* -1: the client gave none, and hears of errors only */
 	const char *method;
-	char *uri, *body; /* body NULL: none */
+	char *uri, *body, *key; /* body NULL: none; likewise key */
 };
 
 struct calls {
@@ -32,6 +32,7 @@ call_free(struct call *call)
 {
 	free(call->uri);
 	free(call->body);
+	free(call->key);
 	free(call);
 }
 
@@ -153,6 +154,7 @@ start(struct conn *c, struct call *call)
 	struct door_question q = { .method = call->method,
 		                   .uri = str_c(call->uri),
 		                   .body = str_c(call->body),
+		                   .key = str_c(call->key),
 		                   .user_id = c->user_id,
 		                   .session_id = conn_session(c),
 		                   .address = str_c(c->address),
@@ -186,11 +188,11 @@ start_next(struct conn *c)
 }
 
 static int
-add(struct conn *c, int64_t id, const char *method, char *uri, char *body)
+add(struct conn *c, int64_t id, const char *method, char *uri, char *body, char *key)
 {
 	struct call *call = mem_zeroed(sizeof(*call));
 
-	*call = (struct call){ .conn = c, .id = id, .method = method, .uri = uri, .body = body };
+	*call = (struct call){ .conn = c, .id = id, .method = method, .uri = uri, .body = body, .key = key };
 	if (!c->calls) {
 		c->calls = mem_zeroed(sizeof(*c->calls));
 		c->calls->last = &c->calls->first;
@@ -248,15 +250,16 @@ method_of(struct str name)
 }
 
 int
-calls_request(struct conn *c, int64_t id, struct str method, struct str path, json_t *body)
+calls_request(struct conn *c, const struct call_request *in)
 {
-	const char *known = method_of(method);
-	int r = known ? calls_path(path) : INVALID;
+	const char *known = method_of(in->method);
+	int r = known ? calls_path(in->path) : INVALID;
 
 	if (r)
 		return r;
-	return add(c, id, known, mem_cstr(path),
-	           body && !json_is_null(body) ? mem_need(json_dumps(body, JSON_COMPACT)) : NULL);
+	return add(c, in->id, known, mem_cstr(in->path),
+	           in->body && !json_is_null(in->body) ? mem_need(json_dumps(in->body, JSON_COMPACT)) : NULL,
+	           str_present(in->key) ? mem_cstr(in->key) : NULL);
 }
 
 static char *
@@ -275,13 +278,13 @@ calls_typing(struct conn *c, int64_t conversation_id, bool is_typing, struct str
 
 	snprintf(body, sizeof(body), "{\"is_typing\":%s,\"kind\":\"%.*s\"}", is_typing ? "true" : "false",
 	         STR_ARG(str_present(kind) ? kind : STR("text")));
-	return add(c, -1, "POST", uri_of(conversation_id, "typing"), mem_cstr(str_c(body)));
+	return add(c, -1, "POST", uri_of(conversation_id, "typing"), mem_cstr(str_c(body)), NULL);
 }
 
 int
 calls_signal(struct conn *c, int64_t conversation_id, const json_t *body)
 {
-	return add(c, -1, "POST", uri_of(conversation_id, "signals"), mem_need(json_dumps(body, JSON_COMPACT)));
+	return add(c, -1, "POST", uri_of(conversation_id, "signals"), mem_need(json_dumps(body, JSON_COMPACT)), NULL);
 }
 
 int
@@ -290,5 +293,5 @@ calls_read(struct conn *c, int64_t conversation_id, int64_t seq)
 	char body[48];
 
 	snprintf(body, sizeof(body), "{\"seq\":%lld}", (long long)seq);
-	return add(c, -1, "PATCH", uri_of(conversation_id, "read"), mem_cstr(str_c(body)));
+	return add(c, -1, "PATCH", uri_of(conversation_id, "read"), mem_cstr(str_c(body)), NULL);
 }

@@ -10,8 +10,15 @@
 
 #include "conn.h"
 
+/* What a `request` frame asks; borrowed. */
+struct call_request {
+	int64_t id;
+	struct str method, path, key; /* key absent: none */
+	json_t *body;                 /* NULL: none */
+};
+
 /* All: 0, INVALID, FORBIDDEN (auth and uploads do not go over the socket), OVERLOADED. */
-int calls_request(struct conn *, int64_t id, struct str method, struct str path, json_t *body);
+int calls_request(struct conn *, const struct call_request *);
 int calls_typing(struct conn *, int64_t conversation_id, bool is_typing, struct str kind);
 int calls_signal(struct conn *, int64_t conversation_id, const json_t *body);
 int calls_read(struct conn *, int64_t conversation_id, int64_t seq);

@@ -428,15 +428,18 @@ on_presence_watch(struct conn *c, json_t *json, struct json_report *report)
 	return add_n ? presence_watch(c, add, add_n) : 0;
 }
 
+#define KEY_MOST 256 /* code points: the workers know better what a key is */
+
 struct request {
 	struct opt_int id;
-	struct str method, path;
+	struct str method, path, idempotency_key;
 	json_t *body;
 };
 
 static const struct field request_fields[] = { INT_FIELD(struct request, id, .max = INT64_MAX, .required = 1),
 	                                       STR_FIELD(struct request, method, .required = 1),
 	                                       STR_FIELD(struct request, path, .max = 4096, .required = 1),
+	                                       STR_FIELD(struct request, idempotency_key, .min = 1, .max = KEY_MOST),
 	                                       JSON_FIELD(struct request, body, .nullable = 1),
 	                                       { 0 } };
 
@@ -451,7 +454,11 @@ on_request(struct conn *c, json_t *json, struct json_report *report)
 	if (in.body && !json_is_object(in.body) && !json_is_null(in.body))
 		r = INVALID;
 	else
-		r = calls_request(c, in.id.v, in.method, in.path, in.body);
+		r = calls_request(c, &(struct call_request){ .id = in.id.v,
+		                                             .method = in.method,
+		                                             .path = in.path,
+		                                             .key = in.idempotency_key,
+		                                             .body = in.body });
 	if (r)
 		conn_error(c, r, in.id.v,
 		           r == INVALID     ? "Method, path or body is not one of the REST contract's."

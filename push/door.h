@@ -21,6 +21,7 @@ struct door_question {
 	struct str body; /* JSON; absent: none */
 	int64_t user_id; /* command door: who the socket belongs to; 0: nobody */
 	struct str session_id, address;
+	struct str key;     /* Idempotency-Key; absent: none */
 	int64_t timeout_ms; /* from now, waiting included */
 };
 

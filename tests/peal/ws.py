@@ -149,11 +149,13 @@ class Socket:
             if new:
                 await self.send({"type": "ack", "count": count})
 
-    async def request(self, id_, method, path, body=None, timeout=10, valid=True):
+    async def request(self, id_, method, path, body=None, timeout=10, valid=True, key=None):
         """A REST call over the socket; its reply is checked like one over HTTP."""
         frame = {"type": "request", "id": id_, "method": method, "path": path}
         if body is not None:
             frame["body"] = body
+        if key is not None:
+            frame["idempotency_key"] = key
         await self.send(frame, valid)
         while True:
             reply = await self.recv(timeout)

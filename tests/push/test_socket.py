@@ -471,6 +471,25 @@ async def test_request_frames(stack, pair):
         assert (await s.request(12, "GET", "/api/v1/health"))["body"] == {"status": "ok"}
 
 
+async def test_a_request_with_a_key_is_done_once(stack, person):
+    """Over the socket as over HTTP, and one is the other's retry."""
+    path, body = "/api/v1/conversations", {"type": "group", "name": "by socket", "participant_ids": []}
+    async with await Socket.open(stack, person.token) as s:
+        await s.hello()
+        made = await s.request(1, "POST", path, body, key="once-by-socket")
+        again = await s.request(2, "POST", path, body, key="once-by-socket")
+        assert (made["status"], again["status"]) == (201, 200) and made["body"]["id"] == again["body"]["id"]
+        other = await s.request(3, "POST", path, {**body, "name": "another"}, key="once-by-socket")
+        assert (other["status"], other["body"]["code"]) == (409, "idempotency_conflict")
+        assert (await s.request(4, "POST", path, body))["status"] == 201, "without a key it is a new request"
+        bad = await s.request(5, "POST", path, body, key="k" * 65, valid=False)
+        assert (bad["status"], bad["body"]["code"]) == (400, "invalid")
+        bad = await s.request(6, "POST", path, body, key="two\nlines")
+        assert (bad["status"], bad["body"]["code"]) == (400, "invalid")
+    reply = person.rest.post("/conversations", body, headers={"Idempotency-Key": "once-by-socket"}, expect=200)
+    assert reply["id"] == made["body"]["id"] and reply.headers["idempotency-replayed"] == "true"
+
+
 async def test_many_requests_at_once(stack, pair):
     a, _, conversation = pair
     async with await Socket.open(stack, a.token) as s:
