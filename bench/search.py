@@ -1,6 +1,7 @@
 """bench/search.py: searching in ten million messages through the whole product, beside plain to_tsvector and pg_trgm in the same database.
 
-    make KIND=release build bench-build && /usr/bin/python3 bench/search.py          (QUICK=1: one million; MESSAGES=n: so many)
+    make KIND=release build bench-build && /usr/bin/python3 bench/search.py          (QUICK=1: one million; MESSAGES=n: so
+    many; WRITING=1: without the questions and the peers)
 
 Activity follows Zipf's law, and so do words. Three people are in 5, 50 and 500 conversations. Queries of each kind are asked in turn,
 each for a page of 20, newest first. The peers answer the bare SQL over one connection, without HTTP, tokens, the message's views or
@@ -35,13 +36,14 @@ from peal.people import Person  # noqa: E402
 from stack import RATES, ROOT, Stack  # noqa: E402
 
 QUICK = os.environ.get("QUICK", "0") not in ("", "0")
+WRITING = os.environ.get("WRITING", "0") not in ("", "0")
 MESSAGES = int(os.environ.get("MESSAGES") or (1_000_000 if QUICK else 10_000_000))
 VOCABULARY, WORDS = 200_000, (3, 14)
 ASKED = int(os.environ.get("ASKED") or (40 if QUICK else 200))
 PEOPLE = (5, 50, 500)
 SENDERS = 1000
 PEER_TIMEOUT_MS, PEER_SECONDS, PEER_LEAST = 3000, 4, 3  # a cell of a peer: so long, and so many queries at least
-SEND_RATE, SEND_SECONDS, SEND_ROUNDS, CONNECTIONS = 1000, 5 if QUICK else 15, 2 if QUICK else 3, 16
+SEND_RATE, SEND_SECONDS, SEND_ROUNDS, CONNECTIONS = 1000, 5 if QUICK else 8, 2 if QUICK else 8, 16
 CHUNK, YEAR = 50_000, 364 * 86400
 SETTINGS = {"argon2_memory_kib": 19456, "access_token_seconds": 86400, **dict.fromkeys(RATES, 1000000)}
 POSTGRES = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "wal_compression": "lz4", "maintenance_work_mem": "1GB"}
@@ -270,9 +272,11 @@ def send(world, path, seconds, rate, seed):
 
 
 def writing(world, seconds=SEND_SECONDS, rounds=SEND_ROUNDS, rate=SEND_RATE):
-    """Sending with the indexer and with peal-jobs stopped, by turns; each is the median round of its p99."""
+    """Sending with the indexer and with peal-jobs stopped, by turns; each is the median round of its p99. Before them one round for the caches."""
     path, lags, runs = world.stack.dir / "sends", [], {True: [], False: []}
     write_requests(world, path)
+    send(world, path, seconds, rate, 0)
+    indexed(world.stack, 120)
     for n in range(2 * rounds):
         indexer = n % 4 in (0, 3)
         if not indexer:
@@ -329,17 +333,18 @@ def ask_peers(world, result):
 def measure(world):
     result = {"messages": world.messages, "conversations": world.conversations, "asked": ASKED, "index": rebuilt(world)}
     say(f"indexed: {result['index']}")
-    result["peal"] = ask_all(world, lambda size, _, make: ask_peal(world, world.people[size], make))
-    ask_peers(world, result)
+    if not WRITING:
+        result["peal"] = ask_all(world, lambda size, _, make: ask_peal(world, world.people[size], make))
+        ask_peers(world, result)
     result["writing"] = writing(world)
     say(f"writing {result['writing']}")
     return result
 
 
 def table(result):
-    lines = [f"{result['messages']} messages, {result['conversations']} conversations; index: {result['index']}; peers: {result['peers']}", "",
+    lines = [f"{result['messages']} messages, {result['conversations']} conversations; index: {result['index']}; peers: {result.get('peers')}", "",
              f"{'p50 / p95 / p99 in ms':24}" + "".join(f"{who:>26}" for who in ("peal", "simple", "trgm"))]
-    for row in result["peal"]:
+    for row in result.get("peal", {}):
         cells = [result[who][row] for who in ("peal", "simple", "trgm")]
         lines.append(f"{row:24}" + "".join(f"{c['p50']:>9} {c['p95']:>7} {c['p99']:>7}{'*' if c.get('partial') or c.get('late') else ' '}" for c in cells))
     writes = {name: value for name, value in result["writing"].items() if name != "rounds"}
