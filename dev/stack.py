@@ -10,6 +10,7 @@ badly or if a process was left behind. Processes die with the one that started t
 """
 
 import contextlib
+import fcntl
 import grp
 import json
 import os
@@ -97,6 +98,16 @@ def service_user():
     raise StackError(f"cannot create the system user {USER}")
 
 
+def listener(address):
+    """A listening socket to pass to a service: at a path, or at (host, port). Its number is out of the way of 3, 4, 5..."""
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    with socket.socket(family) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(address)
+        s.listen(4096)
+        return socket.socket(fileno=fcntl.fcntl(s.fileno(), fcntl.F_DUPFD_CLOEXEC, 64))
+
+
 def describe_death(code):
     return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
@@ -104,9 +115,10 @@ def describe_death(code):
 class Service:
     """One process of the stack with its command line, its log and how one knows that it is ready."""
 
-    def __init__(self, stack, name, argv, ready="notify", stop=signal.SIGTERM, grace=15, env=None):
+    def __init__(self, stack, name, argv, ready="notify", stop=signal.SIGTERM, grace=15, env=None, passed=None, net=None):
+        """passed: listening sockets {name: socket} that it is given, as systemd gives them; net: a network namespace that it lives in."""
         self.stack, self.name, self.argv, self.ready, self.stop_signal, self.grace = stack, name, argv, ready, stop, grace
-        self.env = env or {}
+        self.env, self.passed, self.net = env or {}, passed or {}, net
         self.log = stack.dir / "log" / f"{name}.log"
         self.process = None
         self.notify = None
@@ -121,11 +133,12 @@ class Service:
         self._listen()
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", MARK: self.stack.id, **self.env}
         if self.notify:
-            env["NOTIFY_SOCKET"] = "@" + self.notify.getsockname()[1:].decode("ascii")
+            name = self.notify.getsockname()
+            env["NOTIFY_SOCKET"] = name if isinstance(name, str) else "@" + name[1:].decode("ascii")
         with open(self.log, "ab") as log:
             self.stack._own(self.log)      # nginx opens it once more by its name
-            self.process = subprocess.Popen(self.stack.as_user(self.argv), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=env, cwd=self.stack.dir, start_new_session=True)
+            self.process = subprocess.Popen(self._command(env), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=env,
+                                            cwd=self.stack.dir, start_new_session=True, pass_fds=[s.fileno() for s in self.passed.values()])
         self.sessions.add(self.process.pid)
         self.wanted, self.may_die = True, False
         self._wait_ready(timeout)
@@ -146,7 +159,23 @@ class Service:
         self.notify = None
         if self.ready == "notify":
             self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-            self.notify.bind("")
+            if self.net:    # where abstract sockets of ours are not seen
+                path = self.stack.run_dir / f"{self.name}.notify"
+                path.unlink(missing_ok=True)
+                self.notify.bind(str(path))
+                self.stack._own(path)
+            else:
+                self.notify.bind("")
+
+    def _command(self, env):
+        argv = self.argv
+        if self.passed:
+            # numbered from 3 on (sd_listen_fds(3)); the sockets themselves are above 63 (listeners())
+            moves = " ".join(f"{3 + i}<&{s.fileno()} {s.fileno()}<&-" for i, s in enumerate(self.passed.values()))
+            env |= {"LISTEN_FDS": str(len(self.passed)), "LISTEN_FDNAMES": ":".join(self.passed)}
+            argv = ["/bin/bash", "-c", f'exec {moves}; export LISTEN_PID=$$; exec "$@"', "bash", *argv]
+        argv = self.stack.as_user(argv)
+        return ["/usr/bin/nsenter", f"--net=/run/netns/{self.net}", "--", *argv] if self.net else argv
 
     def _wait_ready(self, timeout):
         until = time.monotonic() + timeout

@@ -15,7 +15,7 @@ files_remove(struct req *req, struct str ids)
 	if (!str_present(ids))
 		return;
 	body = arena_printf(req->arena, "{\"ids\":%.*s}", STR_ARG(ids));
-	r = ask_post(req->arena, conf_socket(req->arena, req->conf, "keeper"), "/remove", req->id, body, KEEPER_TIMEOUT_MS,
+	r = ask_post(req->arena, conf_door(req->arena, req->conf, "keeper"), "/remove", req->id, body, KEEPER_TIMEOUT_MS,
 	             &answer);
 	if (r || answer.status != 204)
 		LOG(WARNING, "files_not_removed_yet", L_STR("id", req->id), L_CSTR("outcome", outcome_info(r)->code));

@@ -124,7 +124,7 @@ init(struct worker *w, const struct worker_job *job)
 		.refresh_key = job->generation->refresh_key,
 		.factor_key = job->generation->factor_key,
 		.db = db_new(conf->database, "peal-fcgi", conf->statement_timeout_ms),
-		.redis = redis_new(conf->redis_socket, conf->redis_timeout_ms),
+		.redis = redis_new(conf_redis(conf), conf->redis_password_file, conf->redis_timeout_ms),
 		.rates = &job->board->rates,
 		.revoked = &job->board->revoked,
 		.arena = arena_new(ARENA_MOST),

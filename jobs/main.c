@@ -227,7 +227,7 @@ main(int argc, char **argv)
 	fail_init(j.conf.run_dir);
 	j.work = (struct work){ .conf = &j.conf,
 		                .db = db_new(j.conf.database, "peal-jobs", STATEMENT_TIMEOUT_MS),
-		                .redis = redis_new(j.conf.redis_socket, j.conf.redis_timeout_ms),
+		                .redis = redis_new(conf_redis(&j.conf), j.conf.redis_password_file, j.conf.redis_timeout_ms),
 		                .arena = arena_new(512u << 20),
 		                .search = { .scratch = arena_new(64u << 20) } };
 	status = serve(&j);

@@ -77,7 +77,7 @@ init(struct worker *w, const struct worker_job *job)
 	r = store_open(w->process, conf, &w->store);
 	if (r)
 		return trace(r);
-	w->keeper = (struct keeper){ .store = &w->store, .door = conf_socket(w->process, conf, "upload") };
+	w->keeper = (struct keeper){ .store = &w->store, .door = conf_door(w->process, conf, "upload") };
 	w->upload = (struct upload){
 		.conf = conf, .store = &w->store, .decoders = job->decoders, .door = w->keeper.door, .arena = w->arena
 	};

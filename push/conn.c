@@ -649,14 +649,15 @@ refuse(struct conn *c, int status)
 	conn_drop(c, status);
 }
 
+/* Whoever came before the drain is served, and told to go like the others; whoever came after it, never. */
 static int
-judge_upgrade(const struct upgrade *up, int status)
+judge_upgrade(const struct conn *c, const struct upgrade *up, int status)
 {
 	if (status != 101)
 		return status;
 	if (!upgrade_origin_allowed(up, push.conf))
 		return 403;
-	if (push.connections > (size_t)push.conf->push_max_connections || push.draining)
+	if (push.connections > (size_t)push.conf->push_max_connections || c->draining)
 		return 503;
 	return 101;
 }
@@ -678,6 +679,8 @@ accept_upgrade(struct conn *c, const struct upgrade *up)
 	c->encoding = up->gzip ? ENCODING_GZIP : up->deflate ? ENCODING_DEFLATE : ENCODING_PLAIN;
 	conn_move(c, CONN_GREETING);
 	link_bucket(c);
+	if (push.draining)
+		conn_drain(c);
 	if (str_present(up->token))
 		client_authenticate(c, up->token);
 }
@@ -707,7 +710,7 @@ take_request(struct conn *c, unsigned char *p, size_t n)
 			hold(c, p, n);
 		return;
 	}
-	status = judge_upgrade(&up, status);
+	status = judge_upgrade(c, &up, status);
 	if (status == 101) {
 		accept_upgrade(c, &up);
 		if (!conn_ended(c))
@@ -770,6 +773,7 @@ conn_accept(int fd)
 	c->heard_s = c->moved_s = push_seconds();
 	c->opened_s = push_seconds();
 	c->due_ms = push_now() + push.conf->push_hello_seconds * 1000;
+	c->draining = push.draining;
 	uv_poll_init(&push.loop, &c->poll, fd);
 	c->poll.data = c;
 	push.connections++;
@@ -787,7 +791,7 @@ check_state(struct conn *c, int64_t now)
 
 	if (c->state == CONN_REQUEST && due)
 		conn_drop(c, WS_NO_HELLO);
-	else if (c->state == CONN_GREETING && due)
+	else if (c->state == CONN_GREETING && due && !c->draining)
 		conn_close(c, WS_NO_HELLO, "no hello");
 	else if (c->state == CONN_CLOSING && due)
 		conn_drop(c, c->code);
@@ -806,6 +810,14 @@ check_expiry(struct conn *c)
 		return;
 	conn_bye(c, "expired", 0);
 	conn_close(c, WS_BAD_TOKEN, "token expired");
+}
+
+void
+conn_drain(struct conn *c)
+{
+	c->draining = true;
+	c->due_ms = push_now() + push_random(push.conf->push_drain_seconds * 1000);
+	conn_wake(c);
 }
 
 static void

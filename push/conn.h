@@ -98,7 +98,8 @@ bool conn_queue_empty(const struct conn *);
  */
 size_t conn_unqueue(struct conn *, struct frame **ret_live);
 
-void conn_wake(struct conn *); /* look at it every tick until it is idle again */
+void conn_drain(struct conn *); /* it ends at a moment of its own within push_drain_seconds */
+void conn_wake(struct conn *);  /* look at it every tick until it is idle again */
 struct str conn_session(const struct conn *);
 
 /* server.c calls these. */

@@ -1,6 +1,7 @@
-/* door.c -- the FastCGI client on libuv pipes. */
+/* door.c -- the FastCGI client on libuv streams. */
 #include "door.h"
 
+#include "base/address.h"
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
@@ -9,6 +10,8 @@
 #define ANSWER_MAX     (4u << 20)
 #define RETRY_MS       20
 #define RETRY_MOST_MS  200
+#define CONNECT_MS     500  /* to another host; there may be one that answers */
+#define SHUN_MS        1000 /* an address that could not be connected */
 #define READ_BYTES     65536
 #define REQUEST_ID_HEX 32
 #define PARAM_START    "PEAL_START"
@@ -18,7 +21,12 @@ struct exchange {
 	struct door *door;
 	struct exchange *next; /* in line, or among the open ones */
 	struct exchange **at;  /* the link that points here, among the open ones */
-	uv_pipe_t pipe;
+	union {
+		uv_handle_t handle;
+		uv_stream_t stream;
+		uv_pipe_t pipe;
+		uv_tcp_t tcp;
+	};
 	uv_timer_t timer;
 	uv_connect_t connect;
 	uv_write_t write;
@@ -26,7 +34,8 @@ struct exchange {
 	struct fastcgi_reader reader;
 	uint64_t deadline_ms;
 	int64_t retry_ms;
-	bool piped, retrying, answered;
+	size_t address; /* which one it asks */
+	bool opened, connecting, retrying, answered;
 	int handles; /* libuv handles not yet closed */
 	door_fn fn;
 	void *arg;
@@ -34,7 +43,9 @@ struct exchange {
 
 struct door {
 	uv_loop_t *loop;
-	char *path;
+	struct address addresses[ADDRESSES_MAX];
+	uint64_t shunned_until_ms[ADDRESSES_MAX];
+	size_t addresses_n, turn;
 	size_t open, most_open, waiting, most_waiting;
 	struct exchange *first, **last; /* the line */
 	struct exchange *opened;
@@ -63,7 +74,6 @@ door_reclaim(uv_handle_t *h)
 {
 	struct door *d = h->data;
 
-	free(d->path);
 	free(d);
 }
 
@@ -94,8 +104,8 @@ finish(struct exchange *x, const struct cgi_answer *answer)
 		x->next->at = x->at;
 	x->fn(x->arg, answer);
 	uv_close((uv_handle_t *)&x->timer, handle_closed);
-	if (x->piped)
-		uv_close((uv_handle_t *)&x->pipe, handle_closed);
+	if (x->opened)
+		uv_close(&x->handle, handle_closed);
 }
 
 /* --- one connection --- */
@@ -141,6 +151,18 @@ on_written(uv_write_t *w, int status)
 	(void)status;
 }
 
+static void pipe_closed_for_retry(uv_handle_t *);
+
+static void
+not_connected(struct exchange *x)
+{
+	struct door *d = x->door;
+
+	d->shunned_until_ms[x->address] = uv_now(d->loop) + SHUN_MS;
+	x->opened = x->connecting = false;
+	uv_close(&x->handle, pipe_closed_for_retry);
+}
+
 static void
 on_time(uv_timer_t *t)
 {
@@ -148,8 +170,9 @@ on_time(uv_timer_t *t)
 
 	if (x->retrying && uv_now(x->door->loop) < x->deadline_ms) {
 		x->retrying = false;
-		arm(x, 0);
 		connect_now(x);
+	} else if (x->connecting && uv_now(x->door->loop) < x->deadline_ms) {
+		not_connected(x);
 	} else {
 		finish(x, NULL);
 	}
@@ -185,28 +208,63 @@ on_connected(uv_connect_t *c, int status)
 	struct exchange *x = c->data;
 	uv_buf_t b;
 
-	if (x->answered)
+	/* given up: its handle is closing */
+	if (x->answered || !x->connecting)
 		return;
 	if (status < 0) {
-		x->piped = false;
-		uv_close((uv_handle_t *)&x->pipe, pipe_closed_for_retry);
+		not_connected(x);
 		return;
 	}
+	x->connecting = false;
+	arm(x, 0);
 	b = uv_buf_init(x->request.p, (unsigned)x->request.n);
 	x->write.data = x;
-	if (uv_write(&x->write, (uv_stream_t *)&x->pipe, &b, 1, on_written) < 0 ||
-	    uv_read_start((uv_stream_t *)&x->pipe, on_alloc, on_read) < 0)
+	if (uv_write(&x->write, &x->stream, &b, 1, on_written) < 0 || uv_read_start(&x->stream, on_alloc, on_read) < 0)
 		finish(x, NULL);
+}
+
+/* The next one in turn that is not shunned; when all are, simply the next. */
+static size_t
+choose(struct door *d)
+{
+	uint64_t now = uv_now(d->loop);
+
+	for (size_t i = 0; i < d->addresses_n; i++)
+		if (d->shunned_until_ms[d->turn++ % d->addresses_n] <= now)
+			break;
+	return (d->turn - 1) % d->addresses_n;
+}
+
+static void
+connect_tcp(struct exchange *x, const struct address *a)
+{
+	uv_os_fd_t fd;
+
+	uv_tcp_init_ex(x->door->loop, &x->tcp, a->any.sa_family);
+	if (!uv_fileno(&x->handle, &fd))
+		address_tcp_options(fd);
+	if (uv_tcp_connect(&x->connect, &x->tcp, &a->any, on_connected) < 0)
+		not_connected(x);
 }
 
 static void
 connect_now(struct exchange *x)
 {
-	uv_pipe_init(x->door->loop, &x->pipe, 0);
-	x->pipe.data = x->connect.data = x;
-	x->piped = true;
+	struct door *d = x->door;
+	const struct address *a = &d->addresses[x->address = choose(d)];
+
+	x->opened = x->connecting = true;
 	x->handles++;
-	uv_pipe_connect(&x->connect, &x->pipe, x->door->path, on_connected);
+	x->connect.data = x;
+	arm(x, d->addresses_n > 1 ? CONNECT_MS : 0);
+	if (address_is_local(a)) {
+		uv_pipe_init(d->loop, &x->pipe, 0);
+		x->handle.data = x;
+		uv_pipe_connect(&x->connect, &x->pipe, a->un.sun_path, on_connected);
+	} else {
+		x->handle.data = x;
+		connect_tcp(x, a);
+	}
 }
 
 /* Workers shed what is old by this value. Time in our own line is bounded by us, so it counts from here. */
@@ -237,7 +295,6 @@ start(struct exchange *x)
 	uv_timer_init(d->loop, &x->timer);
 	x->timer.data = x;
 	x->handles = 1;
-	arm(x, 0);
 	connect_now(x);
 }
 
@@ -346,12 +403,14 @@ door_ask(struct door *d, const struct door_question *q, door_fn fn, void *arg)
 }
 
 struct door *
-door_new(uv_loop_t *loop, const char *socket_path, size_t most_open, size_t most_waiting)
+door_new(uv_loop_t *loop, const char *addresses, size_t most_open, size_t most_waiting)
 {
 	struct door *d = mem_zeroed(sizeof(*d));
 
 	d->loop = loop;
-	d->path = mem_cstr(str_c(socket_path));
+	d->addresses_n = address_list(str_c(addresses), d->addresses);
+	if (!d->addresses_n)
+		abort();
 	d->most_open = most_open;
 	d->most_waiting = most_waiting;
 	d->last = &d->first;

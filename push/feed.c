@@ -715,8 +715,8 @@ feed_start(void (*settled)(void))
 	feed.settled = settled;
 	feed.left_last = &feed.left;
 	feed.started_ms = push_now();
-	feed.subscriber = redis_link_new(&push.loop, push.conf->redis_socket, &subscriber);
-	feed.commander = redis_link_new(&push.loop, push.conf->redis_socket, &commander);
+	feed.subscriber = redis_link_new(&push.loop, conf_redis(push.conf), push.conf->redis_password_file, &subscriber);
+	feed.commander = redis_link_new(&push.loop, conf_redis(push.conf), push.conf->redis_password_file, &commander);
 }
 
 void

@@ -15,6 +15,7 @@
 #include "metrics.h"
 #include "push.h"
 #include "server.h"
+#include "successor.h"
 
 #define ARENA_CAP       (256u << 20)
 #define TEXT_CAP        (16u << 20)
@@ -83,10 +84,26 @@ listen_loopback(int64_t port)
 }
 
 static const char *
-metrics_name(int64_t index, char out[16])
+numbered(const char *word, int64_t index, char out[16])
 {
-	snprintf(out, 16, "stat-%lld", (long long)index);
+	snprintf(out, 16, "%s-%lld", word, (long long)index);
 	return out;
+}
+
+/* A port, unless it was given to us. */
+static int
+listen_port(const char *name, int64_t port)
+{
+	int fd = daemon_inherited(name);
+
+	return fd < 0 ? listen_loopback(port) : fd;
+}
+
+static void
+show_metrics(const char *name, int fd)
+{
+	successor_gives(name, fd);
+	metrics_listen(fd);
 }
 
 /* Nobody is to be without his messages because the numbers cannot be shown: without a listener there are none. */
@@ -96,20 +113,21 @@ listen_metrics(struct arena *arena, const struct conf *conf, int64_t index)
 	char name[16];
 	int fd, r;
 
-	metrics_name(index, name);
+	numbered("stat", index, name);
 	r = daemon_listen(name, conf_socket(arena, conf, name), &fd);
 	if (r)
 		log_fault("metrics", r, NULL);
 	else
-		metrics_listen(fd);
+		show_metrics(name, fd);
 	err_clear();
 	if (!conf->push_metrics_port)
 		return;
-	fd = listen_loopback(conf->push_metrics_port + index);
+	numbered("port", index, name);
+	fd = listen_port(name, conf->push_metrics_port + index);
 	if (fd < 0)
 		LOG(ERROR, "metrics", L_CSTR("error", strerror(errno)), L_INT("port", conf->push_metrics_port + index));
 	else
-		metrics_listen(fd);
+		show_metrics(name, fd);
 }
 
 static int
@@ -119,7 +137,7 @@ open_everything(struct arena *arena, const struct conf *conf, int64_t index, int
 	unsigned seed;
 	int r;
 
-	snprintf(name, sizeof(name), "push-%lld", (long long)index);
+	numbered("push", index, name);
 	bytes_random(&seed, sizeof(seed));
 	srand(seed);
 	raise_limits();
@@ -128,18 +146,19 @@ open_everything(struct arena *arena, const struct conf *conf, int64_t index, int
 	if (r)
 		return trace(r);
 	/* a socket that systemd passed is systemd's to unlink */
-	*ret_path = getenv("LISTEN_FDS") ? NULL : conf_socket(arena, conf, name);
+	*ret_path = successor_owns() ? conf_socket(arena, conf, name) : NULL;
 	r = daemon_listen(name, conf_socket(arena, conf, name), ret_fd);
 	if (r)
 		return trace(r);
+	successor_gives(name, *ret_fd);
 	push.conf = conf;
 	push.arena = arena_new(ARENA_CAP);
 	buf_init(&push.text, TEXT_CAP);
 	push.inflater = inflater_new();
 	uv_loop_init(&push.loop);
 	uv_loop_configure(&push.loop, UV_METRICS_IDLE_TIME);
-	push.command = door_new(&push.loop, conf_socket(arena, conf, "command"), COMMAND_OPEN, COMMAND_WAITING);
-	push.feed = door_new(&push.loop, conf_socket(arena, conf, "feed"), (size_t)conf->workers_feed * FEED_PER_WORKER,
+	push.command = door_new(&push.loop, conf_door(arena, conf, "command"), COMMAND_OPEN, COMMAND_WAITING);
+	push.feed = door_new(&push.loop, conf_door(arena, conf, "feed"), (size_t)conf->workers_feed * FEED_PER_WORKER,
 	                     FEED_WAITING);
 	return 0;
 }
@@ -153,8 +172,10 @@ main(int argc, char **argv)
 	struct buf errors;
 	const char *path = NULL;
 	char name[16];
+	bool handed_over;
 	int fd, signal_fd, r;
 
+	successor_init(argv);
 	buf_init(&errors, 65536);
 	if (!parse_options(argc, argv, &o)) {
 		fprintf(stderr, "usage: peal-push -c peal.conf [-i number]\n");
@@ -173,14 +194,14 @@ main(int argc, char **argv)
 	}
 	LOG(NOTICE, "listening", L_CSTR("socket", path ? path : "systemd"));
 	listen_metrics(arena, &conf, o.index);
-	r = server_run(fd, signal_fd, path);
-	if (!getenv("LISTEN_FDS"))
-		unlink(conf_socket(arena, &conf, metrics_name(o.index, name)));
+	handed_over = server_run(fd, signal_fd, path);
+	if (path && !handed_over)
+		unlink(conf_socket(arena, &conf, numbered("stat", o.index, name)));
 	inflater_free(push.inflater);
 	token_keys_free(push.keys);
 	arena_free(push.arena);
 	buf_deinit(&push.text);
 	buf_deinit(&errors);
 	arena_free(arena);
-	return r;
+	return 0;
 }

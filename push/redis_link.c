@@ -2,11 +2,12 @@
 #include "redis_link.h"
 
 #include <errno.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/buf.h"
+#include "base/log.h"
+#include "base/redis.h"
 #include "mem.h"
 
 #define FIRST_BACKOFF_MS 50
@@ -24,7 +25,8 @@ struct waiting {
 
 struct redis_link {
 	uv_loop_t *loop;
-	char *path;
+	struct address address;
+	char *password_file; /* empty: none */
 	struct redis_link_events events;
 	int fd;          /* -1: down */
 	uv_poll_t *poll; /* NULL: down */
@@ -36,6 +38,8 @@ struct redis_link {
 	uint64_t heard_ms;
 	uint64_t backoff_ms;
 	bool told_down, closing;
+	bool connecting; /* over TCP: not there yet */
+	bool greeting;   /* the password was sent and not answered; nobody else has the link yet */
 };
 
 static void attempt(struct redis_link *);
@@ -43,7 +47,7 @@ static void attempt(struct redis_link *);
 bool
 redis_link_is_up(const struct redis_link *l)
 {
-	return l->fd >= 0;
+	return l->fd >= 0 && !l->connecting && !l->greeting;
 }
 
 /* --- losing it --- */
@@ -80,6 +84,7 @@ disconnect(struct redis_link *l)
 	if (l->fd >= 0)
 		close(l->fd);
 	l->fd = -1;
+	l->connecting = l->greeting = false;
 	if (l->reader)
 		redisReaderFree(l->reader);
 	l->reader = NULL;
@@ -110,6 +115,8 @@ lost(struct redis_link *l)
 /* --- bytes --- */
 
 static int wanted(const struct redis_link *);
+static void ready(struct redis_link *);
+static void greet(struct redis_link *);
 
 static void on_ready(uv_poll_t *, int status, int events);
 
@@ -133,7 +140,20 @@ flush(struct redis_link *l)
 static int
 wanted(const struct redis_link *l)
 {
-	return UV_READABLE | (l->sent < l->out.n ? UV_WRITABLE : 0);
+	return UV_READABLE | (l->connecting || l->sent < l->out.n ? UV_WRITABLE : 0);
+}
+
+/* A password that is not taken will not be taken a moment later: the attempts get rarer. */
+static void
+greeted(struct redis_link *l, const redisReply *reply)
+{
+	if (reply->type == REDIS_REPLY_ERROR) {
+		LOG(ERROR, "redis_password", L_STR("error", str_n(reply->str, (size_t)reply->len)));
+		lost(l);
+		return;
+	}
+	l->greeting = false;
+	ready(l);
 }
 
 static void
@@ -141,7 +161,9 @@ took_reply(struct redis_link *l, redisReply *reply)
 {
 	struct waiting *w = l->first;
 
-	if (l->events.push) {
+	if (l->greeting) {
+		greeted(l, reply);
+	} else if (l->events.push) {
 		l->events.push(reply);
 	} else if (w) {
 		l->first = w->next;
@@ -190,15 +212,29 @@ drain(struct redis_link *l)
 	return true;
 }
 
+static bool
+connected(const struct redis_link *l)
+{
+	int error = 0;
+	socklen_t n = sizeof(error);
+
+	return !getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &error, &n) && !error;
+}
+
 static void
 on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct redis_link *l = poll->data;
 	bool good = status == 0;
 
-	if (good && events & UV_WRITABLE)
+	if (good && l->connecting) {
+		good = connected(l);
+		if (good)
+			greet(l);
+	}
+	if (good && events & UV_WRITABLE && l->fd >= 0)
 		good = flush(l);
-	if (good && events & (UV_READABLE | UV_DISCONNECT))
+	if (good && events & (UV_READABLE | UV_DISCONNECT) && l->fd >= 0)
 		good = drain(l);
 	if (l->fd < 0)
 		return;
@@ -225,7 +261,7 @@ redis_link_send(struct redis_link *l, size_t argc, const struct str *argv, redis
 	bool idle = l->sent == l->out.n;
 	struct waiting *w;
 
-	if (l->fd < 0) {
+	if (!redis_link_is_up(l)) {
 		if (fn)
 			fn(arg, NULL);
 		return;
@@ -256,28 +292,66 @@ on_pulse(uv_timer_t *t)
 		redis_link_send(l, REDIS_ARGV(STR("PING")), NULL, NULL);
 }
 
+/* Over TCP it may take a moment: *ret_connecting. */
 static int
-open_socket(const char *path)
+open_socket(const struct address *a, bool *ret_connecting)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd;
+	int fd = address_socket(a, SOCK_NONBLOCK);
 
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return -1;
-	strcpy(sa.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&sa, sizeof(sa))) {
-		close(fd);
-		return -1;
+	*ret_connecting = false;
+	if (fd < 0 || !connect(fd, &a->any, a->n))
+		return fd;
+	if (errno == EINPROGRESS) {
+		*ret_connecting = true;
+		return fd;
 	}
-	return fd;
+	close(fd);
+	return -1;
+}
+
+/* The link is there: from now on it is the owner's. */
+static void
+ready(struct redis_link *l)
+{
+	l->backoff_ms = FIRST_BACKOFF_MS;
+	l->told_down = false;
+	uv_timer_start(&l->timer, on_pulse, PING_MS, PING_MS);
+	l->events.up();
+}
+
+static void
+greet(struct redis_link *l)
+{
+	char password[REDIS_PASSWORD_MAX];
+
+	l->connecting = false;
+	if (!*l->password_file) {
+		ready(l);
+		return;
+	}
+	if (!redis_password(l->password_file, password)) {
+		LOG(ERROR, "redis_password", L_CSTR("file", l->password_file));
+		lost(l);
+		return;
+	}
+	l->greeting = true;
+	append(l, REDIS_ARGV(STR("AUTH"), str_c(password)));
+	explicit_bzero(password, sizeof(password));
+	uv_poll_start(l->poll, wanted(l), on_ready);
+}
+
+static void
+on_late(uv_timer_t *t)
+{
+	lost(t->data);
 }
 
 static void
 attempt(struct redis_link *l)
 {
-	l->fd = open_socket(l->path);
+	l->fd = open_socket(&l->address, &l->connecting);
 	if (l->fd < 0) {
+		l->connecting = false;
 		lost(l);
 		return;
 	}
@@ -285,21 +359,22 @@ attempt(struct redis_link *l)
 	l->poll = mem_zeroed(sizeof(*l->poll));
 	uv_poll_init(l->loop, l->poll, l->fd);
 	l->poll->data = l;
-	uv_poll_start(l->poll, UV_READABLE, on_ready);
+	uv_poll_start(l->poll, wanted(l), on_ready);
 	l->heard_ms = uv_now(l->loop);
-	l->backoff_ms = FIRST_BACKOFF_MS;
-	l->told_down = false;
-	uv_timer_start(&l->timer, on_pulse, PING_MS, PING_MS);
-	l->events.up();
+	uv_timer_start(&l->timer, on_late, SILENCE_MS, 0);
+	if (!l->connecting)
+		greet(l);
 }
 
 struct redis_link *
-redis_link_new(uv_loop_t *loop, const char *socket_path, const struct redis_link_events *events)
+redis_link_new(uv_loop_t *loop, const char *address, const char *password_file, const struct redis_link_events *events)
 {
 	struct redis_link *l = mem_zeroed(sizeof(*l));
 
 	l->loop = loop;
-	l->path = mem_cstr(str_c(socket_path));
+	if (!address_parse(str_c(address), &l->address))
+		abort();
+	l->password_file = mem_cstr(str_c(password_file));
 	l->events = *events;
 	l->fd = -1;
 	l->last = &l->first;
@@ -317,7 +392,7 @@ reclaim(uv_handle_t *h)
 	struct redis_link *l = h->data;
 
 	buf_deinit(&l->out);
-	free(l->path);
+	free(l->password_file);
 	free(l);
 }
 

@@ -23,7 +23,9 @@ struct redis_link_events {
 	void (*push)(const redisReply *); /* subscribed link: every reply. NULL: this is a link for commands */
 };
 
-struct redis_link *redis_link_new(uv_loop_t *, const char *socket_path, const struct redis_link_events *);
+/* `address` as in base/address.h; `password_file` empty: no password. */
+struct redis_link *redis_link_new(uv_loop_t *, const char *address, const char *password_file,
+                                  const struct redis_link_events *);
 void redis_link_free(struct redis_link *);
 bool redis_link_is_up(const struct redis_link *);
 /* When it is down the command is dropped, and fn (may be NULL) is called with NULL before this returns. */

@@ -2,11 +2,14 @@
 #include "server.h"
 
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/address.h"
 #include "base/daemon.h"
 #include "base/log.h"
 #include "conn.h"
@@ -16,6 +19,7 @@
 #include "metrics.h"
 #include "notes.h"
 #include "push.h"
+#include "successor.h"
 
 #define ACCEPTS_PER_TURN 256
 #define SEND_BUFFER      65536
@@ -27,19 +31,24 @@ static struct {
 	uint64_t turn_ns, idle_ns; /* at the end of the last turn: the time, and how long the loop has slept altogether */
 	const char *path;
 	int listen_fd, signal_fd;
+	bool tcp;
 	int64_t swept_ms, drain_from_ms;
 	bool listening;
+	bool reserved;    /* a successor takes nobody before it can serve: the one before it still does */
+	bool handed_over; /* to a successor */
 } server;
 
 /* --- accepting --- */
 
-/* A small buffer makes slowness visible to us instead of hiding it in the kernel. */
+/* A small buffer makes slowness visible to us instead of hiding it in the kernel. From another host nothing waits to be joined. */
 static void
 take(int fd)
 {
-	int n = SEND_BUFFER;
+	int n = SEND_BUFFER, yes = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &n, sizeof(n));
+	if (server.tcp)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
 	conn_accept(fd);
 }
 
@@ -69,7 +78,7 @@ on_connection(uv_poll_t *p, int status, int events)
 static void
 listen_again(void)
 {
-	if (server.listening || push.draining)
+	if (server.listening || server.reserved || push.draining)
 		return;
 	uv_poll_start(&server.listener, UV_READABLE, on_connection);
 	server.listening = true;
@@ -78,28 +87,52 @@ listen_again(void)
 /* --- draining --- */
 
 static void
-schedule_end(struct conn *c)
+stop_listening(void)
 {
-	c->draining = true;
-	c->due_ms = push_now() + push_random(push.conf->push_drain_seconds * 1000);
-	conn_wake(c);
+	if (server.listen_fd < 0)
+		return;
+	/* before its fd, or it would take the next owner of the number off the poll */
+	uv_close((uv_handle_t *)&server.listener, NULL);
+	close(server.listen_fd);
+	server.listen_fd = -1;
 }
 
+static void
+begin_drain(void)
+{
+	push.draining = true;
+	server.drain_from_ms = push_now();
+	LOG(NOTICE, "drain", L_INT("sockets", (int64_t)push.connections));
+	conn_each(conn_drain);
+}
+
+/*
+ * A socket of systemd's stays open when we close it, and whoever connects waits for the next process: they are taken and told 503 at once,
+ * so that nginx asks another one.
+ */
 static void
 drain(void)
 {
 	if (push.draining)
 		return;
-	push.draining = true;
-	server.drain_from_ms = push_now();
-	LOG(NOTICE, "drain", L_INT("sockets", (int64_t)push.connections));
 	daemon_stopping();
-	uv_close((uv_handle_t *)&server.listener,
-	         NULL); /* before its fd, or it would take the next owner of the number off the poll */
-	close(server.listen_fd);
-	if (server.path)
+	if (server.path) {
+		stop_listening();
 		unlink(server.path);
-	conn_each(schedule_end);
+	}
+	begin_drain();
+}
+
+/* The successor serves, on the same sockets. */
+static void
+hand_over(void)
+{
+	if (push.draining)
+		return;
+	server.handed_over = true;
+	stop_listening();
+	metrics_stop();
+	begin_drain();
 }
 
 static void
@@ -140,6 +173,13 @@ reload_keys(void)
 }
 
 static void
+reap(void)
+{
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+static void
 on_signal(uv_poll_t *p, int status, int events)
 {
 	struct signalfd_siginfo si;
@@ -152,6 +192,10 @@ on_signal(uv_poll_t *p, int status, int events)
 			drain();
 		else if (si.ssi_signo == SIGHUP)
 			reload_keys();
+		else if (si.ssi_signo == SIGUSR2 && !push.draining)
+			successor_start(hand_over);
+		else if (si.ssi_signo == SIGCHLD)
+			reap();
 }
 
 /* --- time --- */
@@ -209,6 +253,8 @@ finish(void)
 	feed_stop();
 	ended_stop();
 	metrics_stop();
+	successor_stop();
+	stop_listening();
 	door_free(push.command);
 	door_free(push.feed);
 	conn_end_turn();
@@ -228,14 +274,27 @@ static void
 on_settled(void)
 {
 	daemon_ready();
+	successor_ready();
+	server.reserved = false;
+	listen_again();
 }
 
-int
+static bool
+is_tcp(int fd)
+{
+	struct address own = { .n = sizeof(own.in6) };
+
+	return !getsockname(fd, &own.any, &own.n) && !address_is_local(&own);
+}
+
+bool
 server_run(int listen_fd, int signal_fd, const char *path)
 {
 	server.listen_fd = listen_fd;
 	server.signal_fd = signal_fd;
 	server.path = path;
+	server.tcp = is_tcp(listen_fd);
+	server.reserved = successor_is_one();
 	conn_init();
 	uv_poll_init(&push.loop, &server.listener, listen_fd);
 	uv_poll_init(&push.loop, &server.signals, signal_fd);
@@ -249,5 +308,5 @@ server_run(int listen_fd, int signal_fd, const char *path)
 	uv_run(&push.loop, UV_RUN_DEFAULT);
 	LOG(NOTICE, "stopped");
 	finish();
-	return 0;
+	return server.handed_over;
 }

@@ -2,9 +2,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "address.h"
+#include "bytes.h"
 #include "clock.h"
 #include "err.h"
 #include "ask.h"
@@ -34,25 +35,44 @@ new_buf(struct arena *a, size_t most)
 	return b;
 }
 
-static int
-dial(struct arena *a, const char *path, int64_t timeout_ms, int *ret)
+/* Of connect(2), too. */
+static void
+limit_waits(int fd, int64_t timeout_ms)
 {
 	const struct timeval limit = { .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000 };
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	if (fd < 0)
-		return fault(-errno);
-	arena_defer(a, close_fd, (void *)(intptr_t)fd);
-	if (strlen(path) >= sizeof(address.sun_path))
-		return fault(-ENAMETOOLONG);
-	memcpy(address.sun_path, path, strlen(path) + 1);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)))
+}
+
+static int
+dial_one(struct arena *a, const struct address *address, int64_t timeout_ms, int *ret)
+{
+	int fd = address_socket(address, 0);
+
+	if (fd < 0)
+		return fault(fd);
+	arena_defer(a, close_fd, (void *)(intptr_t)fd);
+	limit_waits(fd, timeout_ms);
+	if (connect(fd, &address->any, address->n))
 		return UNAVAILABLE;
 	*ret = fd;
 	return 0;
+}
+
+/* The first that takes the connection, each with its share of the time; from anywhere on, so that all are asked. */
+static int
+dial(struct arena *a, const char *where, int64_t timeout_ms, int *ret)
+{
+	struct address list[ADDRESSES_MAX];
+	size_t n = address_list(str_c(where), list);
+	uint32_t from;
+	int r = n ? UNAVAILABLE : fault(-EINVAL);
+
+	bytes_random(&from, sizeof(from));
+	for (size_t i = 0; i < n && r == UNAVAILABLE; i++)
+		r = dial_one(a, &list[(from + i) % n], timeout_ms / (int64_t)n, ret);
+	return r;
 }
 
 static struct str
@@ -111,15 +131,16 @@ read_answer(struct arena *a, int fd, int64_t until_us, struct cgi_answer *ret)
 }
 
 int
-ask_post(struct arena *a, const char *socket_path, const char *uri, struct str request_id, struct str body,
-         int64_t timeout_ms, struct cgi_answer *ret)
+ask_post(struct arena *a, const char *where, const char *uri, struct str request_id, struct str body, int64_t timeout_ms,
+         struct cgi_answer *ret)
 {
 	int64_t until_us = clock_mono_us() + timeout_ms * 1000;
 	int fd = -1, r;
 
-	r = dial(a, socket_path, timeout_ms, &fd);
+	r = dial(a, where, timeout_ms, &fd);
 	if (r)
 		return trace(r);
+	limit_waits(fd, timeout_ms);
 	if (!send_all(fd, question(a, uri, request_id, body)))
 		return UNAVAILABLE;
 	return read_answer(a, fd, until_us, ret);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/un.h>
 
+#include "address.h"
 #include "err.h"
 #include "log.h"
 
@@ -29,13 +30,16 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(argon2_memory_kib, "19456", 8, 4194304, "Memory of one Argon2id password hash. Less than 19456 is for tests only."),
 	INT_KEY(argon2_passes, "2", 1, 100, "Passes of Argon2id over its memory."),
 	INT_KEY(auth_nice, "10", 0, 19, "Niceness of the workers that hash passwords, so that a flood of logins cannot slow messages down."),
+	STRING_KEY(command_address, "", "Addresses and ports of the doors `command` of REST workers on other hosts (10.0.0.11:9403), separated by blanks, for a host with peal-push and without peal-fcgi. Empty: the socket in run_dir."),
 	STRING_KEY(database, "host=/run/postgresql dbname=peal user=peal", "libpq connection string of the role the daemons use."),
 	STRING_KEY(database_owner, "host=/run/postgresql dbname=peal user=postgres options='-c role=peal_owner'", "libpq connection string that acts as the owner of the schema; only `pealctl migrate` uses it."),
 	INT_KEY(drain_seconds, "20", 0, 3600, "How long REST workers may finish their request after SIGTERM or SIGHUP."),
 	INT_KEY(event_retention_days, "30", 1, 3650, "How long events are kept for devices that were away; older ones start afresh."),
 	INT_KEY(expiry_seconds, "20", 1, 40, "Pause between two looks for messages whose content has expired; nobody sees it any more anyway."),
 	PATH_KEY(factor_key_file, "/etc/peal/factor.key", "File with at least 32 random bytes, by which secrets of second factors are sealed in the database. `pealctl keys factor` makes it; without it nobody's codes are good any more."),
+	STRING_KEY(feed_address, "", "Likewise of the doors `feed` (10.0.0.11:9404)."),
 	PATH_KEY(issuers_dir, "/etc/peal/issuers.d", "Folder of the issuers whose tokens are accepted, and of the providers that people may sign in with: a file each, see below."),
+	STRING_KEY(keeper_address, "", "Likewise of the doors `keeper` of peal-media, for a host with peal-fcgi and without peal-media."),
 	WORD_KEY(log_level, "info", "error warning notice info debug", "The least important kind of line that is logged."),
 	INT_KEY(marks_max_members, "32", 2, 10000, "Read and delivered marks are told to others in conversations of at most this many members."),
 	INT_KEY(max_access_tokens, "20", 0, 1000, "Most access tokens that one person, or one bot, may have."),
@@ -97,6 +101,8 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(rate_typing_per_minute, "120", 1, 1000000, "Notices of typing per person and minute."),
 	INT_KEY(rate_upload_per_minute, "20", 1, 1000000, "Uploads that one person may begin per minute."),
 	INT_KEY(rate_write_per_minute, "100", 1, 1000000, "Messages, reactions and other changes that others see, per person and minute; over all hosts."),
+	STRING_KEY(redis_address, "", "Address and port of a Redis on another host (10.0.0.5:6379), instead of redis_socket."),
+	STRING_KEY(redis_password_file, "", "File with the password of Redis in its first line. It is read at each connection, so it may be exchanged at any time. Empty: none."),
 	PATH_KEY(redis_socket, "/run/redis/redis-server.sock", "Unix socket of Redis."),
 	INT_KEY(redis_timeout_ms, "50", 1, 60000, "How long one answer of Redis may take."),
 	INT_KEY(refresh_grace_seconds, "20", 0, 600, "How long a refresh token that was just used gets the same successor again."),
@@ -123,6 +129,7 @@ const struct conf_key conf_keys[] = {
 	PATH_KEY(token_private_key_file, "/etc/peal/token.key", "PEM file of the EC P-256 key that signs access tokens; readable by peal-fcgi only."),
 	PATH_KEY(token_public_key_file, "/etc/peal/token.pub", "PEM file of its public half."),
 	INT_KEY(typing_max_members, "64", 2, 10000, "Typing is told to others in conversations of at most this many members."),
+	STRING_KEY(upload_address, "", "Likewise of the doors `upload` (10.0.0.11:9405), for a host with peal-media and without peal-fcgi."),
 	INT_KEY(workers_auth, "2", 1, 1024, "REST workers for registering, signing in and changing passwords."),
 	INT_KEY(workers_fast, "16", 1, 1024, "REST workers for everything that is quick."),
 	INT_KEY(workers_feed, "4", 1, 1024, "REST workers for what peal-push asks."),
@@ -421,6 +428,34 @@ check_passkeys(struct conf_reader *r)
 }
 
 static void
+check_addresses(struct conf_reader *r, const char *key, const char *value, size_t most)
+{
+	struct address list[ADDRESSES_MAX];
+	size_t n = address_list(str_c(value), list);
+
+	at_key(r, key);
+	if (*value && !n)
+		complain(r, "%s: not an address with a port, such as 10.0.0.5:6379 or [fd00::5]:6379: \"%s\"", key, value);
+	else if (n > most)
+		complain(r, "%s: one address only", key);
+}
+
+static void
+check_remote(struct conf_reader *r)
+{
+	const struct conf *conf = r->to;
+
+	check_addresses(r, "command_address", conf->command_address, ADDRESSES_MAX);
+	check_addresses(r, "feed_address", conf->feed_address, ADDRESSES_MAX);
+	check_addresses(r, "upload_address", conf->upload_address, ADDRESSES_MAX);
+	check_addresses(r, "keeper_address", conf->keeper_address, 1);
+	check_addresses(r, "redis_address", conf->redis_address, 1);
+	at_key(r, "redis_password_file");
+	if (*conf->redis_password_file && *conf->redis_password_file != '/')
+		complain(r, "redis_password_file must be an absolute path: \"%s\"", conf->redis_password_file);
+}
+
+static void
 check_sockets(struct conf_reader *r)
 {
 	const struct conf *conf = r->to;
@@ -487,6 +522,7 @@ check_all(struct conf_reader *r, void *out)
 	check_passkeys(r);
 	check_sockets(r);
 	check_object_store(r);
+	check_remote(r);
 	check_numbers(r);
 }
 
@@ -619,4 +655,20 @@ conf_socket(struct arena *a, const struct conf *conf, const char *name)
 		abort();
 	}
 	return path.p;
+}
+
+const char *
+conf_door(struct arena *a, const struct conf *conf, const char *name)
+{
+	const struct {
+		const char *name, *address;
+	} doors[] = { { "command", conf->command_address },
+		      { "feed", conf->feed_address },
+		      { "upload", conf->upload_address },
+		      { "keeper", conf->keeper_address } };
+
+	for (size_t i = 0; i < sizeof(doors) / sizeof(*doors); i++)
+		if (!strcmp(name, doors[i].name) && *doors[i].address)
+			return doors[i].address;
+	return conf_socket(a, conf, name);
 }

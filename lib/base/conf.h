@@ -19,6 +19,10 @@ struct conf {
 	const char *database;       /* libpq connection string of the daemons' role */
 	const char *database_owner; /* libpq connection string of the owner of the schema; pealctl migrate only */
 	const char *redis_socket;
+	const char *redis_address;       /* instead of it; empty: none */
+	const char *redis_password_file; /* empty: none */
+	/* doors on other hosts, several separated by blanks; empty: the sockets in run_dir */
+	const char *command_address, *feed_address, *upload_address, *keeper_address;
 	const char *origins;    /* blank-separated origins that may use cookie routes and the socket */
 	const char *public_url; /* what people type: scheme and host, no path */
 	/* tokens and accounts */
@@ -151,5 +155,12 @@ void conf_write_reference(struct buf *);
 void conf_write_table(struct buf *, const struct conf_key *); /* as a table of that page */
 /* Socket path `<run_dir>/<name>.sock`; aborts past the 107 bytes of sun_path, which conf_load() has checked. */
 const char *conf_socket(struct arena *, const struct conf *, const char *name);
+/* Where the door "command", "feed", "upload" or "keeper" is asked: the addresses that are configured, or its socket. */
+const char *conf_door(struct arena *, const struct conf *, const char *name);
+static inline const char *
+conf_redis(const struct conf *conf)
+{
+	return *conf->redis_address ? conf->redis_address : conf->redis_socket;
+}
 
 #endif

@@ -27,9 +27,8 @@ free_names(char **names)
 	free(names);
 }
 
-/* The descriptor that systemd passed under this name, or -1. */
-static int
-inherited(const char *name)
+int
+daemon_inherited(const char *name)
 {
 	char **names = NULL;
 	int n = sd_listen_fds_with_names(0, &names), fd = -1;
@@ -111,7 +110,7 @@ int
 daemon_listen(const char *name, const char *path, int *ret_fd)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int fd = inherited(name), r;
+	int fd = daemon_inherited(name), r;
 
 	if (fd >= 0) {
 		*ret_fd = fd;
@@ -167,6 +166,7 @@ daemon_signal_fd(void)
 	sigaddset(&taken, SIGTERM);
 	sigaddset(&taken, SIGINT);
 	sigaddset(&taken, SIGHUP);
+	sigaddset(&taken, SIGUSR2);
 	sigaddset(&taken, SIGCHLD);
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigprocmask(SIG_BLOCK, &taken, NULL))
 		return fault(-errno);

@@ -1,6 +1,7 @@
 /* redis -- the connection, the breaker, and scripts by their digest. */
 #include "redis.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "address.h"
 #include "bytes.h"
 #include "clock.h"
 #include "err.h"
@@ -19,7 +21,8 @@
 #define SHA1_BYTES        20
 
 struct redis {
-	char *path;
+	struct address address;
+	char *password_file;
 	struct timeval timeout;
 	redisContext *connection;
 	int errors;           /* in a row */
@@ -27,11 +30,11 @@ struct redis {
 };
 
 struct redis *
-redis_new(const char *socket_path, int64_t timeout_ms)
+redis_new(const char *address, const char *password_file, int64_t timeout_ms)
 {
 	struct redis *r = calloc(1, sizeof *r);
 
-	if (!r || !(r->path = strdup(socket_path)))
+	if (!r || !(r->password_file = strdup(password_file)) || !address_parse(str_c(address), &r->address))
 		abort();
 	r->timeout = (struct timeval){ timeout_ms / 1000, timeout_ms % 1000 * 1000 };
 	/* hiredis 0.14 writes with write(2): a connection that Redis closed must be an error, not the end of the process */
@@ -52,7 +55,7 @@ redis_free(struct redis *r)
 {
 	if (r) {
 		drop(r);
-		free(r->path);
+		free(r->password_file);
 		free(r);
 	}
 	return NULL;
@@ -78,11 +81,64 @@ breaker_open(const struct redis *r)
 	return r->closed_until && clock_mono_us() < r->closed_until;
 }
 
+bool
+redis_password(const char *file, char out[REDIS_PASSWORD_MAX])
+{
+	FILE *f = fopen(file, "re");
+	bool good;
+
+	if (!f)
+		return false;
+	good = fgets(out, REDIS_PASSWORD_MAX, f) != NULL;
+	fclose(f);
+	if (!good || strlen(out) == REDIS_PASSWORD_MAX - 1)
+		return false;
+	out[strcspn(out, "\r\n")] = '\0';
+	return *out;
+}
+
+static redisContext *
+dial(const struct redis *r)
+{
+	const struct address *a = &r->address;
+	char host[INET6_ADDRSTRLEN];
+
+	if (address_is_local(a))
+		return redisConnectUnixWithTimeout(a->un.sun_path, r->timeout);
+	if (a->any.sa_family == AF_INET6)
+		return redisConnectWithTimeout(inet_ntop(AF_INET6, &a->in6.sin6_addr, host, sizeof host),
+		                               ntohs(a->in6.sin6_port), r->timeout);
+	return redisConnectWithTimeout(inet_ntop(AF_INET, &a->in.sin_addr, host, sizeof host), ntohs(a->in.sin_port),
+	                               r->timeout);
+}
+
+static int
+authenticate(struct redis *r)
+{
+	char password[REDIS_PASSWORD_MAX];
+	redisReply *reply;
+	bool good;
+
+	if (!*r->password_file)
+		return 0;
+	if (!redis_password(r->password_file, password)) {
+		LOG(ERROR, "redis_password", L_CSTR("file", r->password_file));
+		return failed(r, "no password");
+	}
+	reply = redisCommand(r->connection, "AUTH %s", password);
+	explicit_bzero(password, sizeof password);
+	good = reply && reply->type != REDIS_REPLY_ERROR;
+	if (reply && !good)
+		LOG(ERROR, "redis_password", L_CSTR("error", reply->str));
+	freeReplyObject(reply);
+	return good ? 0 : failed(r, "not authenticated");
+}
+
 /* After an error a hiredis context is useless, so each connection is made anew. */
 static int
 connect_once(struct redis *r)
 {
-	redisContext *c = redisConnectUnixWithTimeout(r->path, r->timeout);
+	redisContext *c = dial(r);
 
 	r->connection = c;
 	if (!c)
@@ -92,7 +148,7 @@ connect_once(struct redis *r)
 	fcntl(c->fd, F_SETFD, FD_CLOEXEC);
 	if (redisSetTimeout(c, r->timeout) != REDIS_OK)
 		return failed(r, "setting the time-out failed");
-	return 0;
+	return authenticate(r);
 }
 
 static bool

@@ -13,7 +13,12 @@
 
 struct redis;
 
-struct redis *redis_new(const char *socket_path, int64_t timeout_ms);
+#define REDIS_PASSWORD_MAX 512
+
+/* `address` as in address.h; `password_file` empty: no password. The file is read at each connection. */
+struct redis *redis_new(const char *address, const char *password_file, int64_t timeout_ms);
+/* The first line of the file; false when there is none, or more than fits. */
+bool redis_password(const char *file, char out[REDIS_PASSWORD_MAX]);
 struct redis *redis_free(struct redis *);
 /* 0 with the reply tied to the arena, UNAVAILABLE, or a fault when Redis answers with an error. Arguments are binary-safe. */
 int redis_command(struct redis *, struct arena *, size_t argc, const struct str *argv, redisReply **ret);

@@ -76,6 +76,8 @@ start(void)
 	static struct conf conf = { .origins = "",
 		                    .public_url = "http://sim",
 		                    .redis_socket = "",
+		                    .redis_address = "",
+		                    .redis_password_file = "",
 		                    .push_hello_seconds = 10,
 		                    .push_heartbeat_seconds = 30,
 		                    .push_dead_seconds = 90,

@@ -94,6 +94,8 @@ token_verify(struct token_keys *keys, struct arena *arena, struct str token, int
 static struct conf conf = { .origins = "",
 	                    .public_url = "http://sim",
 	                    .redis_socket = "",
+	                    .redis_address = "",
+	                    .redis_password_file = "",
 	                    .push_hello_seconds = 10,
 	                    .push_heartbeat_seconds = 3,
 	                    .push_dead_seconds = 90,

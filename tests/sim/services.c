@@ -203,12 +203,13 @@ bell_whole(void)
 }
 
 struct redis_link *
-redis_link_new(uv_loop_t *loop, const char *path, const struct redis_link_events *events)
+redis_link_new(uv_loop_t *loop, const char *address, const char *password_file, const struct redis_link_events *events)
 {
 	struct redis_link *l = &links[links_n++];
 
 	(void)loop;
-	(void)path;
+	(void)address;
+	(void)password_file;
 	l->events = *events;
 	return l;
 }

@@ -193,6 +193,26 @@ values_that_do_not_fit_together(void **state)
 }
 
 static void
+addresses_of_other_hosts(void **state)
+{
+	(void)state;
+	assert_int_equal(load("run_dir = /r\nredis_socket = /s\n"), 0);
+	assert_string_equal(conf_redis(&conf), "/s");
+	assert_string_equal(conf_door(arena, &conf, "feed"), "/r/feed.sock");
+	assert_int_equal(load("redis_address = 10.0.0.5:6379\nfeed_address = 10.0.0.11:9404 [fd00::12]:9404\n"), 0);
+	assert_string_equal(conf_redis(&conf), "10.0.0.5:6379");
+	assert_string_equal(conf_door(arena, &conf, "feed"), "10.0.0.11:9404 [fd00::12]:9404");
+	assert_string_equal(conf_door(arena, &conf, "command"), "/run/peal/command.sock");
+	refused("redis_address = redis.example:6379\n",
+	        "1: redis_address: not an address with a port, such as 10.0.0.5:6379 or [fd00::5]:6379: "
+	        "\"redis.example:6379\"\n");
+	refused("redis_address = 10.0.0.5:6379 10.0.0.6:6379\n", "1: redis_address: one address only\n");
+	refused("\ncommand_address = 10.0.0.11\n",
+	        "2: command_address: not an address with a port, such as 10.0.0.5:6379 or [fd00::5]:6379: \"10.0.0.11\"\n");
+	refused("redis_password_file = secret\n", "1: redis_password_file must be an absolute path: \"secret\"\n");
+}
+
+static void
 unreadable_files_are_errors(void **state)
 {
 	struct buf big;
@@ -264,16 +284,10 @@ main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(the_table_is_sorted_and_whole),
-		T(defaults_are_valid),
-		T(values_replace_defaults),
-		T(every_error_is_reported_with_its_line),
-		T(nothing_is_written_on_error),
-		T(a_nul_is_not_text),
-		T(values_that_do_not_fit_together),
-		T(unreadable_files_are_errors),
-		T(the_sample_is_a_valid_file_of_defaults),
-		T(the_reference_has_every_key),
+		T(the_table_is_sorted_and_whole),          T(defaults_are_valid),          T(values_replace_defaults),
+		T(every_error_is_reported_with_its_line),  T(nothing_is_written_on_error), T(a_nul_is_not_text),
+		T(values_that_do_not_fit_together),        T(addresses_of_other_hosts),    T(unreadable_files_are_errors),
+		T(the_sample_is_a_valid_file_of_defaults), T(the_reference_has_every_key),
 	};
 
 	return cmocka_run_group_tests_name("conf", tests, NULL, NULL);

@@ -312,6 +312,93 @@ test_door_asks(void **state)
 	assert_string_equal(w->body, "GET / user=- session=- start=now body=");
 }
 
+/* The same worker by a port of the loopback. */
+static int
+listen_on_tcp(char address[32])
+{
+	struct sockaddr_in in = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(in);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (bind(fd, (struct sockaddr *)&in, sizeof(in)) || getsockname(fd, (struct sockaddr *)&in, &n))
+		abort();
+	snprintf(address, 32, "127.0.0.1:%d", ntohs(in.sin_port));
+	return fd;
+}
+
+static void
+ask_ten(struct world *w)
+{
+	w->answers = w->failures = 0;
+	while (ask(w, (struct door_question){ .method = "GET", .uri = STR("/") }) == 0)
+		;
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	assert_int_equal(w->answers, 10);
+	assert_int_equal(w->failures, 0);
+}
+
+/* Several hosts: one whose port refuses, one whose socket is missing, one that answers; whoever is there is asked. */
+static void
+test_door_of_several_hosts(void **state)
+{
+	struct world *w = *state;
+	char there[32], refuses[32], all[256];
+	int fd = listen_on_tcp(there), closed = listen_on_tcp(refuses);
+	pid_t pid;
+
+	listen(fd, 16);
+	fflush(NULL);
+	pid = fork();
+	if (!pid) {
+		work(fd);
+		_exit(0);
+	}
+	close(fd);
+	door_free(w->door);
+	snprintf(all, sizeof(all), "%s %s/missing.sock  %s", refuses, w->folder, there);
+	w->door = door_new(&w->loop, all, 2, 10);
+	ask_ten(w);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(closed);
+	/* now nobody is there, and that is told in time */
+	w->answers = 0;
+	assert_int_equal(ask(w, (struct door_question){ .method = "GET", .uri = STR("/"), .timeout_ms = 300 }), 0);
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	assert_int_equal(w->answers, 1);
+	assert_int_equal(w->failures, 1);
+}
+
+/* A host that has gone without a word: its address takes no connection and refuses none. The other one answers meanwhile. */
+static void
+test_door_of_a_silent_host(void **state)
+{
+	struct world *w = *state;
+	char silent[32], all[256];
+	int fd = listen_on_tcp(silent), filled[8];
+	uint64_t from;
+
+	listen(fd, 0);
+	for (size_t i = 0; i < 8; i++) {
+		struct sockaddr_in in;
+		socklen_t n = sizeof(in);
+
+		getsockname(fd, (struct sockaddr *)&in, &n);
+		filled[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		if (connect(filled[i], (struct sockaddr *)&in, sizeof(in)) && errno != EINPROGRESS)
+			abort();
+	}
+	door_free(w->door);
+	snprintf(all, sizeof(all), "%s %s", silent, w->path);
+	w->door = door_new(&w->loop, all, 2, 10);
+	from = uv_hrtime();
+	ask_ten(w);
+	assert_true(uv_hrtime() - from < 4000000000u);
+	for (size_t i = 0; i < 8; i++)
+		close(filled[i]);
+	close(fd);
+}
+
 /* Two at a time, the rest in line, and a full line says so. */
 static void
 test_door_waits_in_line(void **state)
@@ -402,6 +489,8 @@ main(void)
 		cmocka_unit_test(test_cgi_headers),
 		cmocka_unit_test(test_paths),
 		WITH_WORKER(test_door_asks),
+		WITH_WORKER(test_door_of_several_hosts),
+		WITH_WORKER(test_door_of_a_silent_host),
 		WITH_WORKER(test_door_waits_in_line),
 		WITH_WORKER(test_door_times_out),
 		WITH_WORKER(test_door_hears_of_a_death),

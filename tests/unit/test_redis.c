@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -18,7 +19,7 @@ static pid_t server;
 static void
 start_server(void)
 {
-	struct redis *probe = redis_new(socket_path, 1000);
+	struct redis *probe = redis_new(socket_path, "", 1000);
 	int64_t until = clock_mono_us() + 10000000;
 
 	server = fork();
@@ -35,7 +36,7 @@ start_server(void)
 	while (!redis_up(probe, arena) && clock_mono_us() < until) {
 		usleep(10000);
 		redis_free(probe);
-		probe = redis_new(socket_path, 1000);
+		probe = redis_new(socket_path, "", 1000);
 	}
 	assert_true(redis_up(probe, arena));
 	redis_free(probe);
@@ -75,7 +76,7 @@ setup(void **state)
 	(void)state;
 	arena = arena_new(16 << 20);
 	start_server();
-	redis = redis_new(socket_path, 500);
+	redis = redis_new(socket_path, "", 500);
 	return 0;
 }
 
@@ -232,7 +233,7 @@ static void
 a_busy_server_is_away(void **state)
 {
 	redisReply *reply;
-	struct redis *other = redis_new(socket_path, 100);
+	struct redis *other = redis_new(socket_path, "", 100);
 	pid_t pid;
 	int r = 0;
 
@@ -240,7 +241,7 @@ a_busy_server_is_away(void **state)
 	assert_int_equal(COMMAND(&reply, STR("CONFIG"), STR("SET"), STR("busy-reply-threshold"), STR("1")), 0);
 	pid = fork();
 	if (!pid) {
-		struct redis *looping = redis_new(socket_path, 60000);
+		struct redis *looping = redis_new(socket_path, "", 60000);
 
 		redis_script(looping, arena, STR("while true do end"), 0, 0, NULL, &reply);
 		_exit(0);
@@ -255,10 +256,66 @@ a_busy_server_is_away(void **state)
 	waitpid(pid, NULL, 0);
 }
 
+/* Over TCP, on any port that is free, with a password: the server below is told by the one that is there already. */
+static int
+listen_on_tcp(const char *password)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	redisReply *reply;
+	char port[8];
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &n), 0);
+	close(fd);
+	snprintf(port, sizeof port, "%d", ntohs(address.sin_port));
+	assert_int_equal(COMMAND(&reply, STR("CONFIG"), STR("SET"), STR("port"), str_c(port)), 0);
+	assert_int_equal(COMMAND(&reply, STR("CONFIG"), STR("SET"), STR("requirepass"), str_c(password)), 0);
+	return ntohs(address.sin_port);
+}
+
+static void
+write_password(const char *file, const char *text)
+{
+	FILE *f = fopen(file, "w");
+
+	fputs(text, f);
+	fclose(f);
+}
+
+static void
+over_tcp_with_a_password(void **state)
+{
+	char address[32], file[160];
+	struct redis *other;
+
+	(void)state;
+	snprintf(file, sizeof file, "%s/password", folder);
+	snprintf(address, sizeof address, "127.0.0.1:%d", listen_on_tcp("open sesame"));
+	write_password(file, "open sesame\n");
+	other = redis_new(address, file, 1000);
+	assert_true(redis_up(other, arena));
+	redis_free(other);
+	/* wrong, then exchanged: no new process is needed */
+	write_password(file, "open rye\n");
+	other = redis_new(address, file, 1000);
+	assert_false(redis_up(other, arena));
+	write_password(file, "open sesame");
+	assert_true(redis_up(other, arena));
+	redis_free(other);
+	other = redis_new(address, "", 1000);
+	assert_false(redis_up(other, arena));
+	redis_free(other);
+	other = redis_new(address, "/nonexistent/password", 1000);
+	assert_false(redis_up(other, arena));
+	redis_free(other);
+}
+
 static void
 a_server_that_is_not_there(void **state)
 {
-	struct redis *nowhere = redis_new("/nonexistent/redis.sock", 50);
+	struct redis *nowhere = redis_new("/nonexistent/redis.sock", "", 50);
 	int64_t from = clock_mono_us();
 
 	(void)state;
@@ -282,6 +339,7 @@ main(void)
 		T(the_breaker_opens_and_closes),
 		T(a_silent_server_costs_the_time_out),
 		T(a_busy_server_is_away),
+		T(over_tcp_with_a_password),
 		T(a_server_that_is_not_there),
 	};
 
