@@ -70,11 +70,38 @@ docs_errors(struct ctl *ctl, int argc, char **argv)
 	return print(argc, err_write_reference);
 }
 
+/* For a map of nginx by $http_origin: a listed origin leads to itself. */
+static int
+config_origins(struct ctl *ctl, int argc, char **argv)
+{
+	struct str list = str_c(ctl->conf.origins);
+
+	(void)argv;
+	if (argc)
+		return EXIT_USAGE;
+	printf("# Made by `pealctl config origins`: pages of these origins may read what nginx says by itself.\n");
+	printf("\"%s\" \"%s\";\n", ctl->conf.public_url, ctl->conf.public_url);
+	while (list.n) {
+		struct str one = str_cut(&list, ' ');
+
+		if (one.n && !str_eq(one, str_c(ctl->conf.public_url)))
+			printf("\"%.*s\" \"%.*s\";\n", STR_ARG(one), STR_ARG(one));
+	}
+	return EXIT_DONE;
+}
+
 const struct verb config_check_verb = {
 	.name = "config check",
 	.usage = "",
 	.help = "Read the configuration and name every mistake with its line.",
 	.fn = config_check,
+	.needs_conf = true,
+};
+const struct verb config_origins_verb = {
+	.name = "config origins",
+	.usage = "",
+	.help = "Print the origins for nginx: goes to snippets/peal-origins.conf.",
+	.fn = config_origins,
 	.needs_conf = true,
 };
 const struct verb config_sample_verb = { .name = "config sample",

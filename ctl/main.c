@@ -10,10 +10,12 @@
 #include "ctl.h"
 
 static const struct verb *const verbs[] = {
-	&migrate_verb,       &check_sql_verb,       &config_check_verb,   &config_sample_verb, &config_reference_verb,
-	&keys_generate_verb, &keys_media_link_verb, &keys_rotate_verb,    &keys_factor_verb,   &user_add_verb,
-	&user_disable_verb,  &user_enable_verb,     &user_password_verb,  &user_role_verb,     &user_factors_reset_verb,
-	&audit_verb,         &media_verify_verb,    &search_rebuild_verb, &search_status_verb, &docs_errors_verb,
+	&migrate_verb,       &check_sql_verb,        &config_check_verb,   &config_origins_verb,
+	&config_sample_verb, &config_reference_verb, &keys_generate_verb,  &keys_media_link_verb,
+	&keys_rotate_verb,   &keys_factor_verb,      &user_add_verb,       &user_disable_verb,
+	&user_enable_verb,   &user_password_verb,    &user_role_verb,      &user_factors_reset_verb,
+	&audit_verb,         &media_verify_verb,     &search_rebuild_verb, &search_status_verb,
+	&docs_errors_verb,
 };
 #define VERBS (sizeof(verbs) / sizeof(*verbs))
 

@@ -28,7 +28,9 @@ files() {
     for f in README.md LICENSE docs/*.md docs/*.yaml docs/*.png; do
         [ ! -e "$f" ] || echo "text $f $prefix/share/doc/peal/$f"
     done
-    for f in nginx/snippets/*.conf; do echo "text $f $etc/$f"; done
+    for f in nginx/snippets/*.conf; do
+        case $f in */peal-origins.conf | */peal-proxies.conf) echo "conf $f $etc/$f" ;; *) echo "text $f $etc/$f" ;; esac
+    done
     echo "conf nginx/peal.conf $etc/nginx/sites-available/peal"
     echo "conf build/peal.conf $etc/peal/peal.conf"
 }

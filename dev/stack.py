@@ -728,6 +728,7 @@ class Stack:
         (target / "nginx.conf").write_text(self._with_paths(main))
         for snippet in (source / "snippets").glob("*.conf"):
             shutil.copy(snippet, target / "snippets")
+        (target / "snippets" / "peal-origins.conf").write_text(self.pealctl("config", "origins").stdout)
         subprocess.run(["chmod", "-R", "a+rX", target], check=True)
 
     def _with_paths(self, text):

@@ -2,7 +2,7 @@
  * cors -- which pages on other origins may ask, and read the answers (the configuration's `origins`, and public_url).
  *
  * A listed origin is named back, with credentials, and nothing is ever said to another one: its browser then keeps the answer from the
- * page. What nginx refuses by itself has no such headers.
+ * page. What nginx refuses by itself goes by its own copy of the list (nginx/snippets/peal-origins.conf).
  */
 #ifndef PEAL_FCGI_CORS_H
 #define PEAL_FCGI_CORS_H

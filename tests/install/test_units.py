@@ -116,14 +116,17 @@ def test_a_prefix_that_cannot_be_written_is_refused(tmp_path, prefix):
 def test_what_a_sysadmin_changed_stays(tmp_path):
     make("install", tmp_path)
     conf, site = tmp_path / "etc/peal/peal.conf", tmp_path / "etc/nginx/sites-available/peal"
+    lists = [tmp_path / f"etc/nginx/snippets/peal-{name}.conf" for name in ("proxies", "origins")]
     fresh = {p: p.read_text() for p in (conf, site)}
     make("install", tmp_path)
     assert not list(tmp_path.rglob("*.sample")), "nothing was changed, so nothing is to be compared"
     conf.write_text("public_url = https://chat.example.org\n")
-    site.write_text("# mine\n")
+    for path in (site, *lists):
+        path.write_text("# mine\n")
     said = make("install", tmp_path)
     assert "/etc/peal/peal.conf.sample" in said and "/etc/nginx/sites-available/peal.sample" in said
-    assert conf.read_text() == "public_url = https://chat.example.org\n" and site.read_text() == "# mine\n"
+    assert conf.read_text() == "public_url = https://chat.example.org\n"
+    assert {path.read_text() for path in (site, *lists)} == {"# mine\n"}
     for path, text in fresh.items():
         assert pathlib.Path(f"{path}.sample").read_text() == text
 
@@ -134,7 +137,8 @@ def test_uninstall_leaves_configuration_and_keys(tmp_path):
     key.write_text("secret")
     other.write_text("not ours")
     make("uninstall", tmp_path)
-    assert files(tmp_path) == {"/etc/peal/peal.conf", "/etc/peal/token.key", "/etc/nginx/sites-available/peal", "/usr/bin/other"}
+    assert files(tmp_path) == {"/etc/peal/peal.conf", "/etc/peal/token.key", "/etc/nginx/sites-available/peal", "/usr/bin/other",
+                               "/etc/nginx/snippets/peal-origins.conf", "/etc/nginx/snippets/peal-proxies.conf"}
 
 
 def test_the_sample_configuration_is_good_and_explains_every_key(tree):

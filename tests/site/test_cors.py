@@ -136,3 +136,65 @@ def test_uploads(stack):
     status, headers, _ = ask(stack, "POST", "/api/v1/messages/upload-image", media.png(), Origin=STRANGER, **send)
     assert status == 201, "a browser asks before it sends such a request; nobody else is bound by CORS"
     silent(headers)
+
+
+# -- what nginx says by itself
+
+
+def problem(reply, status, code):
+    got, headers, body = reply
+    said = json.loads(body)
+    assert (got, said["code"], headers["content-type"]) == (status, code, "application/problem+json"), said
+    assert headers["x-request-id"] == said["request_id"] and {"x-request-id", "retry-after"} <= names(headers["access-control-expose-headers"])
+    return headers
+
+
+def test_refusals_of_nginx_may_be_read(stack):
+    person = Person(stack)
+    token = {"Authorization": f"Bearer {person.token}"}
+    too_long = "x" * (300 << 10)
+    for origin in (APP, STRANGER):
+        for reply, status, code in [
+            (lambda: ask(stack, "POST", "/api/v1/messages", {"content": too_long}, Origin=origin, **token), 413, "too_large"),
+            (lambda: ask(stack, "GET", "/api/v1", Origin=origin), 404, "not_found"),
+            (lambda: ask(stack, "POST", "/api/v1/messages/upload-image", b"x" * (27 << 20), Origin=origin, Content_Type="image/png", **token), 413, "too_large"),
+        ]:
+            got = reply()
+            if origin == APP:
+                assert problem(got, status, code)["access-control-allow-origin"] == APP
+            else:
+                assert got[0] == status
+                silent(got[1])
+
+
+def test_nobody_behind_nginx(stack):
+    """The service is away: a page elsewhere reads that, and its browser lets it ask in the first place."""
+    asked = ["/api/v1/me", "/api/v1/auth/login", "/api/v1/messages/search", "/api/v1/messages/upload-image", "/api/messages"]
+    before = {path: preflight(stack, path)[1] for path in asked}
+    stack.allow(r"(fast|upload)\.sock failed")
+    stack.stop("peal-fcgi")
+    try:
+        for path in asked:
+            status, headers, body = preflight(stack, path)
+            assert status == 204 and not body and "origin" in names(headers["vary"])
+            for name in ("access-control-allow-origin", "access-control-allow-credentials", "access-control-allow-methods",
+                         "access-control-allow-headers"):
+                assert headers[name] == before[path][name], "nginx says what a worker says"
+            assert "access-control-max-age" not in headers, "what nginx says in their place is not kept"
+            status, headers, _ = preflight(stack, path, origin=STRANGER)
+            assert status == 204
+            silent(headers)
+        headers = problem(ask(stack, "GET", "/api/v1/me", Origin=APP), 502, "bad_gateway")
+        assert headers["access-control-allow-origin"] == APP and headers["access-control-allow-credentials"] == "true" and headers["retry-after"] == "1"
+        upload = ask(stack, "POST", "/api/v1/messages/upload-image", b"x", Origin=APP, Content_Type="image/png")
+        assert problem(upload, 503, "unavailable")["access-control-allow-origin"] == APP
+        for path in ("/api/v1/me", "/api/v1/messages/upload-image"):
+            silent(ask(stack, "POST", path, b"x", Origin=STRANGER, Content_Type="image/png")[1])
+    finally:
+        stack.start("peal-fcgi")
+
+
+def test_the_list_for_nginx_is_that_of_the_configuration(stack):
+    lines = [line for line in stack.pealctl("config", "origins").stdout.splitlines() if not line.startswith("#")]
+    listed = [stack.conf["public_url"], *stack.conf["origins"].split()]
+    assert lines == [f'"{origin}" "{origin}";' for origin in dict.fromkeys(listed)]
