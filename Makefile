@@ -63,6 +63,7 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(SRC_unit))
 
 # Tests and tools use Debian's interpreter, for which the modules of dev/packages-test.txt are packaged.
 PYTHON := /usr/bin/python3
+comma := ,
 $(foreach v,PORT DETACH SAN TIER ONLY SEED KEEP QUICK ROUNDS,$(if $($(v)),$(eval export $(v))))
 
 .PHONY: help setup all build unit-build fuzz-build fuzz web contract install uninstall run stop status test bench bench-build check-sql format lint docs clean
@@ -190,16 +191,16 @@ status: ## what runs
 test: ## run all tests; ONLY=unit,sql,api,push,chaos,browser SAN=1 TIER=1|2|3 SEED=n
 	@dev/setup.sh test
 	@exec $(PYTHON) dev/test.py
-bench-build: $(B)/bench/load $(B)/bench/constant
-bench: ## measure send, page and list against pgbench, a constant and Fastify, the only load on the machine; QUICK=1 ROUNDS=n
+bench-build: $(B)/bench/load $(B)/bench/constant $(B)/bench/sockets $(B)/bench/peers/broadcast
+bench: ## measure requests and sockets beside what they are compared with, the only load on the machine; ONLY=bench,realtime QUICK=1 ROUNDS=n
 	@dev/setup.sh test
 	@$(MAKE) --no-print-directory KIND=release build bench-build
-	@exec $(PYTHON) bench/bench.py
+	@for part in $(or $(subst $(comma), ,$(ONLY)),bench realtime); do $(PYTHON) bench/$$part.py || failed=1; done; [ -z "$$failed" ]
 check-sql: ## migrate an empty database and prepare every statement against it
 	@dev/setup.sh test
 	@ONLY=check-sql $(PYTHON) dev/test.py
 
-SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] ctl/*.[ch] media/*.[ch] media/decoder/*.[ch] media/image/*.[ch] media/av/*.[ch] bench/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] tests/sim/*.[ch])
+SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] ctl/*.[ch] media/*.[ch] media/decoder/*.[ch] media/image/*.[ch] media/av/*.[ch] bench/*.[ch] bench/peers/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] tests/sim/*.[ch])
 format: ## clang-format all C sources
 	@clang-format -i $(SOURCES_C)
 lint: ## formatting, and that includes point one way

@@ -290,7 +290,7 @@ def run():
 
 
 def main():
-    peers.install_fastify()
+    peers.install_node()
     busy = os.getloadavg()[0]
     bench, memory = run()
     result = report.make(bench, memory, {"quick": QUICK, "rounds": ROUNDS, "seconds": SECONDS, "connections": CONNECTIONS, "load_before": busy, "fastify": bench.peers["fastify"].note})

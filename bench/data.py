@@ -140,6 +140,18 @@ class Extremes(Shape):
         return people
 
 
+class Rooms(Shape):
+    """Many people with ten or so conversations each, for sockets: people n and n + 1 share the direct conversation n, and the last
+    conversation is a group, the hall, of the first `members` of them."""
+
+    def __init__(self, people, members, seed=1):
+        self.hall, self.hall_members = 5 * people, members
+        super().__init__(5 * people, people, 10 * people, seed)
+
+    def members(self, conversation):
+        return list(range(1, self.hall_members + 1)) if conversation == self.hall else super().members(conversation)
+
+
 def texts(shape, n=4096):
     dice = random.Random(2)
     return [" ".join(dice.choices(WORDS, k=min(60, 1 + int(dice.expovariate(1 / 12))))) for _ in range(n)]

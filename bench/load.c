@@ -1,10 +1,11 @@
 /*
  * load.c -- an HTTP/1.1 client that keeps N connections busy for a while and says how long each answer took.
  *
- *   load -p PORT -c CONNECTIONS -t SECONDS -w WARM-UP-SECONDS -s STATUS -f FILE [-k SEED] [-r REQUESTS-PER-SECOND]
+ *   load -p PORT -c CONNECTIONS -t SECONDS -w WARM-UP-SECONDS -s STATUS -f FILE [-k SEED] [-r REQUESTS-PER-SECOND] [-m]
  *
  * FILE holds ready requests: a line "<bytes> <offset of the key, or -1>", then the request itself. A key is KEY_BYTES long and
- * is replaced by one that was never sent before. Each connection walks through the file from a place of its own, sends a request
+ * is replaced by one that was never sent before; with -m by the seed and the time at which it is timed from, so that bench/sockets.c, which
+ * hears the message, knows how late it is. Each connection walks through the file from a place of its own, sends a request
  * when the answer before it is complete (closed loop), and comes back when the server closes after an answer. With a rate requests
  * are due at even intervals instead (open loop), go to whichever connection is free, and are timed from when they were due.
  * Any other status, anything that is no such answer, or a lost connection is an error: counted, never timed. Answers must
@@ -55,6 +56,7 @@ struct options {
 	double seconds, warm_up, rate; /* rate 0: as fast as answers come */
 	const char *file;
 	unsigned long seed;
+	bool marks; /* keys tell the time */
 };
 
 static struct load {
@@ -66,6 +68,7 @@ static struct load {
 	uint32_t *samples; /* microseconds */
 	size_t samples_n;
 	uint64_t keys, answers, errors, bytes;
+	int64_t marked_at; /* the last time that a key told */
 	int64_t measure_from, until;
 	struct connection **idle; /* of an open loop */
 	int idle_n;
@@ -178,22 +181,32 @@ open_connection(struct connection *c)
 	arm(c, EPOLL_CTL_ADD);
 }
 
-/* A request is far smaller than a socket's buffer, which is empty: what does not fit at once is an error. */
+/* Never the same twice: a time that was told already is taken a microsecond later. */
+static uint64_t
+next_key(int64_t at)
+{
+	if (!load.o.marks)
+		return load.keys++;
+	load.marked_at = at > load.marked_at ? at : load.marked_at + 1;
+	return (uint64_t)load.marked_at;
+}
+
+/* A request is far smaller than a socket's buffer, which is empty: what does not fit at once is an error. It is timed from `at`. */
 static void
-send_next(struct connection *c)
+send_next(struct connection *c, int64_t at)
 {
 	const struct request *r = &load.requests[c->next];
 	char text[REQUEST_MOST], key[KEY_BYTES + 1];
 
 	memcpy(text, r->p, r->n);
 	if (r->key >= 0) {
-		snprintf(key, sizeof(key), "%08lx%016llx", load.o.seed & 0xffffffff, (unsigned long long)load.keys++);
+		snprintf(key, sizeof(key), "%08lx%016llx", load.o.seed & 0xffffffff, (unsigned long long)next_key(at));
 		memcpy(text + r->key, key, KEY_BYTES);
 	}
 	c->next = (c->next + 1) % load.requests_n;
 	c->head_n = c->body_left = 0;
 	c->in_body = c->closing = false;
-	c->sent_at = now_us();
+	c->sent_at = at;
 	if (send(c->fd, text, r->n, MSG_NOSIGNAL) != (ssize_t)r->n)
 		failed("a request could not be sent");
 }
@@ -207,7 +220,7 @@ ready(struct connection *c)
 		c->sent_at = 0;
 		load.idle[load.idle_n++] = c;
 	} else {
-		send_next(c);
+		send_next(c, now_us());
 	}
 }
 
@@ -219,8 +232,7 @@ send_due(int64_t now)
 		struct connection *c = load.idle[--load.idle_n];
 
 		c->idle = false;
-		send_next(c);
-		c->sent_at = (int64_t)load.due_at;
+		send_next(c, (int64_t)load.due_at);
 		load.due_at += 1e6 / load.o.rate;
 	}
 }
@@ -421,7 +433,7 @@ read_options(int argc, char **argv)
 	int letter;
 
 	*o = (struct options){ .connections = 1, .seconds = 1, .status = 200 };
-	while ((letter = getopt(argc, argv, "p:c:t:w:s:f:k:r:")) != -1) {
+	while ((letter = getopt(argc, argv, "p:c:t:w:s:f:k:r:m")) != -1) {
 		switch (letter) {
 		case 'p':
 			o->port = atoi(optarg);
@@ -447,13 +459,16 @@ read_options(int argc, char **argv)
 		case 'r':
 			o->rate = atof(optarg);
 			break;
+		case 'm':
+			o->marks = true;
+			break;
 		default:
 			exit(2);
 		}
 	}
 	if (!o->file || o->port < 1 || o->port > 65535 || o->connections < 1 || o->connections > CONNECTIONS_MOST ||
 	    o->seconds <= 0 || o->seconds > 3600 || o->warm_up < 0 || o->warm_up > 3600 || o->rate < 0 || o->rate > 1e6) {
-		fputs("load: -p PORT -c CONNECTIONS -t SECONDS -w SECONDS -s STATUS -f FILE -k SEED -r RATE\n", stderr);
+		fputs("load: -p PORT -c CONNECTIONS -t SECONDS -w SECONDS -s STATUS -f FILE -k SEED -r RATE -m\n", stderr);
 		exit(2);
 	}
 }

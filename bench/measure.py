@@ -63,7 +63,7 @@ class Run:
     """One measurement: requests per second, latency in ms, errors, and microseconds of processor time per request by process group."""
 
     def __init__(self, per_second, done, errors, error, cpu, **latency):
-        self.per_second, self.errors, self.error, self.latency = per_second, errors, error, latency
+        self.per_second, self.done, self.errors, self.error, self.latency = per_second, done, errors, error, latency
         self.cpu_us = {name: round(1e6 * seconds / max(done, 1), 1) for name, seconds in cpu.items()}
 
 
@@ -78,9 +78,13 @@ def _timed(argv, roots, client, **options):
     return out.returncode, out.stdout, out.stderr, cpu
 
 
-def load(stack, port, requests, status, connections, seconds, warm_up, seed, roots):
-    code, out, err, cpu = _timed([stack.build_dir / "bench" / "load", "-p", port, "-c", connections, "-t", seconds, "-w", warm_up,
-                                  "-s", status, "-f", requests, "-k", seed], roots, "load")
+def load_argv(stack, port, requests, status, connections, seconds, warm_up, seed, *more):
+    return list(map(str, [stack.build_dir / "bench" / "load", "-p", port, "-c", connections, "-t", seconds, "-w", warm_up,
+                          "-s", status, "-f", requests, "-k", seed, *more]))
+
+
+def load(stack, port, requests, status, connections, seconds, warm_up, seed, roots, *more):
+    code, out, err, cpu = _timed(load_argv(stack, port, requests, status, connections, seconds, warm_up, seed, *more), roots, "load")
     if code:
         return Run(0, 0, 1, err.strip() or f"load ended with code {code}", cpu)
     r = json.loads(out)

@@ -1,18 +1,20 @@
-"""Tokens of the benchmark's people, and sockets that are open and idle."""
+"""Tokens of the benchmark's people, and sockets of theirs, held by bench/sockets.c."""
 
 import base64
 import contextlib
+import itertools
 import json
 import os
-import socket
-import struct
+import subprocess
 import time
 
-import data
+NUMBERS = itertools.count()
+ON_THEIR_WAY = 256
 
 
 def tokens(stack, shape):
     """user -> an access token like the server's own, good for a day."""
+    import data
     import jwt
     with open(stack.conf["token_private_key_file"], encoding="ascii") as f:
         key = f.read()
@@ -21,41 +23,63 @@ def tokens(stack, shape):
                           headers={"typ": "at+jwt"}) for u, sid in data.sessions(shape).items()}
 
 
-def _frame(text):
-    """One masked text frame (RFC 6455)."""
-    raw, mask = text.encode(), os.urandom(4)
-    head = struct.pack("!BB", 0x81, 0x80 | len(raw)) if len(raw) < 126 else struct.pack("!BBH", 0x81, 0xFE, len(raw))
-    return head + mask + bytes(b ^ mask[i % 4] for i, b in enumerate(raw))
+def upgrade(token="", path="/ws"):
+    """The request that makes a connection a WebSocket."""
+    who = f"Authorization: Bearer {token}\r\n" if token else ""
+    return (f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+            f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\n{who}\r\n")
 
 
-def _open(stack, token, device):
-    s = socket.create_connection(("127.0.0.1", stack.port), timeout=10)
-    s.sendall(f"GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-              f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
-    s.sendall(_frame(json.dumps({"type": "hello", "device_id": device, "since": None})))
-    return s
+class Sockets:
+    """A process of many sockets; upgrades[i] opens socket i, modulo how many there are. Ends with the block."""
 
+    def __init__(self, stack, upgrades, port=0, dialect="peal", paths=()):
+        file = stack.dir / f"upgrades-{next(NUMBERS)}"
+        file.write_text("".join(f"{len(u)}\n{u}" for u in upgrades))
+        where = [w for path in paths for w in ("-u", path)] or ["-p", port or stack.port]
+        self.process = subprocess.Popen(list(map(str, [stack.build_dir / "bench" / "sockets", "-d", dialect, "-f", file, *where])),
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-def _wait_live(s, device):
-    said = b""
-    while b'"type":"live"' not in said:
-        more = s.recv(1 << 16)
-        if not more:
-            raise RuntimeError(f"{device}: closed, having said {said[-300:]!r}")
-        said = said[-100:] + more
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait(20)
+        self.process.stdout.close()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def ask(self, *command):
+        """What it answers to a command; sockets.c has the list."""
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write(" ".join(map(str, command)) + "\n")
+            self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the sockets ended with code {self.process.wait(5)}")
+        return json.loads(line)
+
+    def open(self, n, most=ON_THEIR_WAY):
+        """Until n are ready."""
+        said = self.ask("open", n, most)
+        if said["ready"] != n:
+            raise RuntimeError(f"{said['ready']} of {n} sockets got ready: {said['first_error']}")
+        return said
+
+    def report(self, seed, hearers, *between, patience=10):
+        """What became of a sender's messages, as soon as all have reached all who are to hear them, or patience is over."""
+        until = time.monotonic() + patience
+        while (said := self.ask("report", seed, hearers, *between))["wrong"] and time.monotonic() < until:
+            time.sleep(0.1)
+        return said
 
 
 @contextlib.contextmanager
 def connected(stack, all_tokens, n):
     """n sockets, spread over all people, that have said hello and are live."""
-    people = list(all_tokens)
-    opened = []
-    try:
-        for i in range(n):
-            device = f"bench-{i}"
-            opened.append(_open(stack, all_tokens[people[i % len(people)]], device))
-            _wait_live(opened[-1], device)
+    with Sockets(stack, [upgrade(token) for token in all_tokens.values()]) as opened:
+        opened.open(n)
         yield opened
-    finally:
-        for s in opened:
-            s.close()
