@@ -36,6 +36,7 @@ struct seat {
 
 struct master {
 	const char *conf_path;
+	const bool *pools; /* ours */
 	struct board *board;
 	struct seat *seats; /* seats[i] writes board->slots[i] */
 	int listeners[DOOR_N];
@@ -90,10 +91,16 @@ spawn(struct master *m, size_t i, const struct generation *g, int64_t now)
 	seat->respawn_us = now + DELAY_MOST_MS * MS_US;
 }
 
+static int64_t
+workers(const struct master *m, const struct generation *g, enum pool pool)
+{
+	return m->pools[pool] ? generation_workers(g, pool) : 0;
+}
+
 static void
 fill_pool(struct master *m, const struct generation *g, enum pool pool, int64_t now)
 {
-	int64_t want = generation_workers(g, pool);
+	int64_t want = workers(m, g, pool);
 
 	for (size_t i = 0; i < BOARD_SLOTS && want; i++) {
 		if (m->seats[i].generation)
@@ -315,8 +322,9 @@ check_ready(struct master *m)
 	if (m->ready || !generation_up(m, m->current))
 		return;
 	m->ready = true;
-	LOG(NOTICE, "ready", L_INT("fast", m->current->conf.workers_fast), L_INT("slow", m->current->conf.workers_slow),
-	    L_INT("auth", m->current->conf.workers_auth), L_INT("feed", m->current->conf.workers_feed));
+	LOG(NOTICE, "ready", L_INT("fast", workers(m, m->current, POOL_FAST)),
+	    L_INT("slow", workers(m, m->current, POOL_SLOW)), L_INT("auth", workers(m, m->current, POOL_AUTH)),
+	    L_INT("feed", workers(m, m->current, POOL_FEED)));
 	daemon_ready();
 }
 
@@ -330,6 +338,8 @@ begin_stop(struct master *m, int64_t now)
 	LOG(NOTICE, "stopping");
 	daemon_stopping();
 	for (enum door door = 0; door < DOOR_N; door++) {
+		if (m->listeners[door] < 0)
+			continue;
 		if (!m->passed)
 			unlink(conf_socket(m->current->arena, &m->current->conf, door_names[door]));
 		close(m->listeners[door]);
@@ -417,8 +427,11 @@ open_listeners(struct master *m)
 	m->passed = getenv("LISTEN_FDS") != NULL;
 	for (enum door door = 0; door < DOOR_N; door++) {
 		const char *path = conf_socket(g->arena, &g->conf, door_names[door]);
-		int r = daemon_listen(door_names[door], path, &m->listeners[door]);
+		int r = 0;
 
+		m->listeners[door] = -1;
+		if (m->pools[door_pools[door]])
+			r = daemon_listen(door_names[door], path, &m->listeners[door]);
 		if (r) {
 			LOG(ERROR, "listen", L_CSTR("path", path), L_CSTR("error", strerror(-r)));
 			err_clear();
@@ -429,11 +442,11 @@ open_listeners(struct master *m)
 }
 
 static int
-init(struct master *m, const char *conf_path)
+init(struct master *m, const char *conf_path, const bool pools[POOL_N])
 {
 	int r;
 
-	*m = (struct master){ .conf_path = conf_path, .generations = 1 };
+	*m = (struct master){ .conf_path = conf_path, .pools = pools, .generations = 1 };
 	m->signals = daemon_signal_fd();
 	m->started = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	m->board = board_new();
@@ -458,11 +471,11 @@ deinit(struct master *m)
 }
 
 int
-master_run(const char *conf_path)
+master_run(const char *conf_path, const bool pools[POOL_N])
 {
 	static struct master m;
 
-	if (init(&m, conf_path)) {
+	if (init(&m, conf_path, pools)) {
 		deinit(&m);
 		return EXIT_FAILURE;
 	}

@@ -10,7 +10,9 @@
 #ifndef PEAL_FCGI_MASTER_H
 #define PEAL_FCGI_MASTER_H
 
-/* Until SIGTERM or SIGINT. The exit status of the process. */
-int master_run(const char *conf_path);
+#include "board.h"
+
+/* Until SIGTERM or SIGINT. The exit status of the process. Only these pools are served, at their sockets: another master has the others. */
+int master_run(const char *conf_path, const bool pools[POOL_N]);
 
 #endif

@@ -28,6 +28,10 @@
 #define NAP_MS          1000 /* the longest sleep: then the listeners and the master are looked at without being asked to */
 
 const char *const door_names[DOOR_N] = { "fast", "slow", "auth", "command", "feed", "upload" };
+const enum pool door_pools[DOOR_N] = {
+	[DOOR_FAST] = POOL_FAST, [DOOR_SLOW] = POOL_SLOW,    [DOOR_AUTH] = POOL_AUTH,
+	[DOOR_FEED] = POOL_FEED, [DOOR_COMMAND] = POOL_FAST, [DOOR_UPLOAD] = POOL_FAST,
+};
 
 struct worker {
 	const struct worker_job *job;
@@ -62,17 +66,6 @@ set_signals(void)
 	sigprocmask(SIG_SETMASK, &term, NULL);
 }
 
-static bool
-serves(enum pool pool, enum door door)
-{
-	static const enum pool pools[DOOR_N] = {
-		[DOOR_FAST] = POOL_FAST, [DOOR_SLOW] = POOL_SLOW,    [DOOR_AUTH] = POOL_AUTH,
-		[DOOR_FEED] = POOL_FEED, [DOOR_COMMAND] = POOL_FAST, [DOOR_UPLOAD] = POOL_FAST,
-	};
-
-	return pools[door] == pool;
-}
-
 /* EPOLLEXCLUSIVE: a connection wakes one sleeping worker, the one that slept last, instead of all of them. */
 static void
 open_doors(struct worker *w)
@@ -81,9 +74,9 @@ open_doors(struct worker *w)
 	for (enum door door = 0; door < DOOR_N; door++) {
 		struct epoll_event event = { .events = EPOLLIN | EPOLLEXCLUSIVE, .data.u32 = door };
 
-		if (serves(w->job->pool, door))
+		if (door_pools[door] == w->job->pool)
 			epoll_ctl(w->epoll, EPOLL_CTL_ADD, w->job->listeners[door], &event);
-		else
+		else if (w->job->listeners[door] >= 0)
 			close(w->job->listeners[door]);
 	}
 }
@@ -252,7 +245,8 @@ loop(struct worker *w)
 
 /*
  * Hashing may use what is left of the processors. Linux shares them out to sessions first (sched(7), autogroup), so that niceness alone
- * would only put these workers behind the other ones, and let them use up the time that is theirs.
+ * would only put these workers behind the other ones, and let them use up the time that is theirs. Under systemd they have a unit of their
+ * own, whose weight decides.
  */
 static void
 stand_back(int64_t nice)

@@ -25,7 +25,7 @@ CACHE = pathlib.Path(os.environ.get("CACHE", "/var/tmp/peal-nspawn"))
 SOURCE = "/usr/src/peal"
 PACKAGES = ["nginx-light", "postgresql", "redis-server", "python3",
             *re.search(r"the host then needs the libraries\n`([^`]*)`", (ROOT / "docs/install.md").read_text())[1].split()]
-SERVICES = ["peal-fcgi", "peal-jobs", "peal-media", "peal-push@0"]
+SERVICES = ["peal-fcgi", "peal-auth", "peal-jobs", "peal-media", "peal-push@0"]
 SOCKETS = {"fast": "www-data", "slow": "www-data", "auth": "www-data", "upload": "www-data", "media": "www-data",
            "push-0": "www-data", "command": "peal-push", "feed": "peal-push", "keeper": "peal"}
 REBOOT = 133    # how systemd-nspawn says with --keep-unit that the system wants to come up again
@@ -111,9 +111,12 @@ class System:
     def does(self, script):
         return self.run(script, check=False).returncode == 0
 
-    def chat(self, what):
-        """A process of this host's Python in the container's network."""
-        return ["nsenter", f"--net=/proc/{self.leader}/ns/net", "--", "/usr/bin/python3", str(ROOT / "tests/install/chat.py"), what]
+    def net(self, *argv):
+        """The command line of a process of this host in the container's network."""
+        return ["nsenter", f"--net=/proc/{self.leader}/ns/net", "--", *map(str, argv)]
+
+    def chat(self, *what):
+        return self.net("/usr/bin/python3", ROOT / "tests/install/chat.py", *what)
 
     def off(self):
         if self.nspawn and self.nspawn.poll() is None:
@@ -132,9 +135,9 @@ class System:
         shutil.rmtree(self.dir)
 
 
-def blocks():
+def blocks(name="install"):
     """(where, script) of each block of commands of the page."""
-    page = (ROOT / "docs/install.md").read_text(encoding="utf-8")
+    page = (ROOT / f"docs/{name}.md").read_text(encoding="utf-8")
     return re.findall(r"^```sh ?(\w*)\n(.*?)^```$", page, re.M | re.S)
 
 
@@ -196,6 +199,7 @@ def look_at_the_journal(system):
     check("no fault of PostgreSQL's", not found, found)
 
 
+WAIT = "for _ in $(seq 100); do %s && exit 0; sleep 0.2; done; exit 1"
 CONNECT = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
 
 
@@ -231,14 +235,20 @@ def endure(system):
     if chat.stdout.readline() != "begun\n":
         check("somebody sends all the time", False, chat.communicate("end\n")[1])
         return
-    pid = system.says("systemctl show -P MainPID peal-fcgi")
+    reloads = "journalctl -q -o cat -u peal-auth | grep -c '^reloaded ' || true"
+    before = system.says(reloads)
+    masters = "systemctl show -P MainPID peal-fcgi peal-auth"
+    pids = system.says(masters).split()
     for what in ("reload peal-fcgi", "reload peal-media", "restart peal-fcgi", "restart peal-jobs", "restart peal-media", "restart peal-push@0",
                  "reload nginx", "restart redis-server", "restart peal-fcgi peal-push@0 peal-jobs peal-media"):
         began = time.monotonic()
         out = system.run(f"systemctl {what}", check=False)
         check(f"systemctl {what}", out.returncode == 0, out.stderr)
         if what == "reload peal-fcgi":
-            check("a reload keeps the master", system.says("systemctl show -P MainPID peal-fcgi") == pid)
+            check("a reload keeps the masters", system.says(masters).split() == pids)
+            check("it reaches the workers for passwords", system.does(WAIT % f"[ $({reloads}) -gt {before} ]"), str(before))
+        elif what == "restart peal-fcgi":
+            check("a restart replaces both masters", not set(system.says(masters).split()) & set(pids), f"{pids}")
         print(f"figures: systemctl {what}: {time.monotonic() - began:.1f} s", flush=True)
         time.sleep(1)
     out, err = chat.communicate("end\n", timeout=180)
@@ -246,11 +256,12 @@ def endure(system):
 
 
 def sockets_go_with_their_units(system):
-    system.run("systemctl stop peal-fcgi peal-fast.socket")
+    system.run("systemctl stop peal-push@0 peal-media peal-fcgi peal-fast.socket")      # the first two ask by themselves
     check("a stopped socket leaves no file", not system.does("test -e /run/peal/fast.sock"))
     system.run("systemctl start peal-fast.socket")
     state = system.says("systemctl is-active peal-fcgi")
     check(f"the service waits for the first request: {state}", state == "inactive")
+    system.run("systemctl start peal-push@0 peal-media")
     talk(system, "after a request started peal-fcgi")
 
 
@@ -263,6 +274,19 @@ def look_at_the_cage(system):
           len(rows) > 30 and all(row[2:] == ["0" * 16, "0" * 16, "1", "2"] for row in rows), text)
     polite = sum(row[:2] == ["peal-fcgi", "10"] for row in rows)
     check(f"{polite} workers for passwords stand back", polite == 2, text)
+    groups = system.says("for p in /proc/[0-9]*; do [ \"$(cat $p/comm 2>/dev/null)\" != peal-fcgi ] || echo $(awk '{print $19}' $p/stat) "
+                         "$(sed -n 's/^0:://p' $p/cgroup); done")
+    seen = {tuple(line.split()) for line in groups.splitlines()}
+    check("they and their master are a unit of their own", {(nice, group.rsplit("/", 1)[-1]) for nice, group in seen} ==
+          {("0", "peal-fcgi.service"), ("0", "peal-auth.service"), ("10", "peal-auth.service")}, groups)
+    for unit, wanted in (("peal-fcgi", 100), ("peal-auth", 10)):
+        set_, group = system.says(f"systemctl show -P CPUWeight {unit}; systemctl show -P ControlGroup {unit}").splitlines()
+        check(f"{unit} has the weight {set_}", set_ in (str(wanted), "[not set]" if wanted == 100 else ""))
+        kernel = system.says(f"cat /sys/fs/cgroup{group}/cpu.weight")
+        if kernel:
+            check(f"the kernel gives {unit} the weight {kernel}", kernel == str(wanted))
+        else:
+            print(f"skipped: this host does not hand the cpu controller to a container: what the kernel makes of {unit}'s weight was not seen")
     most = min(65536, int(system.says("awk '/open files/ {print $5}' /proc/1/limits")))     # a container may have less
     soft, hard = system.says("awk '/open files/ {print $4, $5}' /proc/$(systemctl show -P MainPID peal-push@0)/limits").split()
     check(f"peal-push may hold {soft} sockets", int(soft) == int(hard) == most, f"{soft} {hard} {most}")
@@ -275,6 +299,53 @@ def the_tool_says_no(system):
     check("migrating again changes nothing", out.returncode == 0 and "applied" not in out.stdout, out.stdout + out.stderr)
     out = system.run("systemd-analyze verify --man=no --recursive-errors=yes /usr/lib/systemd/system/peal-*.s* 2>&1", check=False)
     check("the units verify where they are", out.returncode == 0 and not out.stdout, out.stdout)
+
+
+@contextlib.contextmanager
+def a_provider(system):
+    """npm's oidc-provider as https://sso.example:8443 in the container's network, by a CA that the system trusts."""
+    folder = system.dir / "provider"
+    folder.mkdir()
+    key, cert, ca = (folder / name for name in ("sso.key", "sso.pem", "ca.pem"))
+    for argv in (["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=a CA of tests",
+                  "-keyout", folder / "ca.key", "-out", ca],
+                 ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=sso.example",
+                  "-addext", "subjectAltName=DNS:sso.example", "-addext", "basicConstraints=critical,CA:FALSE", "-CA", ca, "-CAkey", folder / "ca.key",
+                  "-keyout", key, "-out", cert]):
+        subprocess.run(["openssl", *map(str, argv)], check=True, capture_output=True)
+    shutil.copy(ca, system.root / "usr/local/share/ca-certificates/peal-tests.crt")
+    system.run("echo '127.0.0.1 sso.example' >> /etc/hosts; update-ca-certificates")
+    redirect = "http://chat.example/api/v1/auth/oidc/corp/callback"
+    with subprocess.Popen(system.net("node", ROOT / "tests/oidc/provider.mjs", 8443, redirect, "a secret of tests", "id", "sso.example", key, cert),
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as provider:
+        try:
+            if provider.stdout.readline().strip() != "ready":
+                raise Fatal("the provider did not start")
+            yield ca
+        finally:
+            provider.terminate()
+
+
+def sign_in_with_a_provider(system):
+    """docs/issuers.md as it stands: without what it says the workers have no network, with it they have."""
+    def try_it(what, end, username):
+        out = subprocess.run(system.chat("provider", ca), capture_output=True, text=True, check=False)
+        seen = json.loads(out.stdout or "{}")
+        check(f"{what}: {seen}", seen == {"end": end, "username": username}, out.stdout + out.stderr[-3000:])
+
+    folder, drop_in = (script for _, script in blocks("issuers"))
+    system.run(folder)
+    system.run("cd /etc/peal/issuers.d\nprintf 'a secret of tests' > corp.secret\nchgrp peal corp.secret\nchmod 640 corp.secret\n"
+               "printf '%s\\n' 'issuer = https://sso.example:8443' 'client_id = peal' 'client_secret_file = /etc/peal/issuers.d/corp.secret' > corp.new\n"
+               "mv corp.new corp.conf\npealctl config check")
+    check("the provider is loaded", system.does(WAIT % "journalctl -q -o cat -u peal-fcgi | grep -q '^issuers_changed'"))
+    with a_provider(system) as ca:
+        system.run("systemctl reload peal-fcgi")
+        try_it("as installed, no worker reaches a provider", "http://chat.example/?sign_in=unavailable", None)
+        system.run(drop_in)
+        try_it("by docs/issuers.md somebody signs in with one", "http://chat.example/", "zoe@corp")
+    network = system.says("for u in fcgi auth jobs; do readlink /proc/$(systemctl show -P MainPID peal-$u)/ns/net; done; readlink /proc/1/ns/net").split()
+    check("only the workers that need it have a network", network[0] == network[3] and len(set(network)) == 3, str(network))
 
 
 def figures(system):
@@ -299,6 +370,7 @@ def all_of_it(system):
     raise_limits(system)
     endure(system)
     look_at_units(system)
+    sign_in_with_a_provider(system)
     sockets_go_with_their_units(system)
     look_at_the_journal(system)
     system.reboot()

@@ -2,6 +2,7 @@
 
     chat.py talk        sign in, send, read, listen, send a picture
     chat.py endure      send all the time until standard input says `end`; nothing may be refused, lost or come twice
+    chat.py provider    sign in with the provider that boot.py has set up, whose CA is in the file named next; prints where that ends
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from peal import media  # noqa: E402
 from peal.device import Device  # noqa: E402
 from peal.people import Person  # noqa: E402
 from peal.rest import Client  # noqa: E402
+from peal.way import Browser  # noqa: E402
 from peal.ws import Socket  # noqa: E402
 
 HOST = "chat.example"
@@ -28,7 +30,7 @@ SITE = Site(f"http://{HOST}", 80)
 PAUSE = 0.02
 
 _resolve = socket.getaddrinfo
-socket.getaddrinfo = lambda host, *args, **options: _resolve("127.0.0.1" if host == HOST else host, *args, **options)
+socket.getaddrinfo = lambda host, *args, **options: _resolve("127.0.0.1" if host in (HOST, "sso.example") else host, *args, **options)
 
 
 class Member(Person):
@@ -101,5 +103,11 @@ async def endure():
     print(json.dumps({"sent": len(sent), "slowest_ms": round(slowest * 1000)}))
 
 
+async def provider():
+    browser = Browser(SITE.url, trust=sys.argv[2])
+    end = await asyncio.to_thread(browser.sign_in, "corp", "zoe")
+    print(json.dumps({"end": end, "username": browser.me()["username"] if browser.refresh() else None}))
+
+
 if __name__ == "__main__":
-    asyncio.run(asyncio.wait_for({"talk": talk, "endure": endure}[sys.argv[1]](), 300))
+    asyncio.run(asyncio.wait_for({"talk": talk, "endure": endure, "provider": provider}[sys.argv[1]](), 300))

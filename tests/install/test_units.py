@@ -9,12 +9,12 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SERVICES = ["peal-fcgi.service", "peal-jobs.service", "peal-media.service", "peal-push@.service"]
+SERVICES = ["peal-fcgi.service", "peal-auth.service", "peal-jobs.service", "peal-media.service", "peal-push@.service"]
 SOCKETS = {
     # unit: (path, who may connect, which service gets it)
     "peal-fast.socket": ("/run/peal/fast.sock", "www-data", "peal-fcgi.service"),
     "peal-slow.socket": ("/run/peal/slow.sock", "www-data", "peal-fcgi.service"),
-    "peal-auth.socket": ("/run/peal/auth.sock", "www-data", "peal-fcgi.service"),
+    "peal-auth.socket": ("/run/peal/auth.sock", "www-data", "peal-auth.service"),
     "peal-command.socket": ("/run/peal/command.sock", "peal-push", "peal-fcgi.service"),
     "peal-feed.socket": ("/run/peal/feed.sock", "peal-push", "peal-fcgi.service"),
     "peal-upload.socket": ("/run/peal/upload.sock", "www-data", "peal-fcgi.service"),
@@ -24,6 +24,7 @@ SOCKETS = {
     "peal-stat@.socket": ("/run/peal/stat-%i.sock", "adm", "peal-push@%i.service"),
 }
 EXPOSURE_AT_MOST = 20   # tenths
+COMPANIONS = {"peal-fcgi.service": {"peal-auth.service"}}    # enabled with it
 
 
 def run(*argv, **options):
@@ -188,9 +189,22 @@ def test_services_take_their_sockets_from_systemd(units, service):
     text = (units / service).read_text()
     mine = {name for name, (_, _, owner) in SOCKETS.items() if owner.replace("%i", "") == service}
     assert set(" ".join(setting(text, "Sockets")).replace("%i", "").split()) == mine
-    assert set(" ".join(setting(text, "Also")).replace("%i", "").split()) == mine
+    assert set(" ".join(setting(text, "Also")).replace("%i", "").split()) == mine | COMPANIONS.get(service, set())
     assert setting(text, "Type") == ["notify"] and setting(text, "WatchdogSec") == ["30"]
     assert setting(text, "User")[0] != "root"
+
+
+def test_passwords_have_a_unit_of_their_own(units):
+    """One program: what is done to the workers is done to those that hash, but these get less of the processors."""
+    rest, auth = ((units / f"peal-{name}.service").read_text() for name in ("fcgi", "auth"))
+    pools = [re.search(r" -p (\S+)$", setting(text, "ExecStart")[0])[1].split(",") for text in (rest, auth)]
+    assert pools == [["fast", "slow", "feed"], ["auth"]]
+    assert setting(rest, "Wants") == ["peal-auth.service"]
+    assert setting(auth, "PartOf") == setting(auth, "ReloadPropagatedFrom") == ["peal-fcgi.service"]
+    assert setting(rest, "CPUWeight") == [] and setting(auth, "CPUWeight") == ["10"]
+    cage = [[line for line in text.split("NoNewPrivileges")[1].split("[Install]")[0].splitlines() if line and not line.startswith("#")]
+            for text in (rest, auth)]
+    assert [line for line in cage[1] if line not in cage[0]] == ["SystemCallFilter=setpriority"] and set(cage[0]) <= set(cage[1])
 
 
 @pytest.mark.parametrize("socket", SOCKETS)

@@ -1,9 +1,12 @@
 // A provider of tests: npm's oidc-provider with its own pages for signing in and consent, where any name is accepted.
-// provider.mjs <port> <redirect uri> <client secret or ""> <where names are told: id|userinfo>
+// provider.mjs <port> <redirect uri> <client secret or ""> <where names are told: id|userinfo> [<host> <key> <certificate>]
+// With a host, it is reached there by TLS.
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
 import Provider from 'oidc-provider';
 
-const [port, redirect, secret, names] = process.argv.slice(2);
-const issuer = `http://127.0.0.1:${port}`;
+const [port, redirect, secret, names, host, key, cert] = process.argv.slice(2);
+const issuer = host ? `https://${host}:${port}` : `http://127.0.0.1:${port}`;
 
 const provider = new Provider(issuer, {
 	clients: [
@@ -25,4 +28,5 @@ const provider = new Provider(issuer, {
 	}),
 	cookies: { keys: ['tests'] },
 });
-provider.listen(Number(port), '127.0.0.1', () => console.log('ready'));
+const server = host ? createServer({ key: readFileSync(key), cert: readFileSync(cert) }, provider.callback()) : provider;
+server.listen(Number(port), '127.0.0.1', () => console.log('ready'));

@@ -2,7 +2,6 @@
 
 import atexit
 import base64
-import http.client
 import http.server
 import json
 import pathlib
@@ -15,7 +14,7 @@ import urllib.parse
 import pytest
 
 import stack as stacks
-from peal import issuers, truth
+from peal import issuers, truth, way
 from peal.issuers import b64, compact, jwk, new_ec, new_rsa, signature
 from peal.rest import Client
 
@@ -44,74 +43,9 @@ provider_file("public", PUBLIC_PORT)
 provider_file("liar", LIAR_PORT, "s" * 20)
 
 
-class Browser:
-    """As much of one as the way needs: cookies by host, port, path and SameSite, redirects one by one."""
-
+class Browser(way.Browser):
     def __init__(self):
-        self.jar = {}
-        self.visited = []
-
-    def go(self, url, form=None):
-        parts = urllib.parse.urlsplit(url)
-        self.visited.append(url)
-        connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=10)
-        cookies = [f"{n}={v}" for (host, path, n), v in self.jar.items() if host == parts.netloc and parts.path.startswith(path)]
-        headers = {"Cookie": "; ".join(cookies)} if cookies else {}
-        if form is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-        target = parts.path + (f"?{parts.query}" if parts.query else "")
-        connection.request("GET" if form is None else "POST", target or "/", form and urllib.parse.urlencode(form), headers)
-        response = connection.getresponse()
-        body = response.read().decode(errors="replace")
-        for line in response.headers.get_all("Set-Cookie") or []:
-            pair, *attributes = [p.strip() for p in line.split(";")]
-            name, value = pair.split("=", 1)
-            path = next((a[5:] for a in attributes if a.lower().startswith("path=")), "/")
-            gone = any(a.lower() == "max-age=0" for a in attributes) or "expires=thu, 01 jan 1970" in line.lower()
-            if gone:
-                self.jar.pop((parts.netloc, path, name), None)
-            else:
-                self.jar[parts.netloc, path, name] = value
-        location = response.headers.get("Location")
-        connection.close()
-        return response.status, location and urllib.parse.urljoin(url, location), body
-
-    def follow(self, url, until):
-        """Along redirects up to an address that begins with `until`, which is not visited, or a page."""
-        for _ in range(12):
-            if url.startswith(until):
-                return url, None
-            status, location, body = self.go(url)
-            if status not in (302, 303):
-                return url, body
-            url = location
-        raise AssertionError("redirects without an end")
-
-    def sign_in(self, label, name, query=""):
-        """Through the provider's pages; returns where it ends."""
-        url, page = self.follow(f"{URL}/api/v1/auth/oidc/{label}{query}", f"{URL}/?")
-        while page is not None and (form := re.search(r'<form[^>]*action="([^"]+)"', page)):
-            hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page))
-            if 'name="login"' in page:
-                hidden.update(login=name, password="any")
-            status, location, _ = self.go(urllib.parse.urljoin(url, form[1]), hidden)
-            assert status in (302, 303)
-            url, page = self.follow(location, f"{URL}/api/v1/auth/oidc/{label}/callback")
-        if page is None and "/callback" in url:
-            status, url, _ = self.go(url)
-            assert status == 303
-        return url
-
-    def refresh(self):
-        """What the web client does when it starts: the session by its cookie."""
-        token = self.jar.get((f"127.0.0.1:{PORT}", "/api/v1/auth", "peal_refresh"))
-        if token is None:
-            return None
-        reply = Client(URL).post("/auth/refresh", {}, headers={"Sec-Fetch-Site": "same-origin", "Cookie": f"peal_refresh={token}"})
-        return reply["access_token"] if reply.status == 200 else None
-
-    def me(self):
-        return Client(URL, self.refresh()).get("/me", expect=200).json
+        super().__init__(URL)
 
 
 @pytest.fixture(scope="module", autouse=True)
