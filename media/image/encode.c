@@ -9,6 +9,7 @@
 
 #define SEARCH_QUALITY_MIN  45
 #define SEARCH_QUALITY_MAX  80
+#define SEARCH_MISS         16 /* it comes as near as this part of the budget, on either side */
 #define ANIMATION_METHOD    2
 #define KEY_FRAME_EVERY_MAX 9
 
@@ -67,7 +68,7 @@ lossy_config(const struct encode_rule *rule, WebPConfig *config)
 static size_t
 encode_to_budget(const struct pixels *px, const struct encode_rule *rule, WebPConfig config, uint8_t *out, size_t room)
 {
-	config.target_size = (int)rule->budget;
+	config.target_size = (int)(rule->budget - rule->budget / SEARCH_MISS);
 	config.pass = rule->passes;
 	config.qmin = SEARCH_QUALITY_MIN;
 	config.qmax = SEARCH_QUALITY_MAX;

@@ -119,7 +119,8 @@ look(struct work *w)
 	swap = vips_image_get_orientation_swap(header);
 	w->width = swap ? vips_image_get_height(header) : vips_image_get_width(header);
 	w->height = swap ? vips_image_get_width(header) : vips_image_get_height(header);
-	w->frames = vips_image_get_n_pages(header);
+	/* the pictures of a HEIF file are no film; that which is its primary one is decoded */
+	w->frames = job->sniffed == SNIFF_HEIF ? 1 : vips_image_get_n_pages(header);
 	w->cmyk = vips_image_get_interpretation(header) == VIPS_INTERPRETATION_CMYK;
 	w->profiled = w->cmyk || vips_image_get_typeof(header, VIPS_META_ICC_NAME);
 	g_object_unref(header);

@@ -145,6 +145,19 @@ def test_heif_with_transparency(stack, pair, tmp_path, kind):
     assert got.mode == "RGBA" and got.getpixel((150, 3))[3] < 20 < 230 < got.getpixel((150, 196))[3]
 
 
+@pytest.mark.parametrize("kind", ["heic", "avif"])
+def test_heif_of_several_pictures_is_no_film(stack, pair, tmp_path, kind):
+    """Bursts, and pictures with others beside them: the first one is shown, whatever the size of the others."""
+    (tmp_path / "second.png").write_bytes(media.png(32, 64, (10, 200, 30)))
+    (tmp_path / "first.png").write_bytes(media.png(160, 120))
+    subprocess.run(["heif-enc", "-q", "80", *(["-A"] if kind == "avif" else []), "-o", tmp_path / f"p.{kind}", tmp_path / "first.png",
+                    tmp_path / "second.png"], check=True, capture_output=True)
+    listed = subprocess.run(["heif-info", tmp_path / f"p.{kind}"], check=True, capture_output=True, text=True).stdout
+    assert "160x120" in listed and "32x64" in listed, "or this test shows nothing"
+    attachment = upload(pair[0], (tmp_path / f"p.{kind}").read_bytes()).json
+    assert (attachment["width"], attachment["height"], attachment["animated"]) == (160, 120, False)
+
+
 @pytest.mark.parametrize("kind", ["heic", "avif", "jpeg"])
 def test_wide_gamut(stack, pair, tmp_path, kind):
     """Display P3, as telephones have it, means other colours than the same numbers do in sRGB."""
