@@ -118,7 +118,7 @@ class Service:
     def __init__(self, stack, name, argv, ready="notify", stop=signal.SIGTERM, grace=15, env=None, passed=None, net=None):
         """passed: listening sockets {name: socket} that it is given, as systemd gives them; net: a network namespace that it lives in."""
         self.stack, self.name, self.argv, self.ready, self.stop_signal, self.grace = stack, name, argv, ready, stop, grace
-        self.env, self.passed, self.net = env or {}, passed or {}, net
+        self.env, self.passed, self.net = env or {}, passed or {}, net or stack.nets.get(name)
         self.log = stack.dir / "log" / f"{name}.log"
         self.process = None
         self.notify = None
@@ -200,7 +200,7 @@ class Service:
     def _is_ready(self):
         if self.ready == "notify":
             return bool(select.select([self.notify], [], [], 0.02)[0]) and b"READY=1" in self.notify.recv(4096).split(b"\n")
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.stack.port), timeout=1):
+        with contextlib.suppress(OSError), socket.create_connection((self.stack.host, self.stack.port), timeout=1):
             return True
         time.sleep(0.01)
         return False
@@ -258,6 +258,7 @@ class Stack:
         self.keep = bool(os.environ.get("KEEP")) if keep is None else keep
         self.wanted_dir = directory
         self.dir = self.run_dir = None
+        self.host, self.nets = "127.0.0.1", {}      # where nginx listens; network namespaces of services (tests/peal/cluster.py)
         self.overrides = dict(TEST_SETTINGS if self.temporary else RUN_SETTINGS, **(settings or {}))
         self.conf = {}
         self.services = {}
@@ -322,11 +323,11 @@ class Stack:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def ws_url(self):
-        return f"ws://127.0.0.1:{self.port}/ws"
+        return f"ws://{self.host}:{self.port}/ws"
 
     def start(self, name, timeout=30):
         self.services[name].start(timeout)
@@ -676,7 +677,7 @@ class Stack:
 
     def _write_conf(self):
         keys = self.dir / "keys"
-        origins = f"http://127.0.0.1:{self.port} http://localhost:{self.port}"
+        origins = f"{self.url} http://localhost:{self.port}"
         self.conf = {
             "run_dir": self.run_dir, "redis_socket": self.redis_socket, "origins": origins, "public_url": self.url,
             "database": self.dsn("peal"), "database_owner": self.dsn("peal_owner"),
@@ -706,7 +707,7 @@ class Stack:
             ("unix:/run/peal/", "unix:@run@/"),
             ("root /usr/share/peal/web;", "root @dir@/web;"),
             ("alias /usr/share/peal/openapi.json;", "alias @dir@/openapi.json;"),
-            ("listen 80;", f"listen 127.0.0.1:{self.port};"),
+            ("listen 80;", f"listen {self.host}:{self.port};"),
             ("\tlisten [::]:80;\n", ""),
             ("include /etc/peal/media-link.conf;", "include @dir@/keys/media-link.conf;"),
             ("client_body_temp_path /var/lib/peal/media/", "client_body_temp_path @dir@/media/"),

@@ -279,14 +279,16 @@ prepare_all(struct db *db)
 static PGconn *
 start(const struct db *db)
 {
-	char options[400];
+	char options[512];
 	const char *const keys[] = { "client_encoding", "connect_timeout", "dbname", "application_name", "options", NULL };
 	const char *const values[] = { "UTF8", "2", db->conninfo, db->application_name, options, NULL };
 
 	snprintf(options, sizeof(options),
 	         "-c statement_timeout=%lld -c lock_timeout=%d -c idle_in_transaction_session_timeout=5000 "
 	         "-c plan_cache_mode=force_generic_plan -c jit=off -c synchronous_commit=on -c TimeZone=UTC "
-	         "-c client_min_messages=warning -c search_path=public",
+	         "-c client_min_messages=warning -c search_path=public "
+	         /* of a host that is cut off, the server lets go: locks are held by its sessions, and who leads peal-jobs */
+	         "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=8000",
 	         (long long)db->statement_timeout_ms, db->bare ? 2000 : 1000);
 	return PQconnectStartParams(keys, values, 1);
 }
