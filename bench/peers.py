@@ -23,6 +23,7 @@ from stack import free_port  # noqa: E402
 
 FASTIFY = BENCH / "peers" / "fastify"
 SOCKETIO = BENCH / "peers" / "socketio"
+WORKER_CONNECTIONS = 19000
 TO_PUSH = "proxy_pass http://peal_push;"
 TO_WORKERS = "include snippets/peal-fastcgi.conf;\n\t\tfastcgi_pass peal_fast;"
 TO_NODE = """proxy_pass http://bench_node;
@@ -78,13 +79,15 @@ class Front:
         return self._server(TO_PUSH, TO_PUSH.replace("peal_push", f"bench_{name}"))
 
     def apply(self, workers=1):
-        """With several workers, connections are spread over them by the kernel."""
+        """With several workers, connections are spread over them by the kernel, and each takes as many as it may have descriptors."""
         nginx = self.stack.dir / "nginx"
         (nginx / "bench.conf").write_text("\n".join(self.blocks))
         main = (nginx / "nginx.conf").read_text().rstrip()
         if "bench.conf" not in main:
             main = main.removesuffix("}") + f"\tinclude {nginx}/bench.conf;\n}}\n"
-        (nginx / "nginx.conf").write_text(re.sub(r"worker_processes \d+;", f"worker_processes {workers};", main))
+        if workers > 1:
+            main = re.sub(r"worker_connections \d+;", f"worker_connections {WORKER_CONNECTIONS};", re.sub(r"worker_processes \d+;", f"worker_processes {workers};", main))
+        (nginx / "nginx.conf").write_text(main)
         for site in (nginx / "bench.conf", nginx / "peal.conf") if workers > 1 else ():
             site.write_text(re.sub(r"(listen 127\.0\.0\.1:\d+);", r"\1 reuseport;", site.read_text()))
         subprocess.run(["chmod", "-R", "a+rX", nginx], check=True)
@@ -190,7 +193,7 @@ worker_processes {workers};
 worker_rlimit_nofile 20000;
 pid {dir}/nginx.pid;
 error_log {dir}/error.log notice;
-events {{ worker_connections 16384; }}
+events {{ worker_connections {connections}; }}
 http {{
 	access_log off;
 	client_body_temp_path {dir}/body;
@@ -237,7 +240,7 @@ def nchan(stack, workers):
     folder, port = stack.dir / "nchan", free_port()
     folder.mkdir()
     shutil.copy2(module, folder)
-    (folder / "nginx.conf").write_text(NCHAN_CONF.format(module=folder / module.name, dir=folder, workers=workers, port=port))
+    (folder / "nginx.conf").write_text(NCHAN_CONF.format(module=folder / module.name, dir=folder, workers=workers, port=port, connections=WORKER_CONNECTIONS))
     subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
     stack._own(folder)
     process = _start(stack, ["/usr/sbin/nginx", "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "error.log"], wrap=_without_host_paths)

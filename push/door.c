@@ -32,13 +32,17 @@ struct exchange {
 	uv_write_t write;
 	struct buf request;
 	struct fastcgi_reader reader;
-	uint64_t deadline_ms;
-	int64_t retry_ms;
+	uint64_t deadline_ms; /* a patient one has none while it waits in line */
+	int64_t timeout_ms, retry_ms;
 	size_t address; /* which one it asks */
-	bool opened, connecting, retrying, answered;
+	bool patient, opened, connecting, retrying, answered;
 	int handles; /* libuv handles not yet closed */
 	door_fn fn;
 	void *arg;
+};
+
+struct line {
+	struct exchange *first, **last;
 };
 
 struct door {
@@ -47,7 +51,7 @@ struct door {
 	uint64_t shunned_until_ms[ADDRESSES_MAX];
 	size_t addresses_n, turn;
 	size_t open, most_open, waiting, most_waiting;
-	struct exchange *first, **last; /* the line */
+	struct line lines[2]; /* those in a hurry, and the patient */
 	struct exchange *opened;
 	uv_idle_t idle; /* starts what waits from the loop, never from within door_ask() */
 	bool closing;
@@ -89,7 +93,7 @@ handle_closed(uv_handle_t *h)
 	d->open--;
 	if (d->closing && !d->open)
 		uv_close((uv_handle_t *)&d->idle, door_reclaim);
-	else if (d->first)
+	else if (d->waiting)
 		uv_idle_start(&d->idle, start_waiting);
 }
 
@@ -299,19 +303,41 @@ start(struct exchange *x)
 }
 
 static void
+join_line(struct exchange *x)
+{
+	struct line *l = &x->door->lines[x->patient];
+
+	*l->last = x;
+	l->last = &x->next;
+	x->door->waiting++;
+}
+
+/* The next whose turn it is; NULL: nobody waits. */
+static struct exchange *
+leave_line(struct door *d)
+{
+	struct line *l = &d->lines[!d->lines[0].first];
+	struct exchange *x = l->first;
+
+	if (!x)
+		return NULL;
+	l->first = x->next;
+	if (!l->first)
+		l->last = &l->first;
+	d->waiting--;
+	if (x->patient)
+		x->deadline_ms = uv_now(d->loop) + (uint64_t)x->timeout_ms;
+	return x;
+}
+
+static void
 start_waiting(uv_idle_t *idle)
 {
 	struct door *d = idle->data;
 	struct exchange *x;
 
-	while (d->first && d->open < d->most_open) {
-		x = d->first;
-		d->first = x->next;
-		if (!d->first)
-			d->last = &d->first;
-		d->waiting--;
+	while (d->open < d->most_open && (x = leave_line(d)))
 		start(x);
-	}
 	uv_idle_stop(idle);
 }
 
@@ -386,6 +412,8 @@ door_ask(struct door *d, const struct door_question *q, door_fn fn, void *arg)
 	x->fn = fn;
 	x->arg = arg;
 	x->retry_ms = RETRY_MS;
+	x->patient = q->patient;
+	x->timeout_ms = q->timeout_ms;
 	x->deadline_ms = uv_now(d->loop) + (uint64_t)q->timeout_ms;
 	buf_init(&x->request, ANSWER_MAX);
 	buf_init(&x->reader.out, ANSWER_MAX);
@@ -394,9 +422,7 @@ door_ask(struct door *d, const struct door_question *q, door_fn fn, void *arg)
 		exchange_free(x);
 		return OVERLOADED;
 	}
-	*d->last = x;
-	d->last = &x->next;
-	d->waiting++;
+	join_line(x);
 	if (d->open < d->most_open)
 		uv_idle_start(&d->idle, start_waiting);
 	return 0;
@@ -413,7 +439,8 @@ door_new(uv_loop_t *loop, const char *addresses, size_t most_open, size_t most_w
 		abort();
 	d->most_open = most_open;
 	d->most_waiting = most_waiting;
-	d->last = &d->first;
+	for (int i = 0; i < 2; i++)
+		d->lines[i].last = &d->lines[i].first;
 	uv_idle_init(loop, &d->idle);
 	d->idle.data = d;
 	return d;
@@ -428,8 +455,7 @@ door_free(struct door *d)
 		return;
 	d->closing = true;
 	uv_idle_stop(&d->idle);
-	while ((x = d->first)) {
-		d->first = x->next;
+	while ((x = leave_line(d))) {
 		x->fn(x->arg, NULL);
 		exchange_free(x);
 	}

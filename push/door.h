@@ -24,6 +24,7 @@ struct door_question {
 	struct str session_id, address;
 	struct str key;     /* Idempotency-Key; absent: none */
 	int64_t timeout_ms; /* from now, waiting included */
+	bool patient;       /* waits for its turn behind all others, for as long as that takes; then the time begins */
 };
 
 /* NULL: no answer (away, timed out, malformed). The answer lives during the call. */

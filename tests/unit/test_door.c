@@ -414,6 +414,24 @@ test_door_waits_in_line(void **state)
 	assert_int_equal(w->failures, 0);
 }
 
+/* Their time begins when their turn comes, and who is in a hurry passes them. */
+static void
+test_door_of_the_patient(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 5; i++)
+		ask(w, (struct door_question){ .method = "GET", .uri = STR("/slow"), .timeout_ms = 1500, .patient = true });
+	uv_run(&w->loop, UV_RUN_NOWAIT); /* two have their turn */
+	ask(w, (struct door_question){ .method = "GET", .uri = STR("/urgent"), .timeout_ms = 2000 });
+	while (!w->answers || !strstr(w->body, "/urgent"))
+		uv_run(&w->loop, UV_RUN_ONCE);
+	assert_true(w->answers <= 3);
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	assert_int_equal(w->answers, 6);
+	assert_int_equal(w->failures, 0); /* the last waited for longer than its time */
+}
+
 static void
 test_door_times_out(void **state)
 {
@@ -492,6 +510,7 @@ main(void)
 		WITH_WORKER(test_door_of_several_hosts),
 		WITH_WORKER(test_door_of_a_silent_host),
 		WITH_WORKER(test_door_waits_in_line),
+		WITH_WORKER(test_door_of_the_patient),
 		WITH_WORKER(test_door_times_out),
 		WITH_WORKER(test_door_hears_of_a_death),
 		WITH_WORKER(test_door_waits_for_a_worker),
