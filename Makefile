@@ -43,7 +43,7 @@ SRC_s3 := $(wildcard lib/s3/*.c)
 SRC_store := $(wildcard lib/store/*.c)
 SRC_fcgi := $(wildcard fcgi/*.c fcgi/endpoint/*.c)
 SRC_push := $(wildcard push/*.c)
-SRC_media := $(wildcard media/*.c)
+SRC_media := $(wildcard media/*.c media/tus/*.c)
 SRC_decoder := $(wildcard media/decoder/*.c)
 SRC_image := $(wildcard media/image/*.c)
 SRC_av := $(wildcard media/av/*.c) media/waveform.c
@@ -121,7 +121,7 @@ $(B)/bench/%: $(B)/bench/%.o $(LIB_BASE)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -lfcgi -lm
 
 # a unit test may use any module but a main(): push/hub.c, push/codec.c, fcgi/route.c and so on
-UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi)) media/sniff.c media/multipart.c media/image/thumbhash.c media/waveform.c
+UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi)) media/sniff.c media/multipart.c media/tus/header.c media/image/thumbhash.c media/waveform.c
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libmodules.a $(LIB_S3) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
@@ -200,7 +200,7 @@ check-sql: ## migrate an empty database and prepare every statement against it
 	@dev/setup.sh test
 	@ONLY=check-sql $(PYTHON) dev/test.py
 
-SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] ctl/*.[ch] media/*.[ch] media/decoder/*.[ch] media/image/*.[ch] media/av/*.[ch] bench/*.[ch] bench/peers/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] tests/sim/*.[ch])
+SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] ctl/*.[ch] media/*.[ch] media/decoder/*.[ch] media/image/*.[ch] media/av/*.[ch] media/tus/*.[ch] bench/*.[ch] bench/peers/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] tests/sim/*.[ch])
 format: ## clang-format all C sources
 	@clang-format -i $(SOURCES_C)
 lint: ## formatting, and that includes point one way

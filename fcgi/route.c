@@ -103,6 +103,7 @@
 	X(health_get) \
 	X(ready_get) \
 	X(capabilities_get) \
+	X(uploads_options) \
 	X(feed_open) \
 	X(feed_who) \
 	X(feed_replay) \
@@ -114,6 +115,7 @@
 	X(attachment_get)        \
 	X(media_original_get)    \
 	X(upload_permit)         \
+	X(upload_resume)         \
 	X(upload_attachment)     \
 	X(upload_removals)       \
 	X(upload_unknown)

@@ -3,6 +3,7 @@
  *
  *     peal-media ---- N workers (media.sock) --\ jobs' sockets
  *         |---------- keeper (keeper.sock)      +--> peal-media-image --> one child per picture
+ *         |---------- tus (tus.sock)            |
  *         |                                     `--> peal-media-av -----> one child per recording
  *         `-- holds both ends of the jobs' sockets, so that neither side's death breaks it
  *
@@ -24,19 +25,20 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "job.h"
+#include "tus/tus.h"
 #include "worker.h"
 
-#define SEATS_MAX      1027
+#define SEATS_MAX      1028
 #define MS_US          INT64_C(1000)
 #define DELAY_LEAST_MS 100
 #define DELAY_MOST_MS  5000
 #define LIVED_US       (1000 * MS_US) /* who lived this long did not die of starting */
 #define DECODER_FD     3
 
-/* The first seats are those of the decoders, by enum decoder; then the keeper's; then the workers'. */
+/* The first seats are those of the decoders, by enum decoder; then the keeper's; then that of tus; then the workers'. */
 static const char *const decoder_names[DECODERS] = { [DECODER_IMAGE] = "peal-media-image", [DECODER_AV] = "peal-media-av" };
 
-enum { SEAT_KEEPER = DECODERS, SEAT_WORKERS };
+enum { SEAT_KEEPER = DECODERS, SEAT_TUS, SEAT_WORKERS };
 
 struct seat {
 	pid_t pid;
@@ -49,7 +51,7 @@ struct master {
 	struct conf conf;
 	struct seat seats[SEATS_MAX];
 	size_t seats_n;
-	int uploads, keeper, signals;
+	int listeners[ROLES], signals;             /* by enum role */
 	int askers[DECODERS], answerers[DECODERS]; /* both ends of the jobs' sockets */
 	sigset_t unblocked;
 	bool stopping;
@@ -116,13 +118,19 @@ become_decoder(struct master *m, enum decoder which)
 	_exit(EXIT_FAILURE);
 }
 
+static enum role
+role_of(size_t seat)
+{
+	return seat == SEAT_KEEPER ? ROLE_KEEPER : seat == SEAT_TUS ? ROLE_TUS : ROLE_UPLOADS;
+}
+
 static _Noreturn void
-become_worker(struct master *m, bool keeper, pid_t master)
+become_worker(struct master *m, enum role role, pid_t master)
 {
 	const struct worker_job job = {
 		.conf = &m->conf,
-		.role = keeper ? ROLE_KEEPER : ROLE_UPLOADS,
-		.listener = keeper ? m->keeper : m->uploads,
+		.role = role,
+		.listener = m->listeners[role],
 		.decoders = m->askers,
 		.master = master,
 	};
@@ -131,8 +139,10 @@ become_worker(struct master *m, bool keeper, pid_t master)
 	close(m->signals);
 	for (size_t i = 0; i < DECODERS; i++)
 		close(m->answerers[i]);
-	close(keeper ? m->uploads : m->keeper);
-	status = worker_run(&job);
+	for (size_t i = 0; i < ROLES; i++)
+		if (i != role)
+			close(m->listeners[i]);
+	status = role == ROLE_TUS ? tus_run(&job) : worker_run(&job);
 	arena_free(m->arena);
 	exit(status);
 }
@@ -147,7 +157,7 @@ spawn(struct master *m, struct seat *seat, int64_t now)
 	if (!pid && which < DECODERS)
 		become_decoder(m, (enum decoder)which);
 	if (!pid)
-		become_worker(m, which == SEAT_KEEPER, master);
+		become_worker(m, role_of(which), master);
 	if (pid > 0) {
 		seat->pid = pid;
 		return;
@@ -293,7 +303,7 @@ loop(struct master *m)
 static int
 open_all(struct master *m)
 {
-	int r;
+	static const char *const sockets[ROLES] = { [ROLE_UPLOADS] = "media", [ROLE_KEEPER] = "keeper", [ROLE_TUS] = "tus" };
 
 	sigprocmask(SIG_SETMASK, NULL, &m->unblocked);
 	m->signals = daemon_signal_fd();
@@ -307,10 +317,13 @@ open_all(struct master *m)
 		m->askers[i] = pair[0];
 		m->answerers[i] = pair[1];
 	}
-	r = daemon_listen("media", conf_socket(m->arena, &m->conf, "media"), &m->uploads);
-	if (!r)
-		r = daemon_listen("keeper", conf_socket(m->arena, &m->conf, "keeper"), &m->keeper);
-	return r ? trace(r) : 0;
+	for (size_t i = 0; i < ROLES; i++) {
+		int r = daemon_listen(sockets[i], conf_socket(m->arena, &m->conf, sockets[i]), &m->listeners[i]);
+
+		if (r)
+			return trace(r);
+	}
+	return 0;
 }
 
 static int

@@ -8,7 +8,7 @@
 
 #include "base/conf.h"
 
-enum role { ROLE_UPLOADS, ROLE_KEEPER };
+enum role { ROLE_UPLOADS, ROLE_KEEPER, ROLE_TUS, ROLES }; /* of tus/tus.h the last */
 
 struct worker_job {
 	const struct conf *conf;

@@ -1,5 +1,6 @@
 /*
- * fcgi/endpoint/upload_permit.c -- may this person upload this much? nginx asks (auth_request) before it reads the body.
+ * fcgi/endpoint/upload_permit.c -- may this person upload this much, or go on with an upload in pieces? nginx asks (auth_request)
+ * before it reads the body.
  *
  * nginx understands 2xx and 403 here. The real refusal travels in headers: its status, by which nginx chooses a location,
  * and the whole problem document, which it sends. Asking us for that document would make nginx read the body first.
@@ -24,23 +25,34 @@ most(struct req *req)
 	       << 20;
 }
 
+/* Who, and whether not too often. */
+static int
+resume(struct req *req)
+{
+	int r = auth_who(req);
+
+	return r ? trace(r) : rate_user(req);
+}
+
 static int
 permit(struct req *req)
 {
 	const struct attachment_quota quota = upload_quota(req->conf);
+	struct attachment_quota left;
 	int64_t length;
 	int r;
 
-	r = auth_who(req);
+	r = resume(req);
 	if (r)
 		return trace(r);
-	r = rate_user(req);
-	if (r)
-		return r;
 	if (str_int64(req_param(req, "PEAL_UPLOAD_LENGTH"), &length) && length > most(req) + FORM_BYTES)
 		return TOO_LARGE;
-	r = attachment_room(req->db, req->arena, req->me, &quota);
-	return r == NOT_FOUND ? UNAUTHENTICATED : upload_refused(req, r);
+	r = attachment_room(req->db, req->arena, req->me, &quota, &left);
+	if (r)
+		return r == NOT_FOUND ? UNAUTHENTICATED : upload_refused(req, r);
+	reply_header(req, "Peal-Room", arena_printf(req->arena, "%lld", (long long)left.bytes));
+	reply_header(req, "Peal-Today", arena_printf(req->arena, "%lld", (long long)left.day_bytes));
+	return 0;
 }
 
 static int
@@ -66,13 +78,23 @@ refuse(struct req *req, int r)
 }
 
 static int
-upload_permit(struct req *req)
+allow_or_refuse(struct req *req, int r)
 {
-	int r = permit(req);
-
 	if (r < 0)
 		return trace(r);
 	return r ? refuse(req, r) : allow(req);
+}
+
+static int
+upload_permit(struct req *req)
+{
+	return allow_or_refuse(req, permit(req));
+}
+
+static int
+upload_resume(struct req *req)
+{
+	return allow_or_refuse(req, resume(req));
 }
 
 const struct endpoint upload_permit_endpoint = {
@@ -82,5 +104,15 @@ const struct endpoint upload_permit_endpoint = {
 	.rate = RATE_UPLOAD,
 	.scope = SCOPE_MEDIA_WRITE,
 	.fn = upload_permit,
-	.doc = "Whether nginx may read the body of an upload.",
+	.doc = "Whether nginx may read the body of an upload, or let one in pieces begin.",
+};
+
+const struct endpoint upload_resume_endpoint = {
+	.method = "GET",
+	.path = "/upload/resume",
+	.who = WHO_DAEMON,
+	.rate = RATE_READ,
+	.scope = SCOPE_MEDIA_WRITE,
+	.fn = upload_resume,
+	.doc = "Whose an upload in pieces is that somebody goes on with.",
 };

@@ -117,8 +117,14 @@ base64url_value(char c)
 	return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
-bool
-base64url_decode(struct arena *a, struct str s, struct str *ret)
+static int
+base64_value(char c)
+{
+	return c == '+' ? 62 : c == '/' ? 63 : c == '-' || c == '_' ? -1 : base64url_value(c);
+}
+
+static bool
+decode(struct arena *a, struct str s, int (*value)(char), struct str *ret)
 {
 	char *out = arena_alloc(a, s.n / 4 * 3 + 3);
 	size_t at = 0;
@@ -128,7 +134,7 @@ base64url_decode(struct arena *a, struct str s, struct str *ret)
 	if (s.n % 4 == 1)
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
-		int v = base64url_value(s.p[i]);
+		int v = value(s.p[i]);
 
 		if (v < 0)
 			return false;
@@ -143,6 +149,22 @@ base64url_decode(struct arena *a, struct str s, struct str *ret)
 		return false;
 	*ret = str_n(out, at);
 	return true;
+}
+
+bool
+base64url_decode(struct arena *a, struct str s, struct str *ret)
+{
+	return decode(a, s, base64url_value, ret);
+}
+
+bool
+base64_decode(struct arena *a, struct str s, struct str *ret)
+{
+	if (s.n % 4)
+		return false;
+	for (int i = 0; i < 2 && s.n && s.p[s.n - 1] == '='; i++)
+		s.n--;
+	return decode(a, s, base64_value, ret);
 }
 
 struct str

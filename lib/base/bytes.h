@@ -15,7 +15,9 @@ void bytes_md5(struct str, unsigned char out[16]); /* for nginx's secure_link, w
 void bytes_hmac_sha256(struct str key, struct str message, unsigned char out[SHA256_BYTES]); /* RFC 2104 */
 bool bytes_equal(const void *, const void *, size_t n);                                      /* in constant time */
 
-struct str base64(struct arena *, const void *, size_t n);    /* RFC 4648 section 4, padded */
+struct str base64(struct arena *, const void *, size_t n); /* RFC 4648 section 4, padded */
+/* Strict: padded, no blanks, no other alphabet, zero trailing bits. */
+bool base64_decode(struct arena *, struct str, struct str *ret);
 struct str base64url(struct arena *, const void *, size_t n); /* RFC 4648 section 5, no padding */
 /* Strict: no padding, no blanks, no other alphabet, zero trailing bits. */
 bool base64url_decode(struct arena *, struct str, struct str *ret);

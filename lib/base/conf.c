@@ -64,6 +64,8 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(media_memory_mib, "1024", 256, 65536, "Address space of the process that decodes one picture."),
 	INT_KEY(media_min_free_mib, "512", 0, 1073741824, "Uploads are refused while less than this is free on the file system of media_dir."),
 	WORD_KEY(media_store, "disk", "disk s3", "Where files go: to media_dir, or to an S3-compatible object store, see media-storage.md. What lies in media_dir is served in both cases."),
+	INT_KEY(media_tus_hours, "24", 1, 8760, "How long an upload in pieces waits for its next piece."),
+	INT_KEY(media_tus_per_user, "16", 1, 1000, "Uploads in pieces that one person may have begun and not finished."),
 	INT_KEY(media_unattached_hours, "24", 1, 8760, "How long an upload waits for the message that uses it."),
 	INT_KEY(media_user_daily_mib, "1024", 1, 1073741824, "What one person may store within one day (UTC)."),
 	INT_KEY(media_user_mib, "4096", 1, 1073741824, "What one person may store altogether."),

@@ -115,6 +115,8 @@ struct conf {
 	int64_t s3_timeout_seconds;     /* 10 */
 	int64_t media_user_mib;         /* 4096 */
 	int64_t media_user_daily_mib;   /* 1024 */
+	int64_t media_tus_hours;        /* 24 */
+	int64_t media_tus_per_user;     /* 16 */
 	int64_t media_unattached_hours; /* 24 */
 	/* background work */
 	int64_t sweep_ms;             /* 1000 */

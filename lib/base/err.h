@@ -48,10 +48,13 @@
 	X(TOO_MANY, 409, "too_many", 0, "There are as many of these already as there may be.")                              \
 	X(GROUP_FULL, 409, "group_full", 0, "The group has as many members as a group may have.")                           \
 	X(LAST_OWNER, 409, "last_owner", 0, "A group keeps at least one owner.")                                            \
+	X(OFFSET_CONFLICT, 409, "offset_conflict", 0, "The upload goes on from another place; ask for its Upload-Offset.")  \
 	X(PRECONDITION_FAILED, 412, "precondition_failed", 0, "If-Match or If-Unmodified-Since does not hold.")             \
+	X(TUS_VERSION_UNKNOWN, 412, "tus_version", 0, "Tus-Resumable names no version that this server speaks.")            \
 	X(TOO_LARGE, 413, "too_large", 0, "The body is larger than this route accepts.")                                    \
 	X(URI_TOO_LONG, 414, "uri_too_long", 0, "The path and query are longer than this server reads.")                    \
-	X(UNSUPPORTED_MEDIA_TYPE, 415, "unsupported_media_type", 0, "Send application/json.")                               \
+	X(UNSUPPORTED_MEDIA_TYPE, 415, "unsupported_media_type", 0,                                                         \
+	  "Send application/json; to uploads in pieces application/offset+octet-stream.")                                   \
 	X(UNSUPPORTED_TYPE, 415, "unsupported_type", 0, "These bytes are not of a type that this route accepts.")           \
 	X(CORRUPT, 422, "corrupt", 0, "The file is damaged, cut off, or not what its first bytes say.")                     \
 	X(TOO_MANY_PIXELS, 422, "too_many_pixels", 0, "The picture has more pixels than this server decodes.")              \
@@ -61,6 +64,8 @@
 	X(RATE_LIMITED, 429, "rate_limited", 1, "Too many requests; see Retry-After.")                                      \
 	X(SLOW_MODE, 429, "slow_mode", 1, "The group is in slow mode; see Retry-After.")                                    \
 	X(HEADERS_TOO_LARGE, 431, "headers_too_large", 0, "The header fields are larger than this server reads.")           \
+	X(CHECKSUM_MISMATCH, 460, "checksum_mismatch", 0,                                                                   \
+	  "The bytes that came are not those of Upload-Checksum; none is kept.")                                            \
 	X(INTERNAL, 500, "internal", 0, "A fault on our side; the request id leads to it in the log.")                      \
 	X(NOT_IMPLEMENTED, 501, "not_implemented", 0, "This server does not know that transfer coding.")                    \
 	X(BAD_GATEWAY, 502, "bad_gateway", 1, "The worker went away before it answered: send the same request again.")      \

@@ -5,13 +5,10 @@
 
 #include "err.h"
 
-enum { FCGI_BEGIN = 1, FCGI_END = 3, FCGI_PARAMS = 4, FCGI_STDIN = 5, FCGI_STDOUT = 6, FCGI_STDERR = 7 };
+#define CONTENT_MAX 65535
 
-#define FCGI_RESPONDER   1
-#define FCGI_CONTENT_MAX 65535
-
-static void
-record(struct buf *b, int type, struct str content)
+void
+fastcgi_record(struct buf *b, int type, struct str content)
 {
 	const char head[8] = { 1, (char)type, 0, 1, (char)(content.n >> 8), (char)content.n, 0, 0 };
 
@@ -22,21 +19,21 @@ record(struct buf *b, int type, struct str content)
 void
 fastcgi_begin(struct buf *b)
 {
-	record(b, FCGI_BEGIN, str_n((const char[8]){ 0, FCGI_RESPONDER }, 8));
+	fastcgi_record(b, FASTCGI_RECORD_BEGIN, str_n((const char[8]){ 0, FASTCGI_RESPONDER }, 8));
 }
 
 /* A stream is any number of records and an empty one. */
-static void
-stream(struct buf *b, int type, struct str content)
+void
+fastcgi_stream(struct buf *b, int type, struct str content)
 {
 	while (content.n) {
-		size_t n = content.n < FCGI_CONTENT_MAX ? content.n : FCGI_CONTENT_MAX;
+		size_t n = content.n < CONTENT_MAX ? content.n : CONTENT_MAX;
 
-		record(b, type, str_n(content.p, n));
+		fastcgi_record(b, type, str_n(content.p, n));
 		content.p += n;
 		content.n -= n;
 	}
-	record(b, type, STR(""));
+	fastcgi_record(b, type, STR(""));
 }
 
 static void
@@ -59,7 +56,7 @@ fastcgi_params(struct buf *b, const struct str *pairs, size_t n)
 		buf_str(&all, pairs[2 * i]);
 		buf_str(&all, pairs[2 * i + 1]);
 	}
-	stream(b, FCGI_PARAMS, buf_view(&all));
+	fastcgi_stream(b, FASTCGI_RECORD_PARAMS, buf_view(&all));
 	if (buf_failed(&all))
 		b->failed = true;
 	buf_deinit(&all);
@@ -68,7 +65,7 @@ fastcgi_params(struct buf *b, const struct str *pairs, size_t n)
 void
 fastcgi_stdin(struct buf *b, struct str body)
 {
-	stream(b, FCGI_STDIN, body);
+	fastcgi_stream(b, FASTCGI_RECORD_STDIN, body);
 }
 
 /* Begins the record whose header is complete. */
@@ -79,11 +76,11 @@ begin_record(struct fastcgi_reader *r)
 
 	if (h[0] != 1 || h[2] != 0 || h[3] != 1)
 		return fault(-EPROTO);
-	if (h[1] != FCGI_STDOUT && h[1] != FCGI_STDERR && h[1] != FCGI_END)
+	if (h[1] != FASTCGI_RECORD_STDOUT && h[1] != FASTCGI_RECORD_STDERR && h[1] != FASTCGI_RECORD_END)
 		return fault(-EPROTO);
 	r->content = (uint16_t)(h[4] << 8 | h[5]);
 	r->padding = h[6];
-	if (h[1] == FCGI_END && r->content != sizeof(r->end_body))
+	if (h[1] == FASTCGI_RECORD_END && r->content != sizeof(r->end_body))
 		return fault(-EPROTO);
 	r->in_body = true;
 	return 0;
@@ -94,10 +91,10 @@ take_content(struct fastcgi_reader *r, const unsigned char *p, size_t n)
 {
 	r->content -= (uint16_t)n;
 	switch (r->head[1]) {
-	case FCGI_STDOUT:
+	case FASTCGI_RECORD_STDOUT:
 		buf_add(&r->out, p, n);
 		return buf_failed(&r->out) ? fault(-EMSGSIZE) : 0;
-	case FCGI_END:
+	case FASTCGI_RECORD_END:
 		memcpy(r->end_body + r->end_n, p, n);
 		r->end_n += (uint8_t)n;
 		return 0;
@@ -112,7 +109,7 @@ end_record(struct fastcgi_reader *r)
 {
 	r->in_body = false;
 	r->head_n = 0;
-	if (r->head[1] != FCGI_END)
+	if (r->head[1] != FASTCGI_RECORD_END)
 		return 0;
 	r->ended = true;
 	return r->end_body[4] == 0 ? 1 : fault(-EPROTO); /* FCGI_REQUEST_COMPLETE */

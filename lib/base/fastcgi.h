@@ -8,6 +8,21 @@
 
 #include "buf.h"
 
+/* Types of records, for both sides. */
+enum {
+	FASTCGI_RECORD_BEGIN = 1,
+	FASTCGI_RECORD_END = 3,
+	FASTCGI_RECORD_PARAMS = 4,
+	FASTCGI_RECORD_STDIN = 5,
+	FASTCGI_RECORD_STDOUT = 6,
+	FASTCGI_RECORD_STDERR = 7
+};
+#define FASTCGI_RESPONDER 1
+
+void fastcgi_record(struct buf *, int type, struct str content); /* at most 65,535 bytes */
+void fastcgi_stream(struct buf *, int type,
+                    struct str content); /* as many records as it takes, and the empty one that ends it */
+
 void fastcgi_begin(struct buf *); /* BEGIN_REQUEST, role responder */
 void fastcgi_params(struct buf *, const struct str *pairs,
                     size_t n);                     /* name, value, name, value ...; n pairs; ends the stream */

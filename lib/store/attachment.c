@@ -80,7 +80,8 @@ attachment_register(struct db *db, struct arena *arena, const struct attachment_
 }
 
 int
-attachment_room(struct db *db, struct arena *arena, int64_t user_id, const struct attachment_quota *q)
+attachment_room(struct db *db, struct arena *arena, int64_t user_id, const struct attachment_quota *q,
+                struct attachment_quota *ret_left)
 {
 	struct rows *rows;
 	int r = db_run(db, arena, &room, ARGS(A_INT(user_id)), &rows);
@@ -89,9 +90,10 @@ attachment_room(struct db *db, struct arena *arena, int64_t user_id, const struc
 		return trace(r);
 	if (!rows_n(rows))
 		return NOT_FOUND;
-	if (rows_int(rows, 0, 0) >= q->bytes)
+	*ret_left = (struct attachment_quota){ q->bytes - rows_int(rows, 0, 0), q->day_bytes - rows_int(rows, 0, 1) };
+	if (ret_left->bytes <= 0)
 		return NO_SPACE;
-	return rows_int(rows, 0, 1) >= q->day_bytes ? RATE_LIMITED : 0;
+	return ret_left->day_bytes <= 0 ? RATE_LIMITED : 0;
 }
 
 int

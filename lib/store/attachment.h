@@ -25,8 +25,9 @@ struct attachment_new {
 /* NO_SPACE, RATE_LIMITED: beyond the quota; NOT_FOUND: no such person. *ret_json lives as the arena. */
 int attachment_register(struct db *, struct arena *, const struct attachment_new *, const struct attachment_quota *,
                         struct str *ret_json, int64_t *ret_at);
-/* Has this person reached the quota? 0, NO_SPACE, RATE_LIMITED; NOT_FOUND: no such person. */
-int attachment_room(struct db *, struct arena *, int64_t user_id, const struct attachment_quota *);
+/* Has this person reached the quota? 0 with what is left of it, NO_SPACE, RATE_LIMITED; NOT_FOUND: no such person. */
+int attachment_room(struct db *, struct arena *, int64_t user_id, const struct attachment_quota *,
+                    struct attachment_quota *ret_left);
 
 struct attachment {
 	struct str json;

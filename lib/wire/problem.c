@@ -25,6 +25,7 @@ static const struct {
 	{ 422, "Unprocessable Content" },
 	{ 429, "Too Many Requests" },
 	{ 431, "Request Header Fields Too Large" },
+	{ 460, "Checksum Mismatch" },
 	{ 500, "Internal Server Error" },
 	{ 501, "Not Implemented" },
 	{ 502, "Bad Gateway" },
@@ -40,6 +41,15 @@ problem_title(int status)
 		if (titles[i].status == status)
 			return titles[i].title;
 	return "Unknown";
+}
+
+int
+problem_outcome(struct str code)
+{
+	for (int r = OUTCOME_OK + 1; r < OUTCOME_MAX; r++)
+		if (str_eq(code, str_c(outcome_info(r)->code)))
+			return r;
+	return 0;
 }
 
 static void

@@ -16,6 +16,7 @@ void problem_open(struct json_out *, int r, struct str request_id, const char *d
 /* The whole document. detail NULL: the outcome's own sentence; retry_after_ms 0: the usual; the report may be NULL. */
 void problem_write(struct json_out *, int r, struct str request_id, const char *detail, int64_t retry_after_ms,
                    const struct json_report *);
+int problem_outcome(struct str code);  /* the outcome that has it; 0: none has */
 const char *problem_title(int status); /* HTTP's reason phrase, "Unknown" for statuses that we never answer */
 
 #endif

@@ -8,7 +8,7 @@ import re
 import pytest
 import yaml
 
-from peal import passkeys, contract, loop, media, tokens, truth
+from peal import passkeys, contract, loop, media, tokens, truth, tus
 from peal.people import Person
 from peal.ws import Socket
 
@@ -18,7 +18,7 @@ KNOWN = ("stranger", "ex_member", "blocked", "peer", "me", "member", "admin", "o
 CALLERS = set(UNKNOWN + KNOWN)
 PLACES = {"{ours}": {"me", "peer"}, "{group}": {"owner", "admin", "member"}, "{apart}": {"me", "blocked"}, "{theirs}": set()}   # who is in it
 FOREIGN = ("{theirs}", "{hidden}", "{stranger}", "{spare}", "{nobody}", "{other}", "{their_session}", "{their_passkey}", "{planned}", "{no_attachment}",
-           "{their_token}", "{their_bot}")   # names of what is another's, or nothing
+           "{their_token}", "{their_bot}", "{other_pieces}")   # names of what is another's, or nothing
 ROWS = [(op, i, row) for op, rows in MATRIX.items() for i, row in enumerate(rows)]
 IDS = [f"{op}-{i}" for op, i, _ in ROWS]
 
@@ -59,6 +59,7 @@ class World:
         self.names["planned"] = x.rest.post(f"/conversations/{self.names['theirs']}/messages", {
             "client_id": "planned", "message_type": "text", "content": "tomorrow", "send_at": tomorrow}, expect=201)["scheduled_id"]
         self.names |= {"mine": self._upload("me"), "used": self._upload("me"), "other": self._upload("ex"), "in_group": self._upload("owner")}
+        self.names |= {name: tus.begin(self.people[who], 10).rsplit("/", 1)[1] for name, who in (("pieces", "me"), ("other_pieces", "ex"))}
         self.names["their_bot"] = x.rest.post("/bots", {"username": f"bot-{x.id}"}, expect=201)["id"]
         self.names["their_token"] = x.rest.post("/tokens", {"name": "theirs", "scopes": ["messages:read"]}, expect=201)["id"]
         me.rest.post(f"/conversations/{self.names['ours']}/messages",
@@ -199,7 +200,7 @@ def test_every_operation_has_rows():
         rest = operations[op]
         for row in rows:
             method, path = row["call"].split()
-            names = {"refused", "everybody", "rest", "call", "body", "socket", "before"}
+            names = {"refused", "everybody", "rest", "call", "body", "headers", "socket", "before"}
             assert set(row) <= names | CALLERS, f"{op}: {row['call']}: what is {set(row) - names - CALLERS}?"
             assert contract.rest().find(method, path.split("?")[0]) is rest, f"{op}: {row['call']} is another operation"
             callers = set(wanted(row))
@@ -216,7 +217,8 @@ def test_over_http(world, anonymous, op, i, row):
     log = []
     for caller, right in wanted(row).items():
         world.prepare(row, caller)
-        reply = anonymous.call(method, world.fill(path, caller), world.fill(row.get("body"), caller), token=world.tokens[caller], valid=False)
+        reply = anonymous.call(method, world.fill(path, caller), world.fill(row.get("body"), caller), token=world.tokens[caller],
+                               headers=row.get("headers"), valid=False)
         if (reply.status, reply.code) not in right:
             log.append(f"{caller}: wanted {right}, got {reply}")
     assert not log, "\n".join(log)

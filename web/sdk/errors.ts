@@ -63,13 +63,17 @@ export const ERRORS = {
 	group_full: { status: 409, retryable: false },
 	/** A group keeps at least one owner. */
 	last_owner: { status: 409, retryable: false },
+	/** The upload goes on from another place; ask for its Upload-Offset. */
+	offset_conflict: { status: 409, retryable: false },
 	/** If-Match or If-Unmodified-Since does not hold. */
 	precondition_failed: { status: 412, retryable: false },
+	/** Tus-Resumable names no version that this server speaks. */
+	tus_version: { status: 412, retryable: false },
 	/** The body is larger than this route accepts. */
 	too_large: { status: 413, retryable: false },
 	/** The path and query are longer than this server reads. */
 	uri_too_long: { status: 414, retryable: false },
-	/** Send application/json. */
+	/** Send application/json; to uploads in pieces application/offset+octet-stream. */
 	unsupported_media_type: { status: 415, retryable: false },
 	/** These bytes are not of a type that this route accepts. */
 	unsupported_type: { status: 415, retryable: false },
@@ -89,6 +93,8 @@ export const ERRORS = {
 	slow_mode: { status: 429, retryable: true },
 	/** The header fields are larger than this server reads. */
 	headers_too_large: { status: 431, retryable: false },
+	/** The bytes that came are not those of Upload-Checksum; none is kept. */
+	checksum_mismatch: { status: 460, retryable: false },
 	/** A fault on our side; the request id leads to it in the log. */
 	internal: { status: 500, retryable: false },
 	/** This server does not know that transfer coding. */
