@@ -154,7 +154,7 @@ struct conf_reader {
 
 static void complain(struct conf_reader *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-static void
+__attribute__((format(printf, 2, 0))) static void
 complain_ap(struct conf_reader *r, const char *fmt, va_list ap)
 {
 	char text[512];
