@@ -1,6 +1,7 @@
 /* config.c -- the configuration file: checked, and written from its table. */
 #include <stdio.h>
 
+#include "../lib/base/breached.h"
 #include "../lib/base/err.h"
 #include "../lib/base/issuers.h"
 #include "ctl.h"
@@ -17,6 +18,8 @@ config_check(struct ctl *ctl, int argc, char **argv)
 		return EXIT_USAGE;
 	buf_init(&errors, 1 << 20);
 	r = issuers_load(ctl->conf.issuers_dir, ctl->conf.token_issuer, &issuers, &errors);
+	if (*ctl->conf.breached_passwords_file && breached_check(ctl->conf.breached_passwords_file, &errors))
+		r = INVALID;
 	if (r)
 		fprintf(stderr, "%.*s", STR_ARG(buf_view(&errors)));
 	else if (issuers->n)

@@ -2,9 +2,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "../lib/base/guess.h"
-#include "../lib/base/nfc.h"
 #include "../lib/base/password.h"
+#include "../lib/base/password_rule.h"
 #include "../lib/store/account.h"
 #include "ctl.h"
 
@@ -24,22 +23,18 @@ good_name(struct str name)
 	return true;
 }
 
-/* The rules are those of the REST workers (fcgi/password_rule.c). */
 static int
 check_password(struct ctl *ctl, struct str password, const struct str *own, size_t own_n)
 {
-	struct str normal;
+	struct password_refusal why;
+	int r;
 
 	if (!str_utf8_valid(password))
 		return ctl_fail("the password is not UTF-8");
-	normal = nfc(ctl->arena, password);
-	if (str_code_points(normal) < (size_t)ctl->conf.password_min_code_points ||
-	    normal.n > (size_t)ctl->conf.password_max_bytes)
-		return ctl_fail("the password must have at least %lld characters and at most %lld bytes",
-		                (long long)ctl->conf.password_min_code_points, (long long)ctl->conf.password_max_bytes);
-	if (guess_pieces(ctl->arena, normal, own, own_n) < GUESS_PIECES)
-		return ctl_fail("the password is made of little more than common words, names, repetitions or rows of keys");
-	return EXIT_DONE;
+	r = password_rule(ctl->arena, &ctl->conf, password, own, own_n, &why);
+	if (r < 0)
+		return ctl_fail("%s: %s", ctl->conf.breached_passwords_file, strerror(-r));
+	return r ? ctl_fail("%s", why.message) : EXIT_DONE;
 }
 
 /* The hash of the password in the first line of the file, without its newline. */

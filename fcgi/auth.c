@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/origin.h"
 #include "base/password.h"
+#include "base/password_rule.h"
 #include "issuer.h"
 #include "query.h"
 #include "reply.h"
@@ -305,11 +306,19 @@ auth_delivery(struct req *req, struct str token_delivery)
 	return r ? trace(r) : 0;
 }
 
+struct session_life
+auth_session_life(const struct conf *conf)
+{
+	return (struct session_life){ conf->refresh_token_days * 86400, conf->session_idle_minutes * 60 };
+}
+
 /* Opens a session; its first refresh token goes into a cookie unless by_body. */
 static int
 open_session(struct req *req, int64_t user_id, struct str password_hash, bool by_body, struct str *ret_refresh_token)
 {
-	int64_t seconds = req->conf->refresh_token_days * 86400;
+	const struct session_life life = auth_session_life(req->conf);
+	bool idle = life.idle_seconds && life.idle_seconds < life.most_seconds;
+	int64_t seconds = idle ? life.idle_seconds : life.most_seconds;
 	struct str agent = req_param(req, "HTTP_USER_AGENT");
 	struct str id = uuid_new(req->arena);
 	struct str token = refresh_make(req->arena, req->service->refresh_key, id, FIRST_GENERATION);
@@ -412,6 +421,16 @@ auth_reply_again(struct req *req, struct str session_id, bool by_body)
 	if (!by_body)
 		auth_set_cookie(req, token, (session.expires_at - req->now) / SECOND_US);
 	return write_signed_in(req, 200, &user, by_body ? token : STR_NONE);
+}
+
+int
+auth_password_rule(struct req *req, const char *path, struct str password, struct str username, struct str display_name)
+{
+	const struct str own[] = { username, display_name };
+	struct password_refusal why;
+	int r = password_rule(req->arena, req->conf, password, own, 2, &why);
+
+	return r == INVALID ? req_invalid(req, path, why.code, why.message) : r ? trace(r) : 0;
 }
 
 int

@@ -9,6 +9,7 @@
 #define PEAL_FCGI_AUTH_H
 
 #include "publish.h"
+#include "store/account.h"
 
 #define REFRESH_BYTES 56
 
@@ -26,11 +27,15 @@ int auth_user_lives(struct req *, int64_t user_id);
 /* Something has just been ended that may have sockets: once it is committed everybody is told. Nothing depends on it but how soon. */
 void auth_ended(struct req *, int64_t user_id, enum feed_ended, struct str session_id);
 
+/* May they choose this password? 0, or INVALID with this place of the body. */
+int auth_password_rule(struct req *, const char *path, struct str password, struct str username, struct str display_name);
 /* At the cost that is configured. */
 int auth_hash(struct req *, struct str password, struct str *ret);
 /* Absent hash: there is no such password, which takes as long to find out as that it is wrong. */
 bool auth_password_right(struct req *, struct str hash, struct str password);
 
+/* As configured. */
+struct session_life auth_session_life(const struct conf *);
 struct str refresh_make(struct arena *, struct str key, struct str session_id, int64_t generation);
 /* False unless key made it. */
 bool refresh_parse(struct arena *, struct str key, struct str token, struct str *ret_session_id, int64_t *ret_generation);

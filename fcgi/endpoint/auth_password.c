@@ -1,7 +1,6 @@
 /* fcgi/endpoint/auth_password.c -- another password; who is signed in elsewhere is signed out. */
 #include "base/password.h"
 #include "fcgi/auth.h"
-#include "fcgi/password_rule.h"
 #include "fcgi/rate.h"
 #include "fcgi/reply.h"
 #include "store/account.h"
@@ -55,7 +54,7 @@ auth_password(struct req *req)
 	r = prove(req, in.old_password, &user, &old_hash);
 	if (r)
 		return r;
-	r = password_rule(req, "/new_password", in.new_password, user.username, user.display_name);
+	r = auth_password_rule(req, "/new_password", in.new_password, user.username, user.display_name);
 	if (r)
 		return r;
 	r = change(req, old_hash, in.new_password);

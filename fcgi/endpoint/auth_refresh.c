@@ -49,12 +49,14 @@ end_family(struct req *req, const struct presented *p)
 static int
 successor(struct req *req, struct presented *p, struct str *ret_token)
 {
-	const struct session *s = &p->session;
+	const struct session_life life = auth_session_life(req->conf);
+	struct session *s = &p->session;
 	struct str next = refresh_make(req->arena, req->service->refresh_key, p->id, p->generation + 1);
 	int r = CONFLICT;
 
 	if (is(p, s->generation, s->current_hash))
-		r = session_rotate(req->db, req->arena, p->id, s->generation, refresh_hash(req->arena, next));
+		r = session_rotate(req->db, req->arena, p->id, s->generation, refresh_hash(req->arena, next), &life,
+		                   &s->expires_at);
 	if (r && r != CONFLICT)
 		return trace(r);
 	if (r) {

@@ -1,7 +1,6 @@
 /* fcgi/endpoint/auth_register.c -- make an account and sign it in. */
 #include "fcgi/auth.h"
 #include "fcgi/limits.h"
-#include "fcgi/password_rule.h"
 #include "fcgi/reply.h"
 #include "fcgi/text.h"
 #include "store/account.h"
@@ -30,7 +29,7 @@ check(struct req *req, struct body *in)
 		in->display_name = in->username;
 	if (text_blank(in->display_name) || !text_one_line(in->display_name))
 		return req_invalid(req, "/display_name", "format", "A display name is one line with something in it.");
-	return password_rule(req, "/password", in->password, in->username, in->display_name);
+	return auth_password_rule(req, "/password", in->password, in->username, in->display_name);
 }
 
 static int

@@ -30,6 +30,7 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(argon2_memory_kib, "19456", 8, 4194304, "Memory of one Argon2id password hash. Less than 19456 is for tests only."),
 	INT_KEY(argon2_passes, "2", 1, 100, "Passes of Argon2id over its memory."),
 	INT_KEY(auth_nice, "10", 0, 19, "Niceness of the workers that hash passwords, so that a flood of logins cannot slow messages down."),
+	PATH_KEY(breached_passwords_file, "", "List of passwords that nobody may choose because they were published after break-ins: SHA-1 in hexadecimal, one a line, in order, as Have I Been Pwned offers for download. Empty: no such list."),
 	STRING_KEY(command_address, "", "Addresses and ports of the doors `command` of REST workers on other hosts (10.0.0.11:9403), separated by blanks, for a host with peal-push and without peal-fcgi. Empty: the socket in run_dir."),
 	STRING_KEY(database, "host=/run/postgresql dbname=peal user=peal", "libpq connection string of the role the daemons use."),
 	STRING_KEY(database_owner, "host=/run/postgresql dbname=peal user=postgres options='-c role=peal_owner'", "libpq connection string that acts as the owner of the schema; only `pealctl migrate` uses it."),
@@ -109,7 +110,7 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(redis_timeout_ms, "50", 1, 60000, "How long one answer of Redis may take."),
 	INT_KEY(refresh_grace_seconds, "20", 0, 600, "How long a refresh token that was just used gets the same successor again."),
 	PATH_KEY(refresh_key_file, "/etc/peal/refresh.key", "File with at least 32 random bytes, from which refresh tokens are derived."),
-	INT_KEY(refresh_token_days, "30", 1, 3650, "How long a person stays signed in."),
+	INT_KEY(refresh_token_days, "30", 1, 3650, "How long a person stays signed in, however often the session is renewed."),
 	WORD_KEY(registration, "closed", "open closed", "Whether anybody may make an account."),
 	INT_KEY(request_timeout_seconds, "10", 1, 3600, "A REST worker busy with one request for longer is killed."),
 	INT_KEY(requests_per_worker, "50000", 1, 1000000000, "Requests after which a REST worker is replaced."),
@@ -123,6 +124,7 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(schedule_ahead_seconds, "5", 1, 3600, "How far ahead the time of a scheduled message is at least."),
 	INT_KEY(search_budget_ms, "250", 1, 60000, "How long a search looks before it answers what it has found, with a cursor to go on."),
 	INT_KEY(search_slice_rows, "250000", 100, 10000000, "Messages in one slice of the search index; a search looks at one slice after the other."),
+	INT_KEY(session_idle_minutes, "0", 0, 5256000, "A session that was not renewed for this long is over; apps renew it while they are open, with every access token. 0: it ends after refresh_token_days only."),
 	INT_KEY(shed_after_ms, "2000", 10, 600000, "A request that waited longer for a worker is answered 503 at once."),
 	INT_KEY(statement_timeout_ms, "2000", 10, 600000, "How long one SQL statement may take."),
 	INT_KEY(sweep_ms, "1000", 10, 60000, "Pause between two sweeps of peal-jobs for events that nobody published."),
@@ -259,7 +261,9 @@ set_int(struct conf_reader *r, const struct conf_key *k, struct str value)
 static void
 set_text(struct conf_reader *r, const struct conf_key *k, struct str value)
 {
-	if (k->type == CONF_PATH && !str_has_prefix(value, STR("/")))
+	bool none = !value.n && k->value && !*k->value; /* a file that need not be */
+
+	if (k->type == CONF_PATH && !none && !str_has_prefix(value, STR("/")))
 		complain(r, "%s must be an absolute path", k->name);
 	else if (k->type == CONF_WORD && !word_in(value, k->words))
 		complain(r, "%s must be one of: %s", k->name, k->words);
@@ -496,6 +500,9 @@ static void
 check_numbers(struct conf_reader *r)
 {
 	const struct conf *conf = r->to;
+	at_key(r, "session_idle_minutes");
+	if (conf->session_idle_minutes && conf->session_idle_minutes * 60 <= conf->access_token_seconds)
+		complain(r, "session_idle_minutes must be longer than access_token_seconds, or sessions end while they are used");
 	at_key(r, "push_dead_seconds");
 	if (conf->push_dead_seconds <= conf->push_heartbeat_seconds)
 		complain(r, "push_dead_seconds must be greater than push_heartbeat_seconds, or healthy sockets are closed");

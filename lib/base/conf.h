@@ -36,12 +36,15 @@ struct conf {
 	const char *issuers_dir;          /* who else may say who somebody is: issuers.h */
 	int64_t access_token_seconds;     /* 600 */
 	int64_t refresh_token_days;       /* 30 */
+	int64_t session_idle_minutes;     /* 0: only refresh_token_days counts */
 	int64_t refresh_grace_seconds;    /* 20 */
 	const char *registration;         /* open | closed */
 	int64_t password_min_code_points; /* 15 */
 	int64_t password_max_bytes;       /* 256 */
 	int64_t argon2_memory_kib;        /* 19456 */
 	int64_t argon2_passes;            /* 2 */
+	/* what nobody may choose; empty: there is no list */
+	const char *breached_passwords_file;
 	/* the REST workers */
 	int64_t workers_fast, workers_slow, workers_auth, workers_feed; /* 16 4 2 4 */
 	int64_t auth_nice;                                              /* 10 */

@@ -71,12 +71,15 @@ static const struct stmt find = {
 	        "FROM session s JOIN users u ON u.id = s.user_id "
 	        "WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL",
 };
+/* Without an idle limit the end stays where it is; but one that was near because there had been such a limit goes back to where it was. */
 static const struct stmt rotate = {
-	.name = "session_rotate", .params = "uiy", .results = "i", .writes = true,
+	.name = "session_rotate", .params = "uiyii", .results = "t", .writes = true,
 	.text = "UPDATE session SET generation = generation + 1, previous_hash = current_hash, current_hash = $3, "
 	        "rotated_at = now(), "
-	        " last_used_at = now() WHERE id = $1 AND generation = $2 AND ended_at IS NULL AND expires_at > now() "
-	        "RETURNING generation",
+	        " last_used_at = now(), expires_at = CASE WHEN $5 > 0 "
+	        " THEN least(created_at + $4 * interval '1 second', now() + $5 * interval '1 second') "
+	        " ELSE greatest(expires_at, created_at + ($4 - 60) * interval '1 second') END "
+	        "WHERE id = $1 AND generation = $2 AND ended_at IS NULL AND expires_at > now() RETURNING expires_at",
 };
 static const struct stmt end = {
 	.name = "session_end", .params = "u", .results = "i", .writes = true,
@@ -360,14 +363,21 @@ session_get(struct db *db, struct arena *arena, struct str session_id, struct se
 }
 
 int
-session_rotate(struct db *db, struct arena *arena, struct str session_id, int64_t generation, struct str next_hash)
+session_rotate(struct db *db, struct arena *arena, struct str session_id, int64_t generation, struct str next_hash,
+               const struct session_life *life, int64_t *ret_expires_at)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &rotate, ARGS(A_STR(session_id), A_INT(generation), A_STR(next_hash)), &rows);
+	int r = db_run(db, arena, &rotate,
+	               ARGS(A_STR(session_id), A_INT(generation), A_STR(next_hash), A_INT(life->most_seconds),
+	                    A_INT(life->idle_seconds)),
+	               &rows);
 
 	if (r)
 		return trace(r);
-	return rows_n(rows) ? 0 : CONFLICT;
+	if (!rows_n(rows))
+		return CONFLICT;
+	*ret_expires_at = rows_int(rows, 0, 0);
+	return 0;
 }
 
 int

@@ -73,9 +73,14 @@ int session_begin(struct db *, struct arena *,
                   const struct session_start *); /* BAD_CREDENTIALS: disabled, or another password */
 int session_get(struct db *, struct arena *, struct str session_id,
                 struct session *ret); /* NOT_FOUND: unknown, ended or expired */
+/* How long a session lives: from its beginning, and from its last renewal (0: that does not matter). */
+struct session_life {
+	int64_t most_seconds, idle_seconds;
+};
 /* Moves the session from generation n to n + 1 with the new hash; CONFLICT when somebody else did first (then read
  * again). */
-int session_rotate(struct db *, struct arena *, struct str session_id, int64_t generation, struct str next_hash);
+int session_rotate(struct db *, struct arena *, struct str session_id, int64_t generation, struct str next_hash,
+                   const struct session_life *, int64_t *ret_expires_at);
 /* Idempotent. ret_user_id: whose it was; 0: there is none, or it had ended. */
 int session_end(struct db *, struct arena *, struct str session_id, int64_t *ret_user_id);
 /* Is this session alive, for this user? 0, or UNAUTHENTICATED. For sockets and the command door. */

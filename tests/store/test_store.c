@@ -336,15 +336,18 @@ test_sessions(void **state)
 {
 	int64_t me = person(), later = clock_wall_us() + 3600000000, whose;
 	struct str id = uuid_new(arena), gone = uuid_new(arena);
+	const struct session_life life = { 7200, 0 }, idle = { 7200, 60 };
 	struct session s;
+	int64_t until;
 
 	(void)state;
 	assert_int_equal(begin(id, me, "hash one", later), 0);
 	assert_int_equal(session_get(db, arena, id, &s), 0);
 	assert_true(str_eq(s.id, id) && s.user_id == me && s.generation == 1);
 	assert_false(str_present(s.previous_hash));
-	assert_int_equal(session_rotate(db, arena, id, 1, STR("hash two")), 0);
-	assert_int_equal(session_rotate(db, arena, id, 1, STR("hash three")), CONFLICT);
+	assert_int_equal(session_rotate(db, arena, id, 1, STR("hash two"), &idle, &until), 0);
+	assert_true(until > clock_wall_us() && until <= clock_wall_us() + 60000000);
+	assert_int_equal(session_rotate(db, arena, id, 1, STR("hash three"), &life, &until), CONFLICT);
 	assert_int_equal(session_get(db, arena, id, &s), 0);
 	assert_str(s.current_hash, "hash two");
 	assert_str(s.previous_hash, "hash one");
