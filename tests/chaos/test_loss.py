@@ -21,7 +21,8 @@ from peal.people import Person
 from peal.ws import Raw
 from test_kill import Sender
 
-STACK = {"push_processes": 2, "settings": {"workers_fast": 6, "push_devices_per_user": 30}}     # those who vanish count, too
+STACK = {"push_processes": 2, "settings": {"workers_fast": 6, "push_devices_per_user": 30,      # those who vanish count, too
+                                               "access_token_seconds": 3600}}                       # devices of the deep tier outlive ten minutes
 ALLOWED_LOG = [r"connect\(\) to unix:\S+/sock/\S+ failed", r"worker_died", r"FATAL:  connection to client lost", r"redis"]
 
 TIER = int(os.environ.get("PEAL_TIER") or os.environ.get("TIER") or 1)
