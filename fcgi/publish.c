@@ -1,6 +1,7 @@
 /* fcgi/publish.c -- records for the push daemon, published after commit. */
 #include "base/log.h"
 #include "publish.h"
+#include "store/attachment.h"
 #include "store/event.h"
 
 #define FRAME_MOST ((size_t)8 << 20)
@@ -97,6 +98,27 @@ publish_signal(struct req *req, const struct signal *signal, struct hearers hear
 
 	frame_signal(frame_begin(), req->conversation, req->me, signal, req->now);
 	ring(req, &header, hearers.ids, hearers.n);
+}
+
+void
+publish_attachment(struct req *req, struct str id, int64_t owner_id, struct str attachment_json)
+{
+	struct feed_header header = { .kind = FEED_EPHEMERAL, .stream = 'u', .id = owner_id };
+	struct attachment_use *uses;
+	size_t n = 0;
+	int r = attachment_uses(req->db, req->arena, id, &uses, &n);
+
+	if (r)
+		say_late(req, r, &header);
+	for (size_t i = 0; i < n; i++) {
+		header = (struct feed_header){ .kind = FEED_EPHEMERAL, .stream = 'c', .id = uses[i].conversation_id };
+		frame_attachment_ready(frame_begin(), uses[i].conversation_id, uses[i].seq, attachment_json, req->now);
+		ring(req, &header, uses[i].hearers.ids, uses[i].hearers.n);
+	}
+	if (n)
+		return;
+	frame_attachment_ready(frame_begin(), 0, 0, attachment_json, req->now);
+	ring(req, &header, &owner_id, 1);
 }
 
 void

@@ -23,6 +23,8 @@ void publish_mark(struct req *, enum mark_kind, int64_t conversation_id, int64_t
                   struct hearers);
 void publish_typing(struct req *, bool is_typing, struct str kind, struct hearers);
 void publish_signal(struct req *, const struct signal *, struct hearers);
+/* What became of an upload that took long: one record for each message that has it; its owner alone hears it when none has. */
+void publish_attachment(struct req *, struct str id, int64_t owner_id, struct str attachment_json);
 
 /* Sessions of somebody have ended: their sockets are to be closed. */
 void publish_ended(struct req *, int64_t user_id, enum feed_ended, struct str session_id);

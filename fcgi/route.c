@@ -117,6 +117,8 @@
 	X(upload_permit)         \
 	X(upload_resume)         \
 	X(upload_attachment)     \
+	X(upload_finished)       \
+	X(upload_pending)        \
 	X(upload_removals)       \
 	X(upload_unknown)
 /* clang-format on */

@@ -31,6 +31,7 @@ struct job {
 	uint32_t hd;
 	uint32_t max_seconds; /* of sound */
 	uint32_t cpu_seconds, wall_seconds;
+	uint32_t nice;         /* 0 to 19 */
 	uint64_t memory_bytes; /* of address space */
 	uint64_t output_bytes;
 	uint64_t film_bytes; /* moving pictures rather than sound, if not 0 */

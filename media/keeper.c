@@ -45,6 +45,14 @@ parse_ids(struct arena *a, struct str text, struct json_report *report, json_t *
 	return r;
 }
 
+static int
+remove_one(const struct keeper *k, struct str id)
+{
+	int r = queue_remove(k->queue, id);
+
+	return r ? r : store_remove(k->store, id);
+}
+
 /* Ids that are none of ours are left alone: nobody but a mistake sends them. */
 static int
 remove_all(struct keeper *k, json_t *ids)
@@ -58,7 +66,7 @@ remove_all(struct keeper *k, json_t *ids)
 		struct str text = json_is_string(id) ? str_n(json_string_value(id), json_string_length(id)) : STR_NONE;
 
 		if (attachment_id_ok(text) && !r)
-			r = store_remove(k->store, text);
+			r = remove_one(k, text);
 	}
 	return r;
 }

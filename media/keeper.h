@@ -10,10 +10,12 @@
 
 #include "base/arena.h"
 #include "base/json_in.h"
+#include "queue.h"
 #include "store.h"
 
 struct keeper {
 	const struct media_store *store;
+	const struct queue *queue;
 	const char *door;                   /* the workers' socket */
 	int64_t next_turn_us, next_walk_us; /* monotonic */
 	unsigned part;                      /* of the store, that the walk is at */

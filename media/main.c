@@ -3,6 +3,7 @@
  *
  *     peal-media ---- N workers (media.sock) --\ jobs' sockets
  *         |---------- keeper (keeper.sock)      +--> peal-media-image --> one child per picture
+ *         |---------- finishers (the queue) ----+
  *         |---------- tus (tus.sock)            |
  *         |                                     `--> peal-media-av -----> one child per recording
  *         `-- holds both ends of the jobs' sockets, so that neither side's death breaks it
@@ -15,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -28,14 +30,14 @@
 #include "tus/tus.h"
 #include "worker.h"
 
-#define SEATS_MAX      1028
+#define SEATS_MAX      1092
 #define MS_US          INT64_C(1000)
 #define DELAY_LEAST_MS 100
 #define DELAY_MOST_MS  5000
 #define LIVED_US       (1000 * MS_US) /* who lived this long did not die of starting */
 #define DECODER_FD     3
 
-/* The first seats are those of the decoders, by enum decoder; then the keeper's; then that of tus; then the workers'. */
+/* The first seats are those of the decoders, by enum decoder; then the keeper's; then that of tus; then the workers'; then those of the queue. */
 static const char *const decoder_names[DECODERS] = { [DECODER_IMAGE] = "peal-media-image", [DECODER_AV] = "peal-media-av" };
 
 enum { SEAT_KEEPER = DECODERS, SEAT_TUS, SEAT_WORKERS };
@@ -101,7 +103,8 @@ static _Noreturn void
 become_decoder(struct master *m, enum decoder which)
 {
 	static const char *const kept[] = { "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "JOURNAL_STREAM" };
-	char path[PATH_MAX], children[24], *argv[] = { (char *)(uintptr_t)decoder_names[which], children, NULL };
+	char path[PATH_MAX], children[24], behind[24];
+	char *argv[] = { (char *)(uintptr_t)decoder_names[which], children, behind, NULL };
 	char *env[sizeof(kept) / sizeof(kept[0]) + 1];
 	size_t n = 0;
 
@@ -110,6 +113,7 @@ become_decoder(struct master *m, enum decoder which)
 			n++;
 	env[n] = NULL;
 	snprintf(children, sizeof(children), "%lld", (long long)m->conf.media_decoders);
+	snprintf(behind, sizeof(behind), "%lld", (long long)m->conf.media_queue_workers);
 	sigprocmask(SIG_SETMASK, &m->unblocked, NULL);
 	if (decoder_path(decoder_names[which], path) && dup2(m->answerers[which], DECODER_FD) >= 0 &&
 	    !close_range(DECODER_FD + 1, ~0U, 0))
@@ -119,9 +123,12 @@ become_decoder(struct master *m, enum decoder which)
 }
 
 static enum role
-role_of(size_t seat)
+role_of(const struct master *m, size_t seat)
 {
-	return seat == SEAT_KEEPER ? ROLE_KEEPER : seat == SEAT_TUS ? ROLE_TUS : ROLE_UPLOADS;
+	return seat == SEAT_KEEPER                                    ? ROLE_KEEPER
+	       : seat == SEAT_TUS                                     ? ROLE_TUS
+	       : seat >= SEAT_WORKERS + (size_t)m->conf.media_workers ? ROLE_QUEUE
+	                                                              : ROLE_UPLOADS;
 }
 
 static _Noreturn void
@@ -131,6 +138,7 @@ become_worker(struct master *m, enum role role, pid_t master)
 		.conf = &m->conf,
 		.role = role,
 		.listener = m->listeners[role],
+		.bell = m->listeners[ROLE_QUEUE],
 		.decoders = m->askers,
 		.master = master,
 	};
@@ -140,7 +148,7 @@ become_worker(struct master *m, enum role role, pid_t master)
 	for (size_t i = 0; i < DECODERS; i++)
 		close(m->answerers[i]);
 	for (size_t i = 0; i < ROLES; i++)
-		if (i != role)
+		if (i != role && i != ROLE_QUEUE)
 			close(m->listeners[i]);
 	status = role == ROLE_TUS ? tus_run(&job) : worker_run(&job);
 	arena_free(m->arena);
@@ -157,7 +165,7 @@ spawn(struct master *m, struct seat *seat, int64_t now)
 	if (!pid && which < DECODERS)
 		become_decoder(m, (enum decoder)which);
 	if (!pid)
-		become_worker(m, role_of(which), master);
+		become_worker(m, role_of(m, which), master);
 	if (pid > 0) {
 		seat->pid = pid;
 		return;
@@ -170,7 +178,7 @@ spawn(struct master *m, struct seat *seat, int64_t now)
 static void
 place_seats(struct master *m)
 {
-	m->seats_n = (size_t)m->conf.media_workers + SEAT_WORKERS;
+	m->seats_n = SEAT_WORKERS + (size_t)m->conf.media_workers + (size_t)m->conf.media_queue_workers;
 }
 
 static void
@@ -317,7 +325,10 @@ open_all(struct master *m)
 		m->askers[i] = pair[0];
 		m->answerers[i] = pair[1];
 	}
-	for (size_t i = 0; i < ROLES; i++) {
+	m->listeners[ROLE_QUEUE] = eventfd(0, EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC);
+	if (m->listeners[ROLE_QUEUE] < 0)
+		return fault(-errno);
+	for (size_t i = 0; i < ROLE_QUEUE; i++) {
 		int r = daemon_listen(sockets[i], conf_socket(m->arena, &m->conf, sockets[i]), &m->listeners[i]);
 
 		if (r)

@@ -1,5 +1,6 @@
 /*
- * upload -- what becomes of one upload: found in the body, decoded, stored, registered with the REST workers, answered.
+ * upload -- what becomes of one upload: found in the body, decoded, stored, registered with the REST workers, answered. What takes
+ * long is registered at once, answered, and made later (queue.h).
  *
  * nginx has asked the workers already whether this person may upload (PEAL_UPLOAD_USER); the workers ask again, with the
  * quota counted, when the picture is registered, and what they answer is what the client gets.
@@ -9,6 +10,7 @@
 
 #include "base/conf.h"
 #include "base/json_in.h"
+#include "queue.h"
 #include "store.h"
 
 #define REQUEST_ID_N 32
@@ -17,6 +19,7 @@ struct upload {
 	/* from the worker */
 	const struct conf *conf;
 	const struct media_store *store;
+	const struct queue *queue;
 	const int *decoders; /* the jobs' sockets, by enum decoder */
 	const char *door;    /* the workers' socket */
 	struct arena *arena;

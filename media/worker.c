@@ -12,6 +12,7 @@
 #include "base/fail.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "finisher.h"
 #include "keeper.h"
 #include "upload.h"
 #include "wire/problem.h"
@@ -25,7 +26,9 @@
 struct worker {
 	const struct worker_job *job;
 	struct media_store store;
+	struct queue queue;
 	struct keeper keeper;
+	struct finisher finisher;
 	struct upload upload;
 	struct io io;
 	struct arena *arena, *process;
@@ -75,12 +78,18 @@ init(struct worker *w, const struct worker_job *job)
 	buf_init(&w->out, OUT_MOST);
 	buf_init(&w->headers, OUT_MOST);
 	r = store_open(w->process, conf, &w->store);
+	if (!r)
+		r = queue_open(conf->media_dir, conf->media_queue_most, job->bell, &w->queue);
 	if (r)
 		return trace(r);
-	w->keeper = (struct keeper){ .store = &w->store, .door = conf_door(w->process, conf, "upload") };
-	w->upload = (struct upload){
-		.conf = conf, .store = &w->store, .decoders = job->decoders, .door = w->keeper.door, .arena = w->arena
-	};
+	w->keeper = (struct keeper){ .store = &w->store, .queue = &w->queue, .door = conf_door(w->process, conf, "upload") };
+	w->upload = (struct upload){ .conf = conf,
+		                     .store = &w->store,
+		                     .queue = &w->queue,
+		                     .decoders = job->decoders,
+		                     .door = w->keeper.door,
+		                     .arena = w->arena };
+	w->finisher = (struct finisher){ .upload = &w->upload, .queue = &w->queue };
 	return 0;
 }
 
@@ -88,6 +97,7 @@ static void
 deinit(struct worker *w)
 {
 	store_close(&w->store);
+	queue_close(&w->queue);
 	io_deinit(&w->io);
 	buf_deinit(&w->out);
 	buf_deinit(&w->headers);
@@ -241,6 +251,19 @@ nap(struct worker *w)
 }
 
 static void
+loop_queue(struct worker *w)
+{
+	uint64_t rung;
+
+	while (!stop && getppid() == w->job->master)
+		if (!finisher_turn(&w->finisher, clock_mono_us())) {
+			nap(w);
+			while (read(w->job->bell, &rung, sizeof(rung)) > 0)
+				;
+		}
+}
+
+static void
 loop(struct worker *w)
 {
 	while (!stop && getppid() == w->job->master) {
@@ -263,6 +286,8 @@ worker_run(const struct worker_job *job)
 	r = init(w, job);
 	if (r)
 		log_fault("start", r, NULL);
+	else if (job->role == ROLE_QUEUE)
+		loop_queue(w);
 	else
 		loop(w);
 	if (!r)

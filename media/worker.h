@@ -8,12 +8,19 @@
 
 #include "base/conf.h"
 
-enum role { ROLE_UPLOADS, ROLE_KEEPER, ROLE_TUS, ROLES }; /* of tus/tus.h the last */
+enum role {
+	ROLE_UPLOADS,
+	ROLE_KEEPER,
+	ROLE_TUS,
+	ROLE_QUEUE,
+	ROLES
+}; /* TUS: tus/tus.h; the last has no socket: it works on queue.h */
 
 struct worker_job {
 	const struct conf *conf;
 	enum role role;
-	int listener;
+	int listener;        /* of ROLE_QUEUE the bell */
+	int bell;            /* queue.h */
 	const int *decoders; /* the jobs' sockets, by enum decoder */
 	pid_t master;
 };

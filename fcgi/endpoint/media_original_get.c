@@ -145,7 +145,10 @@ media_original_get(struct req *req)
 	if (r)
 		return trace(r);
 	r = json_parse(req->arena, a.json, &json, &report);
-	return r ? fault(-EBADMSG) : send_by_nginx(req, json);
+	if (r)
+		return fault(-EBADMSG);
+	/* while it is processing there is nothing yet, and of what has failed there never was */
+	return str_eq(member(json, "state"), STR("ready")) ? send_by_nginx(req, json) : NOT_FOUND;
 }
 
 const struct endpoint media_original_get_endpoint = {

@@ -1,10 +1,12 @@
-/* fcgi/endpoint/upload_removals.c -- peal-media asks what is to be removed, and what it has that nobody knows. */
+/* fcgi/endpoint/upload_removals.c -- peal-media asks what is to be removed, what it has that nobody knows, and what still waits for it. */
 #include <stdlib.h>
 
-#include "store/attachment.h"
+#include "fcgi/publish.h"
 #include "fcgi/reply.h"
+#include "store/attachment.h"
 
-#define BATCH 200
+#define BATCH       200
+#define STALE_HOURS 24 /* whoever had queued it has lost it */
 
 struct body {
 	json_t *ids;
@@ -53,12 +55,44 @@ reply_ids(struct req *req, struct str ids)
 }
 
 static int
+give_up(struct req *req, struct str id)
+{
+	const struct attachment_new found = { .id = id };
+	struct str json;
+	int64_t at, owner;
+	int r = attachment_finish(req->db, req->arena, &found, str_c(outcome_info(TOO_COMPLEX)->code), &json, &at, &owner);
+
+	if (!r)
+		publish_attachment(req, id, owner, json);
+	return r == NOT_FOUND ? 0 : r;
+}
+
+/* What has waited for too long has failed: its disk was restored, or thrown away. */
+static int
+give_up_stale(struct req *req)
+{
+	struct json_report report;
+	struct str ids;
+	json_t *all, *id;
+	size_t i;
+	int r = attachment_stale(req->db, req->arena, STALE_HOURS, BATCH, &ids);
+
+	if (r || str_eq(ids, STR("[]")))
+		return r;
+	r = json_parse(req->arena, ids, &all, &report);
+	json_array_foreach(all, i, id) if (!r) r = give_up(req, str_n(json_string_value(id), json_string_length(id)));
+	return r;
+}
+
+static int
 upload_removals(struct req *req)
 {
 	struct str done, due;
 	int r;
 
 	r = read_ids(req, &done);
+	if (!r)
+		r = give_up_stale(req);
 	if (r)
 		return r;
 	r = attachment_removals(req->db, req->arena, done, req->conf->media_unattached_hours, BATCH, &due);
@@ -76,6 +110,19 @@ upload_unknown(struct req *req)
 		return r;
 	r = attachment_unknown(req->db, req->arena, ids, &unknown);
 	return r ? trace(r) : reply_ids(req, unknown);
+}
+
+static int
+upload_pending(struct req *req)
+{
+	struct str ids, pending;
+	int r;
+
+	r = read_ids(req, &ids);
+	if (r)
+		return r;
+	r = attachment_pending(req->db, req->arena, ids, &pending);
+	return r ? trace(r) : reply_ids(req, pending);
 }
 
 const struct endpoint upload_removals_endpoint = {
@@ -96,4 +143,14 @@ const struct endpoint upload_unknown_endpoint = {
 	.rate = RATE_NONE,
 	.fn = upload_unknown,
 	.doc = "Which of these ids no attachment has.",
+};
+
+const struct endpoint upload_pending_endpoint = {
+	.method = "POST",
+	.path = "/upload/pending",
+	.who = WHO_DAEMON,
+	.body = BODY_JSON,
+	.rate = RATE_NONE,
+	.fn = upload_pending,
+	.doc = "Which of these ids still wait for what peal-media makes of them.",
 };

@@ -61,16 +61,20 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(media_image_frames, "150", 1, 10000, "Most frames of an animated picture."),
 	INT_KEY(media_image_megapixels, "64", 1, 1000, "Most pixels of a picture, all frames together, in millions."),
 	INT_KEY(media_image_mib, "25", 1, 1024, "Largest picture that may be uploaded."),
+	INT_KEY(media_inline_audio_kib, "2048", 1, 1048576, "A recording larger than this is answered before it is decoded; it is `processing` until it is ready."),
+	INT_KEY(media_inline_mib, "16", 1, 65536, "Likewise of pictures and films."),
 	PATH_KEY(media_link_secret_file, "/etc/peal/media-link.conf", "File with the secret by which links to pictures are signed; nginx includes it. `pealctl keys media-link` makes it."),
 	INT_KEY(media_memory_mib, "1024", 256, 65536, "Address space of the process that decodes one picture."),
 	INT_KEY(media_min_free_mib, "512", 0, 1073741824, "Uploads are refused while less than this is free on the file system of media_dir."),
-	WORD_KEY(media_store, "disk", "disk s3", "Where files go: to media_dir, or to an S3-compatible object store, see media-storage.md. What lies in media_dir is served in both cases."),
 	INT_KEY(media_tus_hours, "24", 1, 8760, "How long an upload in pieces waits for its next piece."),
 	INT_KEY(media_tus_per_user, "16", 1, 1000, "Uploads in pieces that one person may have begun and not finished."),
+	INT_KEY(media_queue_most, "64", 1, 1000, "Most uploads that may be `processing`, a quarter of them one person's; more are refused as busy."),
+	INT_KEY(media_queue_workers, "1", 1, 64, "Processes that work on them, one each, with as many decoders beside those of media_decoders."),
+	WORD_KEY(media_store, "disk", "disk s3", "Where files go: to media_dir, or to an S3-compatible object store, see media-storage.md. What lies in media_dir is served in both cases."),
 	INT_KEY(media_unattached_hours, "24", 1, 8760, "How long an upload waits for the message that uses it."),
 	INT_KEY(media_user_daily_mib, "1024", 1, 1073741824, "What one person may store within one day (UTC)."),
 	INT_KEY(media_user_mib, "4096", 1, 1073741824, "What one person may store altogether."),
-	INT_KEY(media_video_mib, "200", 1, 1024, "Largest film that may be uploaded; decoding one takes twice its size of memory."),
+	INT_KEY(media_video_mib, "200", 1, 1024, "Largest film that may be uploaded; while it is looked at it takes twice its size on disk."),
 	INT_KEY(media_wait_seconds, "10", 1, 600, "How long an upload may wait for a decoder before it is refused."),
 	INT_KEY(media_wall_seconds, "30", 1, 600, "A decoder that works on one picture for longer is killed."),
 	INT_KEY(media_workers, "8", 1, 1024, "Processes that take uploads; each has one at a time."),
@@ -530,8 +534,8 @@ check_all(struct conf_reader *r, void *out)
 	check_origins(r);
 	check_passkeys(r);
 	check_sockets(r);
-	check_object_store(r);
 	check_remote(r);
+	check_object_store(r);
 	check_numbers(r);
 }
 

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -50,6 +51,17 @@ take_order(const char *name, char *order, size_t size)
 	return !unlink(path);
 }
 
+/* Until somebody makes `<name>.go`, which is taken; a minute at most. */
+static void
+wait_for_leave(const char *name)
+{
+	char go[64], order[32];
+
+	snprintf(go, sizeof go, "%s.go", name);
+	for (int i = 0; i < 6000 && !take_order(go, order, sizeof order); i++)
+		sleep_ms(10);
+}
+
 void
 fail_point(const char *name)
 {
@@ -61,6 +73,8 @@ fail_point(const char *name)
 	LOG(NOTICE, "failpoint", L_CSTR("name", name), L_CSTR("order", order));
 	if (sscanf(order, "sleep %ld", &ms) == 1)
 		sleep_ms(ms);
+	else if (!strcmp(order, "wait"))
+		wait_for_leave(name);
 	else
 		kill(getpid(), SIGKILL);
 }

@@ -12,6 +12,51 @@ static const struct stmt enter = {
 	        "$14, $15, $16, $17)",
 	.writes = true,
 };
+static const struct stmt begin = {
+	.name = "attachment_begin",
+	.params = "sihNsisii",
+	.results = "jt",
+	.text = "SELECT o_attachment, o_at FROM attachment_begin($1, $2, $3, $4, $5, $6, $7, $8)",
+	.writes = true,
+};
+static const struct stmt finish = {
+	.name = "attachment_finish",
+	.params = "sNsNiNsNiNiNbNsNsNjNiNjNs",
+	.results = "jti",
+	.text = "SELECT o_attachment, o_at, o_owner FROM attachment_finish($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, "
+	        "$12, "
+	        "$13)",
+	.writes = true,
+};
+static const struct stmt pending = {
+	.name = "attachment_pending",
+	.params = "j",
+	.results = "j",
+	.text = "SELECT coalesce(jsonb_agg(a.id), '[]') FROM attachment a JOIN jsonb_array_elements_text($1) AS i (id) ON "
+	        "a.id = i.id WHERE a.state = 2 AND a.deleted_at IS NULL",
+};
+static const struct stmt stale = {
+	.name = "attachment_stale",
+	.params = "ii",
+	.results = "j",
+	.text = "SELECT coalesce(jsonb_agg(s.id), '[]') FROM (SELECT a.id FROM attachment a WHERE a.state = 2 AND "
+	        "a.deleted_at IS NULL AND a.created_at < now() - $1 * interval '1 hour' ORDER BY a.created_at LIMIT $2) s",
+};
+static const struct stmt uses = {
+	.name = "attachment_uses",
+	.params = "s",
+	.results = "iiI",
+	.text = "SELECT g.conversation_id, g.seq, array_agg(m.user_id ORDER BY m.user_id) FROM attachment_use u "
+	        "JOIN message g ON g.conversation_id = u.conversation_id AND g.seq = u.seq AND " LIVES(
+	                "g") " "
+	                     "JOIN conversation c ON c.id = g.conversation_id "
+	                     "JOIN member m ON m.conversation_id = c.id AND NOT m.hidden "
+	                     "  AND g.seq >= first_visible(c.history_all, c.first_seq, m.joined_seq) "
+	                     "WHERE u.attachment_id = $1 AND NOT EXISTS (SELECT FROM message_mine z WHERE z.user_id = "
+	                     "m.user_id "
+	                     "  AND z.conversation_id = g.conversation_id AND z.seq = g.seq AND z.hidden_at IS NOT NULL) "
+	                     "GROUP BY g.conversation_id, g.seq",
+};
 static const struct stmt room = {
 	.name = "attachment_room",
 	.params = "i",
@@ -57,7 +102,8 @@ static const struct stmt stored = {
 	        "a.id LIMIT $2",
 };
 
-const struct stmt *const attachment_statements[] = { &enter, &room, &get, &removals, &unknown, &stored, NULL };
+const struct stmt *const attachment_statements[] = { &enter, &begin, &finish,   &pending, &stale,  &uses,
+	                                             &room,  &get,   &removals, &unknown, &stored, NULL };
 
 int
 attachment_register(struct db *db, struct arena *arena, const struct attachment_new *a, const struct attachment_quota *q,
@@ -76,6 +122,89 @@ attachment_register(struct db *db, struct arena *arena, const struct attachment_
 		return trace(r);
 	*ret_json = rows_str(rows, 0, 0);
 	*ret_at = rows_int(rows, 0, 1);
+	return 0;
+}
+
+int
+attachment_begin(struct db *db, struct arena *arena, const struct attachment_new *a, const struct attachment_quota *q,
+                 struct str *ret_json, int64_t *ret_at)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &begin,
+	               ARGS(A_STR(a->id), A_INT(a->owner_id), A_INT(a->kind), A_STR(a->name), A_INT(a->size), A_STR(a->mime),
+	                    A_INT(q->bytes), A_INT(q->day_bytes)),
+	               &rows);
+
+	if (r)
+		return trace(r);
+	*ret_json = rows_str(rows, 0, 0);
+	*ret_at = rows_int(rows, 0, 1);
+	return 0;
+}
+
+int
+attachment_finish(struct db *db, struct arena *arena, const struct attachment_new *a, struct str failure,
+                  struct str *ret_json, int64_t *ret_at, int64_t *ret_owner)
+{
+	const struct arg args[] = { A_STR(a->id),           A_STR(failure),
+		                    A_INT(a->size),         A_STR(a->mime),
+		                    A_ID_OR_NULL(a->width), A_ID_OR_NULL(a->height),
+		                    A_INT(a->animated),     A_STR(a->thumbhash),
+		                    A_STR(a->color),        A_STR(a->renditions_json),
+		                    A_INT(a->bytes),        A_STR(a->facts_json),
+		                    A_STR(a->digest) };
+	struct rows *rows;
+	int r = db_run(db, arena, &finish, args, &rows);
+
+	if (r)
+		return trace(r);
+	*ret_json = rows_str(rows, 0, 0);
+	*ret_at = rows_int(rows, 0, 1);
+	*ret_owner = rows_int(rows, 0, 2);
+	return 0;
+}
+
+/* The only value of a statement. */
+static int
+one_text(struct db *db, struct arena *arena, const struct stmt *stmt, const struct arg *args, struct str *ret)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, stmt, args, &rows);
+
+	if (r)
+		return trace(r);
+	*ret = rows_str(rows, 0, 0);
+	return 0;
+}
+
+int
+attachment_pending(struct db *db, struct arena *arena, struct str ids, struct str *ret)
+{
+	return one_text(db, arena, &pending, ARGS(A_STR(ids)), ret);
+}
+
+int
+attachment_stale(struct db *db, struct arena *arena, int64_t hours, int64_t limit, struct str *ret)
+{
+	return one_text(db, arena, &stale, ARGS(A_INT(hours), A_INT(limit)), ret);
+}
+
+int
+attachment_uses(struct db *db, struct arena *arena, struct str id, struct attachment_use **ret, size_t *ret_n)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &uses, ARGS(A_STR(id)), &rows);
+
+	if (r)
+		return trace(r);
+	*ret_n = rows_n(rows);
+	*ret = arena_alloc(arena, (*ret_n + 1) * sizeof(**ret));
+	for (size_t i = 0; i < *ret_n; i++) {
+		struct attachment_use *u = &(*ret)[i];
+
+		*u = (struct attachment_use){ .conversation_id = rows_int(rows, i, 0), .seq = rows_int(rows, i, 1) };
+		u->hearers.ids = rows_ids(rows, arena, i, 2, &u->hearers.n);
+	}
 	return 0;
 }
 
@@ -114,25 +243,13 @@ int
 attachment_removals(struct db *db, struct arena *arena, struct str done, int64_t waited_hours, int64_t limit,
                     struct str *ret_due)
 {
-	struct rows *rows;
-	int r = db_run(db, arena, &removals, ARGS(A_STR(done), A_INT(waited_hours), A_INT(limit)), &rows);
-
-	if (r)
-		return trace(r);
-	*ret_due = rows_str(rows, 0, 0);
-	return 0;
+	return one_text(db, arena, &removals, ARGS(A_STR(done), A_INT(waited_hours), A_INT(limit)), ret_due);
 }
 
 int
 attachment_unknown(struct db *db, struct arena *arena, struct str ids, struct str *ret)
 {
-	struct rows *rows;
-	int r = db_run(db, arena, &unknown, ARGS(A_STR(ids)), &rows);
-
-	if (r)
-		return trace(r);
-	*ret = rows_str(rows, 0, 0);
-	return 0;
+	return one_text(db, arena, &unknown, ARGS(A_STR(ids)), ret);
 }
 
 int

@@ -5,6 +5,7 @@
 #define PEAL_STORE_ATTACHMENT_H
 
 #include "../wire/model.h"
+#include "conversation.h"
 #include "db.h"
 
 /* What one person may store. */
@@ -25,6 +26,22 @@ struct attachment_new {
 /* NO_SPACE, RATE_LIMITED: beyond the quota; NOT_FOUND: no such person. *ret_json lives as the arena. */
 int attachment_register(struct db *, struct arena *, const struct attachment_new *, const struct attachment_quota *,
                         struct str *ret_json, int64_t *ret_at);
+/* The same of what takes long: what it is to be, size what was sent. It waits until attachment_finish(). */
+int attachment_begin(struct db *, struct arena *, const struct attachment_new *, const struct attachment_quota *,
+                     struct str *ret_json, int64_t *ret_at);
+/* What came of it: failure (the code of an outcome; absent: none), or the rest of *new but its kind, name and owner, which it has.
+ * NOT_FOUND: nobody waits for it. The same again changes nothing. */
+int attachment_finish(struct db *, struct arena *, const struct attachment_new *, struct str failure, struct str *ret_json,
+                      int64_t *ret_at, int64_t *ret_owner);
+/* Those of the ids that still wait, and (at most `limit`) those that have waited for longer than this, both JSON arrays of strings. */
+int attachment_pending(struct db *, struct arena *, struct str ids, struct str *ret);
+int attachment_stale(struct db *, struct arena *, int64_t hours, int64_t limit, struct str *ret);
+/* A message that has it, and who sees that. */
+struct attachment_use {
+	int64_t conversation_id, seq;
+	struct hearers hearers;
+};
+int attachment_uses(struct db *, struct arena *, struct str id, struct attachment_use **ret, size_t *ret_n);
 /* Has this person reached the quota? 0 with what is left of it, NO_SPACE, RATE_LIMITED; NOT_FOUND: no such person. */
 int attachment_room(struct db *, struct arena *, int64_t user_id, const struct attachment_quota *,
                     struct attachment_quota *ret_left);

@@ -78,6 +78,7 @@ open_one(struct json_out *w, const char *key, const json_t *a, int64_t now_us)
 	json_str(w, "waveform", text(a, "waveform"));
 	copy(w, a, "bars");
 	copy(w, a, "loudness_lufs");
+	json_str(w, "failure", text(a, "failure"));
 	json_open_array(w, "renditions");
 	json_array_foreach(json_object_get(a, "renditions"), i, r) write_rendition(w, text(a, "id"), r, now_us);
 	json_close(w);

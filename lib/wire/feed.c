@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "../base/err.h"
+#include "attachment.h"
 #include "view.h"
 
 /* KEYS: position key or nothing. ARGV: position, payload, recipients' channels. */
@@ -430,6 +431,24 @@ frame_signal(struct buf *out, int64_t conversation_id, int64_t user_id, const st
 	else
 		json_put_null(&w, "to");
 	json_raw(&w, "payload", s->payload_json);
+	json_close(&w);
+	close_frame(&w, at);
+}
+
+void
+frame_attachment_ready(struct buf *out, int64_t conversation_id, int64_t seq, struct str attachment_json, int64_t at)
+{
+	struct json_out w;
+
+	open_frame(&w, out, "attachment_ready");
+	json_id_or_null(&w, "conversation_id", conversation_id);
+	json_open_object(&w, "data");
+	if (seq)
+		message_id(&w, conversation_id, seq);
+	else
+		json_put_null(&w, "message_id");
+	if (view_attachment_open(&w, "attachment", attachment_json, at))
+		json_close(&w);
 	json_close(&w);
 	close_frame(&w, at);
 }

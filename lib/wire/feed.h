@@ -114,6 +114,10 @@ struct signal {
 };
 void frame_signal(struct buf *, int64_t conversation_id, int64_t user_id, const struct signal *, int64_t at);
 
+/* What became of an upload that took long, as attachment_json() of sql/ has it: to those who see a message that uses it (seq 0: no
+ * message does, and it is its owner's news alone). */
+void frame_attachment_ready(struct buf *, int64_t conversation_id, int64_t seq, struct str attachment_json, int64_t at);
+
 /* A change in a person's own stream, as things stand now. Which members are used depends on the kind. */
 struct user_change {
 	enum user_event_kind kind;

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -25,18 +26,29 @@
 #include "sandbox.h"
 
 #define JOBS_FD      3
-#define CHILDREN_MAX 64
+#define CHILDREN_MAX 128
 #define SECONDS      ((int64_t)1000000)
 
 struct running {
 	pid_t pid; /* 0: a free place */
 	int reply;
 	int64_t deadline; /* CLOCK_MONOTONIC, microseconds */
-	bool killed;
+	bool killed, behind;
 };
 
 static struct running running[CHILDREN_MAX];
 static size_t running_n, running_most;
+
+/*
+ * Jobs that nobody waits for (those with a niceness) have places of their own, so that the others never wait behind them. One that
+ * finds its places taken is kept here, and no other is read until it has begun.
+ */
+static size_t fronts_n, fronts_most;
+static struct {
+	bool there;
+	struct job job;
+	int fds[JOB_FDS];
+} waiting;
 
 /* How many children ended so since the program started. */
 static int64_t lost[JOB_ENDS];
@@ -118,8 +130,32 @@ start(const struct job *job, const int fds[JOB_FDS])
 	}
 	while (r->pid)
 		r++;
-	*r = (struct running){ pid, fds[JOB_FD_REPLY], clock_mono_us() + job->wall_seconds * SECONDS, false };
+	*r = (struct running){ pid, fds[JOB_FD_REPLY], clock_mono_us() + job->wall_seconds * SECONDS, false, job->nice > 0 };
 	running_n++;
+	fronts_n += !r->behind;
+}
+
+static void
+begin(const struct job *job, const int fds[JOB_FDS])
+{
+	if (asker_gone(fds[JOB_FD_REPLY])) {
+		close(fds[JOB_FD_REPLY]);
+	} else if (job_ok(job, fds)) {
+		start(job, fds);
+	} else {
+		LOG(ERROR, "job_malformed");
+		close(fds[JOB_FD_REPLY]);
+	}
+	close_all(fds);
+}
+
+static void
+begin_waiting(void)
+{
+	if (!waiting.there || fronts_n >= fronts_most)
+		return;
+	waiting.there = false;
+	begin(&waiting.job, waiting.fds);
 }
 
 /* False: peal-media has gone. */
@@ -141,15 +177,13 @@ take_job(void)
 		LOG(ERROR, "job_malformed");
 		return true;
 	}
-	if (asker_gone(fds[JOB_FD_REPLY])) {
-		close(fds[JOB_FD_REPLY]);
-	} else if (job_ok(&job, fds)) {
-		start(&job, fds);
+	if (!job.nice && fronts_n >= fronts_most) {
+		waiting.there = true;
+		waiting.job = job;
+		memcpy(waiting.fds, fds, sizeof(fds));
 	} else {
-		LOG(ERROR, "job_malformed");
-		close(fds[JOB_FD_REPLY]);
+		begin(&job, fds);
 	}
-	close_all(fds);
 	return true;
 }
 
@@ -178,6 +212,7 @@ ended(struct running *r, int status)
 	close(r->reply);
 	r->pid = 0;
 	running_n--;
+	fronts_n -= !r->behind;
 }
 
 static void
@@ -219,7 +254,8 @@ serve(int signals)
 
 	while (alive || running_n) {
 		struct pollfd p[2] = { { .fd = signals, .events = POLLIN },
-			               { .fd = alive && running_n < running_most ? JOBS_FD : -1, .events = POLLIN } };
+			               { .fd = alive && running_n < running_most && !waiting.there ? JOBS_FD : -1,
+			                 .events = POLLIN } };
 
 		if (poll(p, 2, kill_late(clock_mono_us())) < 0 && errno != EINTR)
 			return;
@@ -227,6 +263,8 @@ serve(int signals)
 			if (info.ssi_signo == SIGTERM)
 				alive = false;
 		reap();
+		if (alive)
+			begin_waiting();
 		if (p[1].revents && alive)
 			alive = take_job();
 	}
@@ -281,9 +319,10 @@ main(int argc, char **argv)
 	bool ready;
 
 	log_open(craft.name, LOG_LEVEL_INFO);
-	running_most = argc == 2 ? strtoul(argv[1], NULL, 10) : 0;
-	if (!running_most || running_most > CHILDREN_MAX || signals < 0) {
-		LOG(ERROR, "peal_media_starts_this", L_CSTR("usage", "<children>"));
+	fronts_most = argc == 3 ? strtoul(argv[1], NULL, 10) : 0;
+	running_most = argc == 3 ? fronts_most + strtoul(argv[2], NULL, 10) : 0;
+	if (!fronts_most || running_most > CHILDREN_MAX || signals < 0) {
+		LOG(ERROR, "peal_media_starts_this", L_CSTR("usage", "<children> <children of jobs that nobody waits for>"));
 		return 2;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGTERM);

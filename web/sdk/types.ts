@@ -79,6 +79,8 @@ export interface Attachment {
 	/** The waveform as 64 bars, 0 to 100. */
 	bars: number[] | null;
 	loudness_lufs: number | null;
+	/** Why it has failed: a code of the table of errors. */
+	failure: string | null;
 	renditions: Rendition[];
 }
 

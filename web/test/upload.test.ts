@@ -22,6 +22,7 @@ const attachment = (id: string): Attachment => ({
 	waveform: null,
 	bars: null,
 	loudness_lufs: null,
+	failure: null,
 	renditions: [],
 });
 

@@ -1,0 +1,196 @@
+/* media/finisher.c -- take a job, ask whether it is still wanted, make it, tell. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/ask.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/fail.h"
+#include "base/log.h"
+#include "finisher.h"
+#include "make.h"
+
+#define SECOND_US       INT64_C(1000000)
+#define REST_US         SECOND_US
+#define DOOR_TIMEOUT_MS 5000
+#define TELLINGS        5 /* before what was made is made anew another time */
+
+/* Whose bytes are to blame, so that another time would bring nothing else. */
+static bool
+final(int r)
+{
+	return r > 0 && (outcome_info(r)->status == 422 || r == UNSUPPORTED_TYPE);
+}
+
+struct result {
+	struct str id;
+	int failure; /* 0: none */
+};
+
+static void
+open_result(struct making *m, const void *arg)
+{
+	const struct result *result = arg;
+
+	json_str(&m->w, "id", result->id);
+	if (result->failure)
+		json_cstr(&m->w, "failure", outcome_info(result->failure)->code);
+}
+
+/* Whether its attachment still waits for it: 0, CONFLICT, or it could not be asked. */
+static int
+wanted(struct finisher *f, const struct queued *job)
+{
+	struct upload *u = f->upload;
+	struct cgi_answer answer;
+	struct str body = arena_printf(u->arena, "{\"ids\":[\"%.*s\"]}", STR_ARG(job->id));
+	int r = ask_post(u->arena, u->door, "/upload/pending", job->id, body, DOOR_TIMEOUT_MS, &answer);
+
+	if (!r && answer.status != 200)
+		r = UNAVAILABLE;
+	if (r)
+		return r;
+	return memmem(answer.body.p, answer.body.n, job->id.p, job->id.n) ? 0 : CONFLICT;
+}
+
+/* Says it until it is heard. NOT_FOUND: nobody wants it any more. */
+static int
+tell(struct upload *u, struct str id, struct str body)
+{
+	struct cgi_answer answer;
+	int r = UNAVAILABLE;
+
+	for (int i = 0; i < TELLINGS; i++) {
+		if (i)
+			sleep(1);
+		r = ask_post(u->arena, u->door, "/upload/finished", id, body, DOOR_TIMEOUT_MS, &answer);
+		if (!r && answer.status == 200)
+			return 0;
+		if (!r && answer.status == 404)
+			return NOT_FOUND;
+		r = r ? r : UNAVAILABLE;
+		if (r < 0)
+			break;
+	}
+	return r;
+}
+
+static int
+fail(struct making *m, int failure)
+{
+	const struct result result = { m->id, failure };
+	struct str body;
+	int r = make_told(m, NULL, open_result, &result, &body);
+
+	return r ? trace(r) : tell(m->u, m->id, body);
+}
+
+static int
+finish(struct making *m, const struct upload_kind *kind)
+{
+	const struct result result = { .id = m->id };
+	struct str body;
+	int r;
+
+	r = make_told(m, kind, open_result, &result, &body);
+	if (r)
+		return trace(r);
+	FAILPOINT("media.made");
+	r = tell(m->u, m->id, body);
+	FAILPOINT("media.told");
+	return r;
+}
+
+/* 0: it is over, either way. What is left of an earlier try is nobody's yet, so it may go. */
+static int
+work(struct making *m, const struct queued *job)
+{
+	const struct upload_kind *kind = make_kind(job->kind);
+	int r = store_remove(m->u->store, m->id);
+
+	if (r)
+		return trace(r);
+	if (job->body < 0 || !kind)
+		r = CORRUPT;
+	else if (job->tries > QUEUE_TRIES)
+		r = TOO_COMPLEX;
+	else
+		r = finish(m, kind);
+	if (!final(r))
+		return r;
+	(void)store_remove(m->u->store, m->id);
+	m->bytes = 0;
+	return fail(m, r);
+}
+
+static void
+note(const struct queued *job, int r, int64_t us)
+{
+	LOG(INFO, "queued", L_STR("id", job->id), L_STR("kind", job->kind), L_INT("bytes", (int64_t)job->size),
+	    L_INT("tries", job->tries), L_INT("us", us), L_CSTR("outcome", r ? outcome_info(r)->code : "ok"));
+}
+
+/* CONFLICT: an earlier try was heard after all, so the files that are there are those of an attachment. */
+static void
+end(struct finisher *f, const struct queued *job, int r)
+{
+	int left;
+
+	if (r == NOT_FOUND)
+		(void)store_remove(f->upload->store, job->id);
+	if (r && r != NOT_FOUND && r != CONFLICT) {
+		queue_give_back(f->queue, job);
+		f->rest_until_us = clock_mono_us() + REST_US;
+		return;
+	}
+	left = queue_remove(f->queue, job->id);
+	if (left)
+		log_fault("queue_remove", left, NULL);
+}
+
+static int
+process(struct finisher *f, const struct queued *job)
+{
+	struct making m = { .u = f->upload, .id = job->id, .behind = true };
+	int r;
+
+	r = store_room(f->upload->store);
+	if (!r)
+		r = wanted(f, job);
+	if (r)
+		return r;
+	m.in = (struct incoming){ .hd = job->hd,
+		                  .name = job->name,
+		                  .fd = job->body,
+		                  .path = STR_NONE,
+		                  .offset = job->offset,
+		                  .size = job->size,
+		                  .sniffed = job->sniffed };
+	return work(&m, job);
+}
+
+bool
+finisher_turn(struct finisher *f, int64_t now_us)
+{
+	struct queued job;
+	int r;
+
+	if (now_us < f->rest_until_us)
+		return false;
+	arena_reset(f->upload->arena);
+	r = queue_take(f->queue, f->upload->arena, &job);
+	if (r == NOT_FOUND)
+		return false;
+	if (r) {
+		log_fault("queue_take", r, NULL);
+		f->rest_until_us = now_us + REST_US;
+		return false;
+	}
+	FAILPOINT("media.taken");
+	r = process(f, &job);
+	if (r < 0)
+		log_fault("queued_fault", r, (const struct log_field[]){ L_STR("id", job.id), { 0 } });
+	note(&job, r, clock_mono_us() - now_us);
+	end(f, &job, r);
+	return true;
+}

@@ -1,0 +1,366 @@
+/* media/make.c -- pictures, recordings, films and files: how each is decoded, under which names it is stored, what it is called. */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "decode.h"
+#include "make.h"
+#include "waveform.h"
+
+#define MIB(n)          ((uint64_t)(n) << 20)
+#define TOLD_MOST       ((size_t)64 * 1024)
+#define CPU_PER_MINUTE  2 /* seconds, of sound */
+#define BEHIND_NICE     10
+#define POSTER_BYTES    ((uint64_t)8 << 20)
+#define FILM_LEAST      ((uint64_t)1 << 16) /* of room, however small the film */
+#define FILM_PER_SECOND ((uint64_t)8 << 20) /* bytes that are copied within a second at least */
+
+static struct job
+job_of(const struct making *m)
+{
+	const struct conf *conf = m->u->conf;
+
+	return (struct job){ .magic = JOB_MAGIC,
+		             .nice = m->behind ? BEHIND_NICE : 0,
+		             .sniffed = m->in.sniffed,
+		             .offset = m->in.offset,
+		             .size = m->in.size,
+		             .max_pixels = (uint64_t)conf->media_image_megapixels * 1000000,
+		             .max_frames = (uint32_t)conf->media_image_frames,
+		             .hd = m->in.hd,
+		             .max_seconds = (uint32_t)conf->media_audio_minutes * 60,
+		             .cpu_seconds = (uint32_t)conf->media_cpu_seconds,
+		             .wall_seconds = (uint32_t)conf->media_wall_seconds,
+		             .memory_bytes = MIB(conf->media_memory_mib),
+		             .output_bytes = JOB_OUTPUT_BYTES };
+}
+
+/* What is in each attachment, whatever its kind. Numbers that a kind has not are 0. */
+static void
+describe(struct making *m, const char *mime, uint64_t size, uint32_t width, uint32_t height)
+{
+	json_cstr(&m->w, "mime", mime);
+	json_int(&m->w, "size", (int64_t)size);
+	json_int(&m->w, "width", width);
+	json_int(&m->w, "height", height);
+}
+
+static void
+write_rendition_of(struct making *m, const char *name, const char *mime, uint32_t width, uint32_t height, uint64_t size)
+{
+	json_open_object(&m->w, NULL);
+	json_cstr(&m->w, "name", name);
+	json_cstr(&m->w, "mime", mime);
+	if (width) {
+		json_int(&m->w, "width", width);
+		json_int(&m->w, "height", height);
+	} else {
+		json_put_null(&m->w, "width");
+		json_put_null(&m->w, "height");
+	}
+	json_int(&m->w, "size", (int64_t)size);
+	json_close(&m->w);
+	m->bytes += size;
+}
+
+static void
+write_rendition(struct making *m, const char *name, const char *mime, const struct rendition *r)
+{
+	write_rendition_of(m, name, mime, r->width, r->height, r->bytes.n);
+}
+
+static uint64_t
+inline_most(const struct conf *conf)
+{
+	return MIB(conf->media_inline_mib);
+}
+
+static uint64_t
+image_most(const struct conf *conf)
+{
+	return MIB(conf->media_image_mib);
+}
+
+static void
+describe_image(struct making *m, const struct picture *p)
+{
+	struct str color = arena_printf(m->u->arena, "#%02x%02x%02x", p->color[0], p->color[1], p->color[2]);
+
+	describe(m, "image/webp", p->main.bytes.n, p->main.width, p->main.height);
+	json_bool(&m->w, "animated", p->animated);
+	json_str(&m->w, "thumbhash", base64(m->u->arena, p->thumbhash.p, p->thumbhash.n));
+	json_str(&m->w, "color", color);
+	json_open_array(&m->w, "renditions");
+	write_rendition(m, m->in.hd ? "hd" : "std", "image/webp", &p->main);
+	write_rendition(m, "thumb", "image/webp", &p->thumb);
+	json_close(&m->w);
+}
+
+static int
+make_image(struct making *m)
+{
+	const struct job job = job_of(m);
+	struct picture p;
+	int r;
+
+	r = decode_picture(m->u->arena, m->u->decoders[DECODER_IMAGE], &job, m->in.fd, m->u->conf->media_wait_seconds, &p);
+	if (r)
+		return trace(r);
+	describe_image(m, &p);
+	return store_write(m->u->store, m->id,
+	                   (const struct store_file[]){ { .name = m->in.hd ? "hd.webp" : "std.webp", .bytes = p.main.bytes },
+	                                                { .name = "thumb.webp", .bytes = p.thumb.bytes } },
+	                   2);
+}
+
+static uint64_t
+audio_most(const struct conf *conf)
+{
+	return MIB(conf->media_audio_mib);
+}
+
+static uint64_t
+audio_inline_most(const struct conf *conf)
+{
+	return (uint64_t)conf->media_inline_audio_kib << 10;
+}
+
+/* What only sound has. */
+static void
+write_sound_facts(struct making *m, const struct sound *s)
+{
+	uint8_t bars[WAVEFORM_BARS];
+
+	json_open_object(&m->w, "facts");
+	json_int(&m->w, "duration_ms", s->duration_ms);
+	json_str(&m->w, "waveform", base64(m->u->arena, s->waveform.p, s->waveform.n));
+	waveform_bars((const uint8_t *)s->waveform.p, s->waveform.n, bars);
+	json_open_array(&m->w, "bars");
+	for (size_t i = 0; i < WAVEFORM_BARS; i++)
+		json_int(&m->w, NULL, bars[i]);
+	json_close(&m->w);
+	if (s->loudness == JOB_SILENT)
+		json_put_null(&m->w, "loudness_lufs");
+	else
+		json_raw(&m->w, "loudness_lufs", arena_printf(m->u->arena, "%.1f", s->loudness / 100.0));
+	json_close(&m->w);
+}
+
+static void
+describe_audio(struct making *m, const struct sound *s)
+{
+	describe(m, "audio/mp4", s->aac.bytes.n, 0, 0);
+	json_bool(&m->w, "animated", false);
+	json_open_array(&m->w, "renditions");
+	write_rendition(m, "aac", "audio/mp4", &s->aac);
+	write_rendition(m, "opus", "audio/webm; codecs=opus", &s->opus);
+	json_close(&m->w);
+	write_sound_facts(m, s);
+}
+
+static int
+make_audio(struct making *m)
+{
+	struct job job = job_of(m);
+	struct sound s;
+	int r;
+
+	job.cpu_seconds += (uint32_t)m->u->conf->media_audio_minutes * CPU_PER_MINUTE;
+	if (m->behind)
+		job.wall_seconds += job.wall_seconds * (job.cpu_seconds / (uint32_t)m->u->conf->media_cpu_seconds);
+	r = decode_sound(m->u->arena, m->u->decoders[DECODER_AV], &job, m->in.fd, m->u->conf->media_wait_seconds, &s);
+	if (r)
+		return trace(r);
+	describe_audio(m, &s);
+	return store_write(m->u->store, m->id,
+	                   (const struct store_file[]){ { .name = "aac.m4a", .bytes = s.aac.bytes },
+	                                                { .name = "opus.webm", .bytes = s.opus.bytes } },
+	                   2);
+}
+
+static uint64_t
+video_most(const struct conf *conf)
+{
+	return MIB(conf->media_video_mib);
+}
+
+/* The frame goes the way of all pictures: through the other decoder, which makes what is shown. */
+static int
+make_poster(struct making *m, const struct film *f, struct picture *ret)
+{
+	struct job job = job_of(m);
+
+	job.sniffed = SNIFF_PNG;
+	job.offset = f->poster_offset;
+	job.size = f->poster.bytes.n;
+	return decode_picture(m->u->arena, m->u->decoders[DECODER_IMAGE], &job, f->output, m->u->conf->media_wait_seconds,
+	                      ret);
+}
+
+static void
+describe_video(struct making *m, const struct film *f, const struct picture *poster)
+{
+	struct str color = arena_printf(m->u->arena, "#%02x%02x%02x", poster->color[0], poster->color[1], poster->color[2]);
+
+	describe(m, f->size ? "video/mp4" : MAKE_ANY_TYPE, f->size ? f->size : m->in.size, f->width, f->height);
+	json_bool(&m->w, "animated", false);
+	json_str(&m->w, "thumbhash", base64(m->u->arena, poster->thumbhash.p, poster->thumbhash.n));
+	json_str(&m->w, "color", color);
+	json_open_array(&m->w, "renditions");
+	if (f->size)
+		write_rendition_of(m, "video", "video/mp4", f->width, f->height, f->size);
+	write_rendition(m, "poster", "image/webp", &poster->main);
+	write_rendition(m, "thumb", "image/webp", &poster->thumb);
+	json_close(&m->w);
+	json_open_object(&m->w, "facts");
+	json_int(&m->w, "duration_ms", f->duration_ms);
+	json_close(&m->w);
+}
+
+static int
+keep_original(struct making *m)
+{
+	unsigned char digest[SHA256_BYTES];
+	int r;
+
+	r = store_original(m->u->store, m->id, m->in.fd, m->in.part ? STR_NONE : m->in.path, m->in.offset, m->in.size,
+	                   digest);
+	if (r)
+		return trace(r);
+	m->bytes += m->in.size;
+	json_str(&m->w, "digest", hex(m->u->arena, digest, sizeof(digest)));
+	return 0;
+}
+
+static void
+close_fd(void *arg)
+{
+	close((int)(intptr_t)arg);
+}
+
+static int
+new_scratch(struct making *m, uint64_t bytes, int *ret)
+{
+	int r = store_scratch(m->u->store, bytes, ret);
+
+	if (!r)
+		arena_defer(m->u->arena, close_fd, (void *)(intptr_t)*ret);
+	return r;
+}
+
+/* What browsers play is kept without what its camera wrote into it; anything else as it came, to be downloaded. */
+static int
+make_video(struct making *m)
+{
+	struct job job = job_of(m);
+	struct picture poster;
+	struct film f;
+	int fd, r;
+
+	job.output_bytes = JOB_RESULT_BYTES + POSTER_BYTES;
+	job.film_bytes = m->in.size + m->in.size / 8 + FILM_LEAST;
+	job.wall_seconds += (uint32_t)(m->in.size / FILM_PER_SECOND);
+	r = new_scratch(m, job.film_bytes, &fd);
+	if (!r)
+		r = decode_film(m->u->arena, m->u->decoders[DECODER_AV], &job, m->in.fd, fd, m->u->conf->media_wait_seconds,
+		                &f);
+	if (!r)
+		r = make_poster(m, &f, &poster);
+	if (r)
+		return trace(r);
+	describe_video(m, &f, &poster);
+	r = store_write(m->u->store, m->id,
+	                (const struct store_file[]){ { .name = "poster.webp", .bytes = poster.main.bytes },
+	                                             { .name = "thumb.webp", .bytes = poster.thumb.bytes },
+	                                             { .name = "video.mp4", .bytes = STR_NONE, .fd = fd, .size = f.size } },
+	                f.size ? 3 : 2);
+	return r || f.size ? r : keep_original(m);
+}
+
+static uint64_t
+file_most(const struct conf *conf)
+{
+	return MIB(conf->media_file_mib);
+}
+
+/* There is nothing to wait for. */
+static uint64_t
+file_inline_most(const struct conf *conf)
+{
+	(void)conf;
+	return UINT64_MAX;
+}
+
+static bool
+anything(enum sniffed sniffed)
+{
+	(void)sniffed;
+	return true;
+}
+
+/* Kept byte for byte, and never looked into. */
+static int
+make_file(struct making *m)
+{
+	describe(m, MAKE_ANY_TYPE, m->in.size, 0, 0);
+	json_bool(&m->w, "animated", false);
+	json_open_array(&m->w, "renditions");
+	json_close(&m->w);
+	return keep_original(m);
+}
+
+static const struct upload_kind kinds[] = {
+	{ "image", "/api/v1/messages/upload-image", "image/webp", image_most, inline_most, sniff_picture, make_image },
+	{ "audio", "/api/v1/messages/upload-audio", "audio/mp4", audio_most, audio_inline_most, sniff_sound, make_audio },
+	{ "video", "/api/v1/messages/upload-video", "video/mp4", video_most, inline_most, sniff_film, make_video },
+	{ "file", "/api/v1/messages/upload-file", MAKE_ANY_TYPE, file_most, file_inline_most, anything, make_file },
+};
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
+const struct upload_kind *
+upload_kind_of(struct str path)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		if (str_eq(path, str_c(kinds[i].path)))
+			return &kinds[i];
+	return NULL;
+}
+
+const struct upload_kind *
+make_kind(struct str name)
+{
+	for (size_t i = 0; i < KINDS; i++)
+		if (str_eq(name, str_c(kinds[i].name)))
+			return &kinds[i];
+	return NULL;
+}
+
+static void
+buf_free(void *buf)
+{
+	buf_deinit(buf);
+}
+
+int
+make_told(struct making *m, const struct upload_kind *kind, void (*open)(struct making *, const void *), const void *arg,
+          struct str *ret)
+{
+	struct buf *b = arena_new_of(m->u->arena, struct buf);
+	int r;
+
+	buf_init(b, TOLD_MOST);
+	arena_defer(m->u->arena, buf_free, b);
+	json_begin(&m->w, b);
+	json_open_object(&m->w, NULL);
+	open(m, arg);
+	r = kind ? kind->make(m) : 0;
+	if (r)
+		return trace(r);
+	json_int(&m->w, "bytes", (int64_t)m->bytes);
+	json_close(&m->w);
+	json_end(&m->w);
+	*ret = buf_view(b);
+	return 0;
+}
