@@ -1,4 +1,5 @@
 /* media/image/encode.c -- libwebp: still pictures with a budget, and animations. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,8 +9,8 @@
 #include "encode.h"
 
 #define SEARCH_QUALITY_MIN  45
-#define SEARCH_QUALITY_MAX  80
-#define SEARCH_MISS         16 /* it comes as near as this part of the budget, on either side */
+#define SEARCH_AIM          0.94  /* of the budget */
+#define SEARCH_SLOPE        0.017 /* by how much the logarithm of the bytes grows with a point of quality, in photographs */
 #define ANIMATION_METHOD    2
 #define KEY_FRAME_EVERY_MAX 9
 
@@ -64,15 +65,39 @@ lossy_config(const struct encode_rule *rule, WebPConfig *config)
 	return true;
 }
 
-/* The second pass: libwebp searches for the quality that meets the budget. */
-static size_t
-encode_to_budget(const struct pixels *px, const struct encode_rule *rule, WebPConfig config, uint8_t *out, size_t room)
+/* One encoding on the way to the budget. */
+struct trial {
+	float quality;
+	double bytes; /* the logarithm */
+};
+
+/* The quality that meets the budget, on the line through two trials; with one, on the line that photographs have. */
+static float
+better_quality(const struct trial *last, const struct trial *before, size_t budget)
 {
-	config.target_size = (int)(rule->budget - rule->budget / SEARCH_MISS);
-	config.pass = rule->passes;
-	config.qmin = SEARCH_QUALITY_MIN;
-	config.qmax = SEARCH_QUALITY_MAX;
-	return encode_once(px, &config, out, room);
+	double slope = SEARCH_SLOPE, quality;
+
+	if (before && fabsf(last->quality - before->quality) >= 1)
+		slope = fmax(SEARCH_SLOPE / 4, (last->bytes - before->bytes) / (double)(last->quality - before->quality));
+	quality = last->quality + (log(SEARCH_AIM * (double)budget) - last->bytes) / slope;
+	return (float)fmin(last->quality - 1, fmax(quality, SEARCH_QUALITY_MIN));
+}
+
+/* n bytes at rule->quality are too many: lower qualities are tried until the budget is met. libwebp's own search always takes all
+ * the passes that it may, and begins from nothing. */
+static size_t
+encode_to_budget(const struct pixels *px, const struct encode_rule *rule, WebPConfig config, size_t n, uint8_t *out,
+                 size_t room)
+{
+	struct trial last = { rule->quality, log(n ? (double)n : 2 * (double)rule->budget) }, before = last;
+
+	for (int i = 0; i < rule->passes && (!n || n > rule->budget) && last.quality > SEARCH_QUALITY_MIN; i++) {
+		config.quality = better_quality(&last, i ? &before : NULL, rule->budget);
+		n = encode_once(px, &config, out, room);
+		before = last;
+		last = (struct trial){ config.quality, log(n ? (double)n : 2 * (double)rule->budget) };
+	}
+	return n;
 }
 
 /* Drawings are often smaller without loss; `best` is what the lossy way has made of them. */
@@ -108,7 +133,7 @@ encode_picture(const struct pixels *px, const struct encode_rule *rule, uint8_t 
 	if (!rule->photo)
 		n = try_lossless(px, out, n, room);
 	if (rule->budget && (!n || n > rule->budget))
-		n = encode_to_budget(px, rule, config, out, room);
+		n = encode_to_budget(px, rule, config, n, out, room);
 	return n;
 }
 
