@@ -120,6 +120,17 @@ $(B)/bench/%: $(B)/bench/%.o $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -lfcgi -lm
 
+# the decoders' own code without their processes and sandbox, and other ways to do the same: what bench/media.py measures
+OBJ_decode := $(call obj,bench/decode/decode.c media/sniff.c)
+$(B)/bench/decode/image.o: CFLAGS += $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(PKGS_IMAGE) 2>/dev/null))
+$(B)/bench/decode/av.o: CFLAGS += $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(PKGS_AV) 2>/dev/null))
+$(B)/bench/decode-image: $(OBJ_decode) $(call obj,bench/decode/image.c $(SRC_image)) $(LIB_BASE)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_IMAGE)) $(LIBS_BASE) -lm
+$(B)/bench/decode-av: $(OBJ_decode) $(call obj,bench/decode/av.c $(SRC_av)) $(LIB_BASE)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_AV)) -lebur128 $(LIBS_BASE) -lm
+
 # a unit test may use any module but a main(): push/hub.c, push/codec.c, fcgi/route.c and so on
 UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi)) media/sniff.c media/multipart.c media/tus/header.c media/image/thumbhash.c media/waveform.c
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libmodules.a $(LIB_S3) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
@@ -191,16 +202,16 @@ status: ## what runs
 test: ## run all tests; ONLY=unit,sql,api,push,chaos,browser SAN=1 TIER=1|2|3 SEED=n
 	@dev/setup.sh test
 	@exec $(PYTHON) dev/test.py
-bench-build: $(B)/bench/load $(B)/bench/constant $(B)/bench/sockets $(B)/bench/peers/broadcast
-bench: ## measure requests and sockets beside what they are compared with, the only load on the machine; ONLY=bench,realtime QUICK=1 ROUNDS=n
+bench-build: $(B)/bench/load $(B)/bench/constant $(B)/bench/sockets $(B)/bench/peers/broadcast $(B)/bench/decode-image $(B)/bench/decode-av
+bench: ## measure requests, sockets and media beside what they are compared with, the only load on the machine; ONLY=bench,realtime,media QUICK=1 ROUNDS=n
 	@dev/setup.sh test
 	@$(MAKE) --no-print-directory KIND=release build bench-build
-	@for part in $(or $(subst $(comma), ,$(ONLY)),bench realtime); do $(PYTHON) bench/$$part.py || failed=1; done; [ -z "$$failed" ]
+	@for part in $(or $(subst $(comma), ,$(ONLY)),bench realtime media); do $(PYTHON) bench/$$part.py || failed=1; done; [ -z "$$failed" ]
 check-sql: ## migrate an empty database and prepare every statement against it
 	@dev/setup.sh test
 	@ONLY=check-sql $(PYTHON) dev/test.py
 
-SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] ctl/*.[ch] media/*.[ch] media/decoder/*.[ch] media/image/*.[ch] media/av/*.[ch] media/tus/*.[ch] bench/*.[ch] bench/peers/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] tests/sim/*.[ch])
+SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] ctl/*.[ch] media/*.[ch] media/decoder/*.[ch] media/image/*.[ch] media/av/*.[ch] media/tus/*.[ch] bench/*.[ch] bench/decode/*.[ch] bench/peers/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] tests/sim/*.[ch])
 format: ## clang-format all C sources
 	@clang-format -i $(SOURCES_C)
 lint: ## formatting, and that includes point one way
