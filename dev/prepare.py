@@ -88,14 +88,15 @@ def _unless_stamped(stamp, value, step):
     return True
 
 
-def modules():
+def modules(folder=WEB):
     """npm ci, when the lock file has changed."""
+    name = folder.relative_to(ROOT)
     env = {**os.environ, "npm_config_update_notifier": "false", "npm_config_fund": "false", "npm_config_audit": "false",
            "PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1"}
-    with _locked("modules"):
-        lock = _stamp([WEB / "package.json", WEB / "package-lock.json"])
-        return _unless_stamped(WEB / "node_modules" / ".peal-stamp", lock,
-                               lambda: run(["npm", "ci", "--no-progress"], "npm ci in web/", cwd=WEB, env=env))
+    with _locked("modules" if folder == WEB else f"modules-{folder.name}"):
+        lock = _stamp([folder / "package.json", folder / "package-lock.json"])
+        return _unless_stamped(folder / "node_modules" / ".peal-stamp", lock,
+                               lambda: run(["npm", "ci", "--no-progress"], f"npm ci in {name}", cwd=folder, env=env))
 
 
 def web():

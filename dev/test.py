@@ -149,6 +149,7 @@ PARTS = [
     ("search", pytest("tests/search"), False),
     ("push", pytest("tests/push"), False),
     ("media", pytest("tests/media"), False),
+    ("tus", pytest("tests/tus"), False),
     ("browser", pytest("tests/browser"), False),
     ("run", pytest("tests/run"), False),
     ("bench", pytest("tests/bench"), False),

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -102,19 +101,6 @@ store_room(const struct media_store *s)
 	return (uint64_t)fs.f_bavail * fs.f_frsize < (uint64_t)s->min_free_bytes ? NO_SPACE : 0;
 }
 
-/* Nobody changes the file any more, so the mapping cannot end under us. */
-static int
-digest_of(int fd, uint64_t offset, uint64_t size, unsigned char out[SHA256_BYTES])
-{
-	const char *p = mmap(NULL, offset + size, PROT_READ, MAP_PRIVATE, fd, 0);
-
-	if (p == MAP_FAILED)
-		return fault(-errno);
-	bytes_sha256(str_n(p + offset, size), out);
-	munmap((void *)(uintptr_t)p, offset + size);
-	return 0;
-}
-
 int
 store_write(const struct media_store *s, struct str id, const struct store_file *files, size_t n)
 {
@@ -130,7 +116,9 @@ store_original(const struct media_store *s, struct str id, int fd, struct str pa
 	const struct store_original o = { fd, str_present(path) ? strrchr(path.p, '/') + 1 : NULL, offset, size };
 	int r = attachment_id_ok(id) ? s->form->original(s, id, &o) : fault(-EINVAL);
 
-	return r ? trace(r) : digest_of(fd, offset, size, ret_digest);
+	if (r)
+		return trace(r);
+	return bytes_sha256_file(fd, offset, size, ret_digest) ? 0 : fault(-errno);
 }
 
 /* Before there was an object store there was the disk. */

@@ -7,10 +7,12 @@
 #include <openssl/hmac.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "log.h"
 
 #define UUID_CHARS 36
+#define FILE_PIECE 65536
 
 static const char base64url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 static const char hex_digits[] = "0123456789abcdef";
@@ -44,6 +46,34 @@ bytes_sha256(struct str s, unsigned char out[SHA256_BYTES])
 {
 	if (!EVP_Digest(s.p, s.n, out, NULL, EVP_sha256(), NULL))
 		give_up("sha256");
+}
+
+bool
+bytes_sha256_file(int fd, uint64_t offset, uint64_t size, unsigned char out[SHA256_BYTES])
+{
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	char piece[FILE_PIECE];
+	ssize_t n = 1;
+
+	if (!digest || !EVP_DigestInit_ex(digest, EVP_sha256(), NULL))
+		give_up("sha256");
+	while (size && n > 0) {
+		n = pread(fd, piece, size < sizeof(piece) ? size : sizeof(piece), (off_t)offset);
+		if (n < 0 && errno == EINTR) {
+			n = 1;
+			continue;
+		}
+		if (n > 0 && !EVP_DigestUpdate(digest, piece, (size_t)n))
+			give_up("sha256");
+		offset += n > 0 ? (uint64_t)n : 0;
+		size -= n > 0 ? (uint64_t)n : 0;
+	}
+	if (!n)
+		errno = EIO;
+	if (!EVP_DigestFinal_ex(digest, out, NULL))
+		give_up("sha256");
+	EVP_MD_CTX_free(digest);
+	return !size;
 }
 
 void

@@ -11,6 +11,8 @@
 
 void bytes_random(void *out, size_t n); /* getrandom(2); aborts when the kernel refuses */
 void bytes_sha256(struct str, unsigned char out[SHA256_BYTES]);
+/* Of size bytes of a file at offset, piece by piece. False: they could not be read, as errno says, or there are not so many (EIO). */
+bool bytes_sha256_file(int fd, uint64_t offset, uint64_t size, unsigned char out[SHA256_BYTES]);
 void bytes_md5(struct str, unsigned char out[16]); /* for nginx's secure_link, which has no other */
 void bytes_hmac_sha256(struct str key, struct str message, unsigned char out[SHA256_BYTES]); /* RFC 2104 */
 bool bytes_equal(const void *, const void *, size_t n);                                      /* in constant time */

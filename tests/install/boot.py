@@ -26,7 +26,7 @@ SOURCE = "/usr/src/peal"
 PACKAGES = ["nginx-light", "postgresql", "redis-server", "python3",
             *re.search(r"the host then needs the libraries\n`([^`]*)`", (ROOT / "docs/install.md").read_text())[1].split()]
 SERVICES = ["peal-fcgi", "peal-auth", "peal-jobs", "peal-media", "peal-push@0"]
-SOCKETS = {"fast": "www-data", "slow": "www-data", "auth": "www-data", "upload": "www-data", "media": "www-data",
+SOCKETS = {"fast": "www-data", "slow": "www-data", "auth": "www-data", "upload": "www-data", "media": "www-data", "tus": "www-data",
            "push-0": "www-data", "command": "peal-push", "feed": "peal-push", "keeper": "peal"}
 REBOOT = 133    # how systemd-nspawn says with --keep-unit that the system wants to come up again
 failures = []
