@@ -305,3 +305,10 @@ def test_died_between_storing_and_registering(stack, someone):
     stack.restart("peal-media")
     eventually("what nobody registered is swept", lambda: not folder.exists(), 30)
     assert upload(someone, media.png())["state"] == "ready"
+
+
+def test_the_list_names_tests_that_are_there():
+    here = pathlib.Path(__file__).parent
+    names = re.findall(r"`(test_\w+)`", (here / "README.md").read_text())
+    defined = "".join(p.read_text() for p in here.glob("test_*.py"))
+    assert len(names) > 20 and [n for n in names if f"def {n}(" not in defined] == []

@@ -203,9 +203,10 @@ def slow():
     return media.encoded(media.photo(5000, 4000), "JPEG", quality=90, progressive=True)
 
 
-async def test_a_decoder_that_crashes_costs_one_upload(stack, someone, slow):
+@pytest.mark.parametrize("how", [signal.SIGSEGV, signal.SIGKILL])
+async def test_a_decoder_that_crashes_costs_one_upload(stack, someone, slow, how):
     old = zygote(stack)
-    reply = await caught(stack, someone, slow, lambda pid: os.kill(pid, signal.SIGSEGV))
+    reply = await caught(stack, someone, slow, lambda pid: os.kill(pid, how))
     assert (reply.status, reply.code) == (422, "corrupt")
     assert zygote(stack) == old
     assert "decoder_child_lost" in stack.log("peal-media")
