@@ -5,13 +5,18 @@
 int
 site_enter(struct req *req, enum site_role least)
 {
+	bool needs_factor = str_eq(str_c(req->conf->second_factor), STR("admins")), by_password;
 	enum site_role role;
-	int r = site_role_get(req->db, req->arena, req->me, &role);
+	int r = site_role_get(req->db, req->arena, req->me, &role, &by_password);
 
 	if (r)
 		return r == NOT_FOUND ? UNAUTHENTICATED : trace(r);
 	if (role < least)
 		return FORBIDDEN;
+	if (needs_factor && by_password) {
+		req->detail = "Your role takes a second factor here: set up codes first, where you change your password.";
+		return FORBIDDEN;
+	}
 	db_caller(req->db, DB_CALLER_SYSTEM);
 	return 0;
 }

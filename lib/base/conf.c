@@ -128,6 +128,7 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(schedule_ahead_seconds, "5", 1, 3600, "How far ahead the time of a scheduled message is at least."),
 	INT_KEY(search_budget_ms, "250", 1, 60000, "How long a search looks before it answers what it has found, with a cursor to go on."),
 	INT_KEY(search_slice_rows, "250000", 100, 10000000, "Messages in one slice of the search index; a search looks at one slice after the other."),
+	WORD_KEY(second_factor, "optional", "optional admins", "Who needs a second factor. admins: what moderators and admins may do beyond others is closed to accounts with a password until codes are set up; it opens at once when they are."),
 	INT_KEY(session_idle_minutes, "0", 0, 5256000, "A session that was not renewed for this long is over; apps renew it while they are open, with every access token. 0: it ends after refresh_token_days only."),
 	INT_KEY(shed_after_ms, "2000", 10, 600000, "A request that waited longer for a worker is answered 503 at once."),
 	INT_KEY(statement_timeout_ms, "2000", 10, 600000, "How long one SQL statement may take."),

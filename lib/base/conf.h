@@ -43,6 +43,8 @@ struct conf {
 	int64_t password_max_bytes;       /* 256 */
 	int64_t argon2_memory_kib;        /* 19456 */
 	int64_t argon2_passes;            /* 2 */
+	/* who must have one: optional | admins */
+	const char *second_factor;
 	/* what nobody may choose; empty: there is no list */
 	const char *breached_passwords_file;
 	/* the REST workers */

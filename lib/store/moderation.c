@@ -6,8 +6,9 @@
 
 /* clang-format off */
 static const struct stmt get_role = {
-	.name = "site_role_get", .params = "i", .results = "h",
-	.text = "SELECT u.site_role FROM users u WHERE u.id = $1 AND u.disabled_at IS NULL",
+	.name = "site_role_get", .params = "i", .results = "hb",
+	.text = "SELECT u.site_role, u.password_hash IS NOT NULL AND NOT EXISTS "
+	        "(SELECT FROM totp t WHERE t.user_id = u.id AND t.confirmed_at IS NOT NULL) FROM users u WHERE u.id = $1 AND u.disabled_at IS NULL",
 };
 static const struct stmt set_role = {
 	.name = "site_role_set", .params = "sn", .results = "i", .writes = true,
@@ -73,7 +74,7 @@ const struct stmt *const moderation_statements[] = { &get_role, &set_role, &make
 	                                             &users,    &one_user, &disable, &rows_of, &add, NULL };
 
 int
-site_role_get(struct db *db, struct arena *arena, int64_t user_id, enum site_role *ret)
+site_role_get(struct db *db, struct arena *arena, int64_t user_id, enum site_role *ret, bool *ret_by_password)
 {
 	struct rows *rows;
 	int r = db_run(db, arena, &get_role, ARGS(A_INT(user_id)), &rows);
@@ -83,6 +84,7 @@ site_role_get(struct db *db, struct arena *arena, int64_t user_id, enum site_rol
 	if (!rows_n(rows))
 		return NOT_FOUND;
 	*ret = (enum site_role)rows_int(rows, 0, 0);
+	*ret_by_password = rows_int(rows, 0, 1);
 	return 0;
 }
 

@@ -10,7 +10,8 @@
 #include "../wire/model.h"
 #include "db.h"
 
-int site_role_get(struct db *, struct arena *, int64_t user_id, enum site_role *ret); /* NOT_FOUND: nobody, or disabled */
+/* NOT_FOUND: nobody, or disabled. by_password: a password is all that one needs to sign in as them. */
+int site_role_get(struct db *, struct arena *, int64_t user_id, enum site_role *ret, bool *ret_by_password);
 /* NOT_FOUND, also for bots. By name, without case. */
 int site_role_set(struct db *, struct arena *, struct str username, enum site_role);
 

@@ -7,13 +7,16 @@ import tempfile
 
 import pytest
 
+from peal import moderation, truth
 from peal.people import PASSWORD, Person
 from peal.rest import Client
+from test_factors import Phone
 
 PUBLISHED = ["a sentence that somebody has lost already", "Fünf Wörter, die keiner mehr nimmt"]
 LIST = pathlib.Path(tempfile.mkdtemp(prefix="peal-list-")) / "breached.txt"
 IDLE = 60       # minutes
-STACK = {"settings": {"breached_passwords_file": LIST, "session_idle_minutes": IDLE, "rate_login_per_minute": 1000}}
+STACK = {"settings": {"breached_passwords_file": LIST, "session_idle_minutes": IDLE, "rate_login_per_minute": 1000,
+                      "second_factor": "admins"}}
 
 
 def write_list(words):
@@ -146,3 +149,42 @@ def test_the_cookie_lives_as_long(stack):
     reply = Client(stack.url).post("/auth/refresh", {}, headers={"Sec-Fetch-Site": "same-origin", "Cookie": cookie}, expect=200)
     left = int(reply.headers["set-cookie"].split("Max-Age=")[1].split(";")[0])
     assert IDLE * 60 - 30 <= left <= IDLE * 60
+
+
+# -- second factors
+
+
+@pytest.mark.parametrize("role, path", [("moderator", "/admin/reports"), ("admin", "/admin/reports"), ("admin", "/admin/users"), ("admin", "/admin/audit")])
+def test_a_role_takes_a_second_factor(stack, role, path):
+    """What a password alone opens is nobody's way to a role; and what is nobody's role is not told about factors."""
+    someone = moderation.make(stack, role)
+    reply = someone.rest.get(path, expect=(403, "forbidden"))
+    assert "second factor" in reply["detail"]
+    someone.rest.get("/me", expect=200)
+    phone = Phone(stack, someone)
+    someone.rest.get(path, expect=200)
+    reply = Person(stack).rest.get(path, expect=(403, "forbidden"))
+    assert "second factor" not in reply["detail"]
+    # whoever signs in now is asked for a code, so every way in takes two
+    Client(stack.url).post("/auth/login", {"username": someone.username, "password": PASSWORD, "token_delivery": "body"}, expect=(401, "second_factor_required"))
+    assert phone.recovery
+    someone.rest.delete("/auth/totp", expect=204)
+    someone.rest.get(path, expect=(403, "forbidden"))
+
+
+def test_a_program_has_no_more_than_its_owner(stack):
+    admin = moderation.make(stack, "admin")
+    token = admin.rest.post("/tokens", {"name": "audit", "scopes": ["admin:read"]}, expect=201)["token"]
+    program = Client(stack.url, token)
+    program.get("/admin/users", expect=(403, "forbidden"))
+    Phone(stack, admin)
+    program.get("/admin/users", expect=200)
+
+
+def test_who_has_no_password_signs_in_somewhere_else(stack):
+    """Their provider knows how they sign in; begun and not confirmed is no second factor."""
+    admin = moderation.make(stack, "admin")
+    admin.rest.post("/auth/totp", expect=201)
+    admin.rest.get("/admin/users", expect=(403, "forbidden"))
+    truth.rows(stack, "UPDATE users SET password_hash = NULL WHERE id = %s", int(admin.id))
+    admin.rest.get("/admin/users", expect=200)
