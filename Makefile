@@ -88,7 +88,7 @@ $(B)/lib%.a:
 	@mkdir -p $(@D)
 	@rm -f $@ && ar rcs $@ $^
 
-$(B)/peal-fcgi: $(call obj,$(SRC_fcgi)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
+$(B)/peal-fcgi: $(call obj,$(SRC_fcgi)) $(LIB_S3) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lfcgi -lcurl -largon2 -lm
 $(B)/peal-push: $(call obj,$(SRC_push)) $(LIB_WIRE) $(LIB_BASE)
@@ -146,7 +146,7 @@ $(B)/libmodules.a: $(call obj,$(UNIT_MODULES))
 
 # the push daemon in a world that is made up: what it asks of the machine is bent there by the linker
 SIM_WRAP := recv send sendmsg close clock_wall_us
-$(B)/sim: $(call obj,$(wildcard tests/sim/*.c)) $(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
+$(B)/sim: $(call obj,$(wildcard tests/sim/*.c)) $(B)/libmodules.a $(LIB_S3) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) $(SIM_WRAP:%=-Wl,--wrap=%) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -largon2 -lm
 
@@ -160,7 +160,7 @@ $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/libmodules.a $(LIB_S3) $(LIB_
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -lcurl -largon2 -lm
 # this one is the whole push daemon, in the simulator's world
 $(B)/fuzz/fuzz_frames: $(B)/tests/fuzz/fuzz_frames.o $(call obj,tests/sim/world.c tests/sim/services.c tests/sim/model.c) $(FUZZ_MAIN) \
-		$(B)/libmodules.a $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
+		$(B)/libmodules.a $(LIB_S3) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) $(SIM_WRAP:%=-Wl,--wrap=%) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -largon2 -lm

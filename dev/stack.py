@@ -711,10 +711,14 @@ class Stack:
             ("\tlisten [::]:80;\n", ""),
             ("include /etc/peal/media-link.conf;", "include @dir@/keys/media-link.conf;"),
             ("client_body_temp_path /var/lib/peal/media/", "client_body_temp_path @dir@/media/"),
-            ("alias /var/lib/peal/media/", "alias @dir@/media/"),
+            ("root /var/lib/peal/media;", "root @dir@/media;"),
             ("server_name chat.example;", "server_name 127.0.0.1 localhost;"),
             ("access_log /var/log/nginx/peal.log peal;", "access_log @dir@/log/access.log peal;"),
         ]
+        if self.conf.get("media_store") == "s3":
+            store = self.conf["s3_endpoint"].partition("://")[2]
+            values += [("#upstream peal_s3 { server s3.example:443;", f"upstream peal_s3 {{ server {store};"),
+                       ("#include snippets/peal-s3.conf;", "include snippets/peal-s3.conf;")]
         site = (source / "peal.conf").read_text()
         for old, new in values:
             if old not in site:

@@ -150,6 +150,7 @@ PARTS = [
     ("push", pytest("tests/push"), False),
     ("media", pytest("tests/media"), False),
     ("tus", pytest("tests/tus"), False),
+    ("s3", pytest("tests/s3"), False),
     ("browser", pytest("tests/browser"), False),
     ("run", pytest("tests/run"), False),
     ("bench", pytest("tests/bench"), False),

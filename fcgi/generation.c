@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "generation.h"
+#include "stored.h"
 #include "wire/link.h"
 
 #define CONF_ARENA_MOST ((size_t)16 << 20)
@@ -82,6 +83,17 @@ load_link_secret(struct generation *g)
 }
 
 static int
+load_account(struct generation *g)
+{
+	int r = stored_open(&g->conf);
+
+	if (r)
+		LOG(ERROR, "s3_key", L_CSTR("file", g->conf.s3_key_file),
+		    L_CSTR("error", r < 0 ? strerror(-r) : "not an id in its first line and a secret in its second"));
+	return r;
+}
+
+static int
 load(struct generation *g, const char *path)
 {
 	int r;
@@ -98,7 +110,9 @@ load(struct generation *g, const char *path)
 	r = load_key(g, g->conf.refresh_key_file, &g->refresh_key);
 	if (!r)
 		r = load_key(g, g->conf.factor_key_file, &g->factor_key);
-	return r ? r : load_link_secret(g);
+	if (!r)
+		r = load_link_secret(g);
+	return r ? r : load_account(g);
 }
 
 int

@@ -116,6 +116,7 @@
 	X(media_original_get)    \
 	X(upload_permit)         \
 	X(upload_resume)         \
+	X(upload_stored)         \
 	X(upload_attachment)     \
 	X(upload_finished)       \
 	X(upload_pending)        \

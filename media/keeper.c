@@ -121,10 +121,12 @@ remove_due(struct keeper *k, struct arena *a)
 	json_t *done = json_array(), *due;
 
 	while ((due = ask(k, a, "/upload/removals", done))) {
-		if (remove_all(k, due)) {
-			log_fault("remove", -EIO, NULL);
-			break;
-		}
+		int r = remove_all(k, due);
+
+		if (r < 0)
+			log_fault("remove", r, NULL);
+		if (r)
+			break; /* an object store that is away has said so already */
 		if (!json_array_size(due) && !json_array_size(done))
 			break;
 		json_array_clear(done);

@@ -121,7 +121,7 @@ const struct conf_key conf_keys[] = {
 	PATH_KEY(run_dir, "/run/peal", "Folder of the sockets. Short: a socket's path has at most 107 bytes."),
 	STRING_KEY(s3_bucket, "", "Bucket of the object store; empty: the host of s3_endpoint names it."),
 	STRING_KEY(s3_endpoint, "", "The object store: scheme and host, with its port if that is another one than the scheme's, without a path."),
-	PATH_KEY(s3_key_file, "/etc/peal/s3.key", "File with the access key at the object store: its id in the first line, its secret in the second. Readable by peal-media only."),
+	PATH_KEY(s3_key_file, "/etc/peal/s3.key", "File with the access key at the object store: its id in the first line, its secret in the second. Read by peal-media and peal-fcgi."),
 	INT_KEY(s3_part_mib, "64", 5, 5120, "Larger files are sent to the object store in parts of this size."),
 	STRING_KEY(s3_region, "us-east-1", "Region of the bucket; stores of one's own mostly take any."),
 	INT_KEY(s3_timeout_seconds, "10", 1, 600, "An object store that says nothing for this long is given up, and the upload is refused."),

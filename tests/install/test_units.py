@@ -228,6 +228,7 @@ def test_accounts_and_folders(tree, tmp_path):
     assert out.returncode == 0, out.stderr
     groups = {g[0]: g[3] for g in (line.split(":") for line in (tmp_path / "etc/group").read_text().splitlines())}
     assert set(groups["redis"].split(",")) == {"peal", "peal-push"} and groups["peal"] == groups["peal-push"] == ""
+    assert groups["peal-s3"] == "peal"
     people = {p[0]: p for p in (line.split(":") for line in (tmp_path / "etc/passwd").read_text().splitlines())}
     assert people["peal"][6] == people["peal-push"][6] == "/usr/sbin/nologin"
     if os.geteuid() != 0:

@@ -13,7 +13,7 @@ MAY = {
     "lib/wire": {"lib/base"},
     "lib/s3": {"lib/base"},
     "lib/store": {"lib/base", "lib/wire"},
-    "fcgi": {"lib/base", "lib/wire", "lib/store"},
+    "fcgi": {"lib/base", "lib/wire", "lib/store", "lib/s3"},
     "jobs": {"lib/base", "lib/wire", "lib/store"},
     "ctl": {"lib/base", "lib/wire", "lib/store", "lib/s3"},
     "push": {"lib/base", "lib/wire"},

@@ -157,6 +157,7 @@ doors_decide_what_exists(void **state)
 		if (door != DOOR_FEED)
 			assert_null(pattern(door, "POST", "/feed/open"));
 	assert_non_null(pattern(DOOR_UPLOAD, "GET", "/upload/permit"));
+	assert_non_null(pattern(DOOR_UPLOAD, "GET", "/upload/stored"));
 	assert_null(pattern(DOOR_UPLOAD, "GET", "/me"));
 	for (enum door door = 0; door < DOOR_N; door++)
 		if (door != DOOR_UPLOAD)
