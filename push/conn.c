@@ -19,6 +19,7 @@
 #include "mem.h"
 #include "metrics.h"
 #include "planted.h"
+#include "poller.h"
 #include "presence.h"
 #include "push.h"
 #include "replay.h"
@@ -155,12 +156,6 @@ conn_unref(struct conn *c)
 	free(c);
 }
 
-static void
-on_poll_closed(uv_handle_t *h)
-{
-	conn_unref(h->data);
-}
-
 int64_t
 push_random(int64_t most)
 {
@@ -173,15 +168,17 @@ conn_session(const struct conn *c)
 	return str_n(c->session_id, SESSION_CHARS);
 }
 
-static void on_ready(uv_poll_t *, int status, int events);
+static unsigned
+wanted(const struct conn *c)
+{
+	return (c->reading_stopped ? 0 : EPOLLIN) | (c->wants_write ? EPOLLOUT : 0) | EPOLLRDHUP;
+}
 
 static void
 poll_again(struct conn *c)
 {
-	int events = (c->reading_stopped ? 0 : UV_READABLE) | (c->wants_write ? UV_WRITABLE : 0);
-
 	if (c->state != CONN_GONE)
-		uv_poll_start(&c->poll, events | UV_DISCONNECT, on_ready);
+		poller_set(c->fd, c, wanted(c));
 }
 
 /* --- the queue --- */
@@ -461,11 +458,11 @@ finish_fd(struct conn *c)
 	conn_move(c, CONN_GONE);
 	rest(c);
 	out_free(c);
-	/* The handle goes before the fd: closed later, it would take the next connection with this number off the poll. */
-	uv_close((uv_handle_t *)&c->poll, on_poll_closed);
+	poller_del(c->fd);
 	close(c->fd);
 	push.connections--;
 	metrics.in_state[CONN_GONE]--;
+	conn_unref(c);
 }
 
 void
@@ -744,20 +741,18 @@ read_in(struct conn *c)
 }
 
 static void
-on_ready(uv_poll_t *poll, int status, int events)
+on_ready(struct conn *c, unsigned events)
 {
-	struct conn *c = poll->data;
-
 	if (c->state == CONN_GONE)
 		return;
 	conn_ref(c);
-	if (status < 0)
+	if (events & EPOLLERR)
 		conn_drop(c, WS_ABNORMAL);
-	else if (events & UV_READABLE)
+	else if (events & EPOLLIN)
 		read_in(c);
-	else if (events & UV_DISCONNECT)
+	else if (events & (EPOLLRDHUP | EPOLLHUP))
 		conn_drop(c, c->code ? c->code : WS_ABNORMAL);
-	if (events & UV_WRITABLE)
+	if (events & EPOLLOUT)
 		end_of_turn(c);
 	conn_unref(c);
 }
@@ -774,12 +769,10 @@ conn_accept(int fd)
 	c->opened_s = push_seconds();
 	c->due_ms = push_now() + push.conf->push_hello_seconds * 1000;
 	c->draining = push.draining;
-	uv_poll_init(&push.loop, &c->poll, fd);
-	c->poll.data = c;
 	push.connections++;
 	metrics.in_state[CONN_REQUEST]++;
 	conn_wake(c);
-	poll_again(c);
+	poller_add(fd, c, wanted(c));
 }
 
 /* --- time --- */
@@ -937,4 +930,5 @@ conn_init(void)
 		bucket_n = BUCKETS_MAX;
 	if (bucket_n < 1)
 		bucket_n = 1;
+	poller_open(&push.loop, on_ready);
 }

@@ -8,8 +8,6 @@
 #ifndef PEAL_PUSH_CONN_H
 #define PEAL_PUSH_CONN_H
 
-#include <uv.h>
-
 #include "base/err.h"
 #include "codec.h"
 #include "frame.h"
@@ -37,7 +35,6 @@ struct calls;   /* calls.c: requests at the command door */
 struct watch;   /* presence.c: whom it watches */
 
 struct conn {
-	uv_poll_t poll;
 	struct conn *next, **at;           /* its phase bucket */
 	struct conn *busy_next, **busy_at; /* those that every tick looks at */
 	struct conn *turn_next;            /* to be flushed or retired at the end of this turn */

@@ -18,6 +18,7 @@
 #include "feed.h"
 #include "metrics.h"
 #include "notes.h"
+#include "poller.h"
 #include "push.h"
 #include "successor.h"
 
@@ -258,6 +259,7 @@ finish(void)
 	door_free(push.command);
 	door_free(push.feed);
 	conn_end_turn();
+	poller_close();
 	uv_close((uv_handle_t *)&server.signals, NULL);
 	uv_close((uv_handle_t *)&server.clock, NULL);
 	uv_close((uv_handle_t *)&server.turn, NULL);

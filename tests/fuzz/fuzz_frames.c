@@ -147,13 +147,11 @@ turn(int fd, bool upgraded)
 	if (!upgraded)
 		kept = 0;
 	conn_end_turn();
-	world_reclaim();
 	if (sim_now_ms % 260 == 0) {
 		feed_tick(sim_now_ms);
 		conn_tick();
 	}
 	conn_end_turn();
-	world_reclaim();
 	if (!upgraded)
 		return;
 	kept += world_take(fd, got + kept, sizeof(got) - kept);

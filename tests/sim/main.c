@@ -159,7 +159,6 @@ static void
 end_of_turn(void)
 {
 	conn_end_turn();
-	world_reclaim();
 	CHECK(metrics.queued_frames < 100000 && metrics.unacked < 100000, "counters have run below zero");
 	CHECK(metrics.queued_bytes <= (uint64_t)CLIENTS * 16 * (uint64_t)conf.push_queue_kib * 1024,
 	      "queues are not bounded");

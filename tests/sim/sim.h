@@ -3,7 +3,7 @@
  * devices, in one process and one thread, all from one seed.
  *
  * What is real: hub, conn, codec, client, delivery, replay, feed, presence, notes, recent, frames and encodings. What is made up stands in
- * for it by the linker: system calls of sockets and libuv's handles (world.c), redis_link and door (services.c).
+ * for it by the linker: system calls of sockets and the poller (world.c), redis_link and door (services.c).
  */
 #ifndef PEAL_SIM_H
 #define PEAL_SIM_H
@@ -42,7 +42,6 @@ size_t world_give(int fd, const void *, size_t);         /* device to daemon; ho
 size_t world_take(int fd, unsigned char *, size_t most); /* daemon to device; 0: nothing */
 bool world_ended(int fd);                                /* the daemon closed it and everything was taken */
 void world_ready(void);                                  /* the daemon's callbacks of one socket that is ready */
-void world_reclaim(void);                                /* callbacks of closed handles */
 
 /* --- model.c: what the database says --- */
 void model_init(void);

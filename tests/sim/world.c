@@ -1,4 +1,4 @@
-/* world.c -- sockets and handles of a world without a kernel. */
+/* world.c -- sockets of a world without a kernel. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -6,30 +6,25 @@
 #include <uv.h>
 
 #include "push/conn.h"
+#include "push/poller.h"
 #include "sim.h"
 
 #define FIRST_FD (1 << 20)
 #define SOCKETS  4096
 #define UP_MAX   4096 /* bytes on their way to the daemon */
 #define DOWN_MAX 6000 /* bytes on their way to the device */
-#define CLOSES   8192
 
 struct socket {
 	bool open, device_gone; /* the daemon's side is open; the device has cut it */
 	bool watched;
-	int events;
-	uv_poll_t *poll;
-	uv_poll_cb cb;
+	unsigned events;
+	struct conn *conn;
 	size_t up_n, down_n;
 	unsigned char up[UP_MAX], down[DOWN_MAX];
 };
 
 static struct socket *sockets[SOCKETS];
-static struct {
-	uv_handle_t *handle;
-	uv_close_cb cb;
-} closes[CLOSES];
-static size_t closes_n;
+static poller_fn on_ready;
 
 static struct socket *
 of(int fd)
@@ -179,7 +174,7 @@ __wrap_close(int fd)
 	return 0;
 }
 
-/* --- libuv, as far as a connection uses it --- */
+/* --- time --- */
 
 uint64_t
 uv_now(const uv_loop_t *loop)
@@ -188,59 +183,57 @@ uv_now(const uv_loop_t *loop)
 	return (uint64_t)sim_now_ms;
 }
 
-int
-uv_poll_init(uv_loop_t *loop, uv_poll_t *poll, int fd)
+/* --- the poller --- */
+
+void
+poller_open(uv_loop_t *loop, poller_fn fn)
 {
 	(void)loop;
-	of(fd)->poll = poll;
-	poll->io_watcher.fd = fd;
-	poll->type = UV_POLL;
-	return 0;
+	on_ready = fn;
 }
 
-int
-uv_poll_start(uv_poll_t *poll, int events, uv_poll_cb cb)
+void
+poller_close(void)
 {
-	struct socket *s = of(poll->io_watcher.fd);
+}
 
+void
+poller_set(int fd, struct conn *c, unsigned events)
+{
+	struct socket *s = of(fd);
+
+	CHECK(s->open, "a closed socket is watched");
 	s->watched = true;
 	s->events = events;
-	s->cb = cb;
-	return 0;
+	s->conn = c;
 }
 
 void
-uv_close(uv_handle_t *h, uv_close_cb cb)
+poller_add(int fd, struct conn *c, unsigned events)
 {
-	CHECK(closes_n < CLOSES, "too many handles closed in one turn");
-	if (h->type == UV_POLL)
-		of(((uv_poll_t *)h)->io_watcher.fd)->watched = false;
-	closes[closes_n].handle = h;
-	closes[closes_n++].cb = cb;
+	CHECK(!of(fd)->watched, "watched twice");
+	poller_set(fd, c, events);
 }
 
 void
-world_reclaim(void)
+poller_del(int fd)
 {
-	for (size_t i = 0; i < closes_n; i++)
-		if (closes[i].cb)
-			closes[i].cb(closes[i].handle);
-	closes_n = 0;
+	of(fd)->watched = false;
 }
 
-static int
+static unsigned
 ready(const struct socket *s)
 {
-	int events = 0;
+	unsigned events = 0;
 
 	if (!s || !s->watched)
 		return 0;
-	if (s->events & UV_READABLE && (s->up_n || s->device_gone))
-		events |= UV_READABLE;
-	if (s->events & UV_WRITABLE && (s->down_n < sizeof(s->down) || s->device_gone))
-		events |= UV_WRITABLE;
+	if (s->up_n || s->device_gone)
+		events |= EPOLLIN;
+	if (s->down_n < sizeof(s->down) || s->device_gone)
+		events |= EPOLLOUT;
 	if (s->device_gone)
-		events |= UV_DISCONNECT;
+		events |= EPOLLRDHUP;
 	return events & s->events;
 }
 
@@ -251,11 +244,11 @@ world_ready(void)
 
 	for (int i = 0; i < SOCKETS; i++) {
 		struct socket *s = sockets[(from + i) % SOCKETS];
-		int events = ready(s);
+		unsigned events = ready(s);
 
 		if (!events)
 			continue;
-		s->cb(s->poll, 0, events);
+		on_ready(s->conn, events);
 		return;
 	}
 }
