@@ -239,14 +239,20 @@ def endure(system):
     before = system.says(reloads)
     masters = "systemctl show -P MainPID peal-fcgi peal-auth"
     pids = system.says(masters).split()
+    exchange, = [script.strip().removeprefix("systemctl ") for _, script in blocks("scaling")]
     for what in ("reload peal-fcgi", "reload peal-media", "restart peal-fcgi", "restart peal-jobs", "restart peal-media", "restart peal-push@0",
-                 "reload nginx", "restart redis-server", "restart peal-fcgi peal-push@0 peal-jobs peal-media"):
-        began = time.monotonic()
+                 exchange, "reload nginx", "restart redis-server", "restart peal-fcgi peal-push@0 peal-jobs peal-media"):
+        began, push = time.monotonic(), system.says("systemctl show -P MainPID peal-push@0")
         out = system.run(f"systemctl {what}", check=False)
         check(f"systemctl {what}", out.returncode == 0, out.stderr)
         if what == "reload peal-fcgi":
             check("a reload keeps the masters", system.says(masters).split() == pids)
             check("it reaches the workers for passwords", system.does(WAIT % f"[ $({reloads}) -gt {before} ]"), str(before))
+        elif what == exchange:
+            new = f"m=$(systemctl show -P MainPID peal-push@0); [ $m != {push} ] && [ $m != 0 ]"
+            check("another process of peal-push is the service", system.does(WAIT % f"{{ {new}; }}"), push)
+            check("the one of before drains beside it", system.says(f"cat /proc/{push}/comm") == "peal-push")
+            check("the service is active", system.says("systemctl is-active peal-push@0") == "active")
         elif what == "restart peal-fcgi":
             check("a restart replaces both masters", not set(system.says(masters).split()) & set(pids), f"{pids}")
         print(f"figures: systemctl {what}: {time.monotonic() - began:.1f} s", flush=True)
@@ -348,6 +354,33 @@ def sign_in_with_a_provider(system):
     check("only the workers that need it have a network", network[0] == network[3] and len(set(network)) == 3, str(network))
 
 
+def doors_over_tcp(system):
+    """docs/scaling.md on one host: peal-push asks the workers by a port, which systemd opens and keeps others away from."""
+    page = (ROOT / "docs/scaling.md").read_text(encoding="utf-8")
+    socket, service = re.findall(r"^```ini\n# systemctl edit [^\n]*\n(.*?)^```$", page, re.M | re.S)
+    local = "IPAddressAllow=127.0.0.1"
+    socket, service = (re.sub(r"IPAddressAllow=.*", local, text).replace("10.0.0.11", "127.0.0.1") for text in (socket, service))
+    drop_ins = {"peal-feed.socket": socket, "peal-command.socket": socket.replace("9404", "9403"), "peal-push@.service": service}
+    units = "peal-push@0 peal-fcgi peal-feed.socket peal-command.socket"
+    system.run(f"systemctl stop {units}")
+    for unit, text in drop_ins.items():
+        system.run(f"mkdir -p /etc/systemd/system/{unit}.d\ncat > /etc/systemd/system/{unit}.d/hosts.conf <<'END'\n{text}END")
+    system.run("cp /etc/peal/peal.conf /root/peal.conf\nprintf '%s\\n' 'feed_address = 127.0.0.1:9404' 'command_address = 127.0.0.1:9403' >> /etc/peal/peal.conf\n"
+               f"pealctl config check\nsystemctl daemon-reload\nsystemctl start {units}")
+    check("no Unix socket is left of these doors", not system.does("test -e /run/peal/feed.sock -o -e /run/peal/command.sock"))
+    talk(system, "with doors over TCP, by docs/scaling.md")
+    reach = "import socket, sys; socket.create_connection(('127.0.0.1', 9404), 2, (sys.argv[1], 0))"
+    check("peal-push's address reaches the door", system.does(f"python3 -c {shlex.quote(reach)} 127.0.0.1"))
+    anybody = reach.replace("9404", "80")
+    if system.does(f"systemd-run -q --wait -p IPAddressDeny=any python3 -c {shlex.quote(anybody)} 127.0.0.1"):
+        print("skipped: this host has no packet filter for a container's units: that others are kept away was not seen")
+    else:
+        check("no other address does", not system.does(f"python3 -c {shlex.quote(reach)} 127.0.0.2"))
+    system.run(f"systemctl stop {units}\ncp /root/peal.conf /etc/peal/peal.conf\n"
+               "rm -r /etc/systemd/system/peal-{feed.socket,command.socket,push@.service}.d\n"
+               f"systemctl daemon-reload\nsystemctl start {units}")
+
+
 def figures(system):
     """PSS is what a process costs: its own pages, and its share of those it shares."""
     text = system.says("for p in /proc/[0-9]*; do c=$(cat $p/comm 2>/dev/null) || continue; case $c in peal*|nginx) "
@@ -371,6 +404,7 @@ def all_of_it(system):
     endure(system)
     look_at_units(system)
     sign_in_with_a_provider(system)
+    doors_over_tcp(system)
     sockets_go_with_their_units(system)
     look_at_the_journal(system)
     system.reboot()
