@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/bytes.h"
+#include "base/issuers.h"
 #include "base/log.h"
 #include "base/seal.h"
 #include "base/totp.h"
@@ -158,6 +159,17 @@ factor_proved(struct req *req)
 	if (r)
 		return trace(r);
 	return until > req->now ? 0 : PROOF_REQUIRED;
+}
+
+struct ways
+factor_ways(struct req *req)
+{
+	const struct issuers *issuers = req->service->issuers;
+	struct buf *lines = req_scratch(req);
+
+	for (size_t i = 0; issuers && i < issuers->n; i++)
+		buf_printf(lines, i ? "\n%s" : "%s", issuers->all[i].issuer);
+	return (struct ways){ lines->n ? buf_view(lines) : STR(""), str_present(factor_rp_id(req->conf)) };
 }
 
 /* ---- passkeys ---- */

@@ -32,6 +32,9 @@ int factor_codes_reply(struct req *, const struct str codes[RECOVERY_CODES]);
 int factor_proved(struct req *);
 int factor_proved_until(struct req *, int64_t *ret_us);
 
+/* How people may sign in on this server but by their password. */
+struct ways factor_ways(struct req *);
+
 /* What authenticator apps and passkeys call this server: its host. */
 struct str factor_issuer(const struct conf *);
 /* The domain that passkeys are for; absent when it is an address, for which browsers have none. */

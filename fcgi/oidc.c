@@ -62,13 +62,14 @@ oidc_challenge(struct arena *arena, struct str verifier)
 	return base64url(arena, digest, sizeof(digest));
 }
 
-/* <seed>.<expiry>.<path>.<mac of all before, and of the issuer> */
+/* <seed>.<expiry>.<path>.<session or nothing>.<mac of all before, and of the issuer> */
 struct str
 oidc_cookie_make(struct arena *arena, struct str key, const char *label, const struct oidc_trip *trip)
 {
 	struct str text =
-	        arena_printf(arena, "%.*s.%lld.%.*s", STR_ARG(base64url(arena, trip->seed.p, trip->seed.n)),
-	                     (long long)trip->expires_at, STR_ARG(base64url(arena, trip->return_to.p, trip->return_to.n)));
+	        arena_printf(arena, "%.*s.%lld.%.*s.%.*s", STR_ARG(base64url(arena, trip->seed.p, trip->seed.n)),
+	                     (long long)trip->expires_at, STR_ARG(base64url(arena, trip->return_to.p, trip->return_to.n)),
+	                     STR_ARG(trip->session));
 	struct str mac = mac_of(arena, key, "cookie", arena_printf(arena, "%s\n%.*s", label, STR_ARG(text)));
 
 	return arena_printf(arena, "%.*s.%.*s", STR_ARG(text), STR_ARG(mac));
@@ -79,7 +80,7 @@ oidc_cookie_read(struct arena *arena, struct str key, const char *label, struct 
                  struct oidc_trip *ret)
 {
 	const char *dot = cookie.n && cookie.n <= COOKIE_MOST ? memrchr(cookie.p, '.', cookie.n) : NULL;
-	struct str text, given, mac;
+	struct str text, given, mac, path;
 
 	if (!dot)
 		return false;
@@ -88,9 +89,13 @@ oidc_cookie_read(struct arena *arena, struct str key, const char *label, struct 
 	mac = mac_of(arena, key, "cookie", arena_printf(arena, "%s\n%.*s", label, STR_ARG(text)));
 	if (given.n != mac.n || !bytes_equal(given.p, mac.p, mac.n))
 		return false;
-	return base64url_decode(arena, str_cut(&text, '.'), &ret->seed) && ret->seed.n == SEED_BYTES &&
-	       str_int64(str_cut(&text, '.'), &ret->expires_at) && ret->expires_at > now &&
-	       base64url_decode(arena, text, &ret->return_to) && oidc_path_ok(ret->return_to);
+	if (!base64url_decode(arena, str_cut(&text, '.'), &ret->seed) || ret->seed.n != SEED_BYTES ||
+	    !str_int64(str_cut(&text, '.'), &ret->expires_at) || ret->expires_at <= now)
+		return false;
+	path = str_cut(&text, '.');
+	ret->session = text.n ? text : STR_NONE;
+	return base64url_decode(arena, path, &ret->return_to) && oidc_path_ok(ret->return_to) &&
+	       (!text.n || uuid_valid(text));
 }
 
 /* ---- what the provider says about itself ---- */
@@ -286,11 +291,10 @@ ask_for_names(struct req *req, const struct issuer *issuer, const struct provide
 }
 
 int
-oidc_end(struct req *req, const struct issuer *issuer, const struct oidc_trip *trip, struct str code, int64_t *ret_user_id)
+oidc_end(struct req *req, const struct issuer *issuer, const struct oidc_trip *trip, struct str code, struct identity *ret)
 {
 	struct provider *p = provider_of(req, issuer);
 	struct issuer_claims claims;
-	struct identity who;
 	struct str token;
 	json_t *json;
 	int r = discover(req, issuer, p);
@@ -308,7 +312,6 @@ oidc_end(struct req *req, const struct issuer *issuer, const struct oidc_trip *t
 		return r == TOKEN_EXPIRED ? UNAUTHENTICATED : r;
 	if (!str_present(claims.name) && !str_present(claims.username))
 		ask_for_names(req, issuer, p, jws_str(json, "access_token"), &claims);
-	who = issuer_identity(req->arena, issuer, &claims);
-	r = identity_user(req->db, req->arena, &who, ret_user_id);
-	return r ? trace(r) : 0;
+	*ret = issuer_identity(req->arena, issuer, &claims);
+	return 0;
 }

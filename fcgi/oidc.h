@@ -13,6 +13,7 @@
 
 #include "base/issuers.h"
 #include "req.h"
+#include "store/identity.h"
 
 #define OIDC_COOKIE_SECONDS 600
 #define OIDC_RETURN_MOST    256 /* bytes of the path to return to */
@@ -21,6 +22,7 @@
 struct oidc_trip {
 	struct str seed;      /* 32 bytes */
 	struct str return_to; /* a path of ours */
+	struct str session;   /* whose person is to be linked; absent: somebody signs in */
 	int64_t expires_at;   /* seconds since 1970 */
 };
 
@@ -36,7 +38,7 @@ struct str oidc_challenge(struct arena *, struct str verifier);
 
 /* Where to send the browser. UNAVAILABLE. */
 int oidc_begin(struct req *, const struct issuer *, const struct oidc_trip *, struct str *ret_url);
-/* Who has come back with this code. UNAUTHENTICATED, UNAVAILABLE. */
-int oidc_end(struct req *, const struct issuer *, const struct oidc_trip *, struct str code, int64_t *ret_user_id);
+/* Who has come back with this code, as the provider says. UNAUTHENTICATED, UNAVAILABLE. */
+int oidc_end(struct req *, const struct issuer *, const struct oidc_trip *, struct str code, struct identity *ret);
 
 #endif

@@ -15,6 +15,9 @@
 	X(auth_logout) \
 	X(auth_oidc_begin) \
 	X(auth_oidc_end) \
+	X(auth_oidc_link) \
+	X(identities_get) \
+	X(identity_delete) \
 	X(auth_password) \
 	X(sessions_get) \
 	X(session_delete) \

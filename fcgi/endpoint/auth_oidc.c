@@ -1,10 +1,15 @@
-/* fcgi/endpoint/auth_oidc.c -- signing in with a provider: to it, and back. Both are visited by a browser, not fetched by a script. */
+/*
+ * fcgi/endpoint/auth_oidc.c -- signing in with a provider, or being linked to one: to it, and back. Both are visited by a browser, not
+ * fetched by a script; but a script asks for the address when somebody is to be linked, for only it can say who that is.
+ */
 #include "base/bytes.h"
 #include "base/log.h"
 #include "fcgi/auth.h"
+#include "fcgi/factor.h"
 #include "fcgi/oidc.h"
 #include "fcgi/query.h"
 #include "fcgi/reply.h"
+#include "store/identity.h"
 
 #define SECOND_US    INT64_C(1000000)
 #define SEED_BYTES   32
@@ -40,9 +45,11 @@ redirect(struct req *req, struct str url)
 
 /* The web client says what that means. */
 static int
-home(struct req *req, const char *what)
+home(struct req *req, const struct oidc_trip *trip, const char *what)
 {
-	return redirect(req, arena_printf(req->arena, "%s/?sign_in=%s", req->conf->public_url, what));
+	const char *way = trip && str_present(trip->session) ? "linked" : "sign_in";
+
+	return redirect(req, arena_printf(req->arena, "%s/?%s=%s", req->conf->public_url, way, what));
 }
 
 static const struct issuer *
@@ -59,34 +66,81 @@ struct begin {
 
 static const struct field begin_fields[] = { STR_FIELD(struct begin, return_to, .min = 1, .max = OIDC_RETURN_MOST), { 0 } };
 
+/* The address at the provider, and what the browser carries there and back. */
+static int
+depart(struct req *req, const struct issuer *issuer, struct str return_to, struct str session, struct str *ret_url)
+{
+	unsigned char seed[SEED_BYTES];
+	struct oidc_trip trip = {
+		.seed = str_n((char *)seed, sizeof(seed)),
+		.return_to = str_present(return_to) ? return_to : STR("/"),
+		.session = session,
+		.expires_at = req->now / SECOND_US + OIDC_COOKIE_SECONDS,
+	};
+	int r;
+
+	bytes_random(seed, sizeof(seed));
+	r = oidc_begin(req, issuer, &trip, ret_url);
+	if (r)
+		return trace(r);
+	set_cookie(req, oidc_cookie_make(req->arena, req->service->refresh_key, issuer->label, &trip), OIDC_COOKIE_SECONDS);
+	return 0;
+}
+
+static int
+check_path(struct req *req, const char *place, struct str path)
+{
+	if (str_present(path) && !oidc_path_ok(path))
+		return req_invalid(req, place, "format", "This is not a path of this server.");
+	return 0;
+}
+
 static int
 auth_oidc_begin(struct req *req)
 {
 	const struct issuer *issuer = named(req);
-	unsigned char seed[SEED_BYTES];
 	struct begin in = { 0 };
-	struct oidc_trip trip;
 	struct str url;
 	int r;
 
 	if (!issuer)
 		return NOT_FOUND;
 	r = req_query(req, begin_fields, &in);
+	if (!r)
+		r = check_path(req, "return_to", in.return_to);
 	if (r)
 		return r;
-	if (str_present(in.return_to) && !oidc_path_ok(in.return_to))
-		return req_invalid(req, "return_to", "format", "This is not a path of this server.");
-	bytes_random(seed, sizeof(seed));
-	trip = (struct oidc_trip){
-		.seed = str_n((char *)seed, sizeof(seed)),
-		.return_to = str_present(in.return_to) ? in.return_to : STR("/"),
-		.expires_at = req->now / SECOND_US + OIDC_COOKIE_SECONDS,
-	};
-	r = oidc_begin(req, issuer, &trip, &url);
+	r = depart(req, issuer, in.return_to, STR_NONE, &url);
 	if (r)
-		return r > 0 ? home(req, "unavailable") : trace(r);
-	set_cookie(req, oidc_cookie_make(req->arena, req->service->refresh_key, issuer->label, &trip), OIDC_COOKIE_SECONDS);
+		return r > 0 ? home(req, NULL, "unavailable") : trace(r);
 	return redirect(req, url);
+}
+
+static int
+auth_oidc_link(struct req *req)
+{
+	const struct issuer *issuer = named(req);
+	struct begin in = { 0 };
+	struct json_out *w;
+	struct str url;
+	int r;
+
+	if (!issuer)
+		return NOT_FOUND;
+	r = req_body(req, begin_fields, &in);
+	if (!r)
+		r = check_path(req, "/return_to", in.return_to);
+	if (!r)
+		r = factor_proved(req);
+	if (!r)
+		r = depart(req, issuer, in.return_to, req->session, &url);
+	if (r)
+		return trace(r);
+	w = reply_json(req, 200);
+	json_open_object(w, NULL);
+	json_str(w, "url", url);
+	json_close(w);
+	return reply_end(req);
 }
 
 /* ---- and back ---- */
@@ -120,27 +174,70 @@ began(struct req *req, const struct issuer *issuer, const struct end *in, struct
 }
 
 static int
-sign_in(struct req *req, const struct issuer *issuer, const struct oidc_trip *trip, struct str code)
+sign_in(struct req *req, const struct identity *who)
 {
 	int64_t user_id;
-	int r = oidc_end(req, issuer, trip, code, &user_id);
+	int r = identity_user(req->db, req->arena, who, &user_id);
 
 	if (!r)
 		r = auth_sign_in(req, user_id);
+	return r ? trace(r) : 0;
+}
+
+static int
+link_to(struct req *req, const struct oidc_trip *trip, const struct identity *who)
+{
+	bool is_new;
+	int r = identity_link(req->db, req->arena, trip->session, who->issuer, who->subject, &is_new);
+
+	if (r)
+		return trace(r);
+	if (is_new)
+		LOG(NOTICE, "linked", L_STR("id", req->id), L_STR("session", trip->session), L_STR("issuer", who->label));
+	return 0;
+}
+
+static const char *
+said(int outcome)
+{
+	switch (outcome) {
+	case UNAUTHENTICATED:
+		return "failed";
+	case BAD_CREDENTIALS:
+		return "disabled";
+	case NOT_FOUND:
+		return "ended";
+	case CONFLICT:
+		return "taken";
+	case TOO_MANY:
+		return "another";
+	default:
+		return "unavailable";
+	}
+}
+
+static int
+arrive(struct req *req, const struct issuer *issuer, const struct oidc_trip *trip, struct str code)
+{
+	struct identity who;
+	int r = oidc_end(req, issuer, trip, code, &who);
+
+	if (!r)
+		r = str_present(trip->session) ? link_to(req, trip, &who) : sign_in(req, &who);
 	if (!r)
 		return redirect(req, arena_printf(req->arena, "%s%.*s", req->conf->public_url, STR_ARG(trip->return_to)));
 	if (r < 0)
 		return trace(r);
 	LOG(NOTICE, "oidc_refused", L_STR("id", req->id), L_CSTR("issuer", issuer->label),
 	    L_CSTR("outcome", outcome_info(r)->code));
-	return home(req, r == UNAUTHENTICATED ? "failed" : r == BAD_CREDENTIALS ? "disabled" : "unavailable");
+	return home(req, trip, said(r));
 }
 
 static int
 auth_oidc_end(struct req *req)
 {
 	const struct issuer *issuer = named(req);
-	struct oidc_trip trip;
+	struct oidc_trip trip = { 0 };
 	struct end in = { 0 };
 	int r;
 
@@ -151,10 +248,10 @@ auth_oidc_end(struct req *req)
 		return r;
 	set_cookie(req, STR(""), 0); /* whatever comes of it: once */
 	if (!began(req, issuer, &in, &trip))
-		return home(req, "stale");
+		return home(req, NULL, "stale");
 	if (str_present(in.error))
-		return home(req, str_eq(in.error, STR("access_denied")) ? "denied" : "failed");
-	return in.code.n ? sign_in(req, issuer, &trip, in.code) : home(req, "failed");
+		return home(req, &trip, str_eq(in.error, STR("access_denied")) ? "denied" : "failed");
+	return in.code.n ? arrive(req, issuer, &trip, in.code) : home(req, &trip, "failed");
 }
 
 const struct endpoint auth_oidc_begin_endpoint = {
@@ -174,5 +271,16 @@ const struct endpoint auth_oidc_end_endpoint = {
 	.pool = POOL_SLOW,
 	.rate = RATE_REGISTER,
 	.fn = auth_oidc_end,
-	.doc = "Back from a provider: signs in and sends the browser home.",
+	.doc = "Back from a provider: signs in, or links, and sends the browser home.",
+};
+
+const struct endpoint auth_oidc_link_endpoint = {
+	.method = "POST",
+	.path = "/auth/oidc/{issuer}/link",
+	.who = WHO_USER,
+	.pool = POOL_SLOW,
+	.body = BODY_JSON,
+	.rate = RATE_MARK,
+	.fn = auth_oidc_link,
+	.doc = "Link me to whom a provider says I am: where to send the browser.",
 };

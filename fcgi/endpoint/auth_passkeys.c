@@ -265,10 +265,11 @@ passkey_patch(struct req *req)
 static int
 passkey_delete(struct req *req)
 {
+	struct ways ways = factor_ways(req);
 	int r = factor_proved(req);
 
 	if (!r)
-		r = passkey_remove(req->db, req->arena, req->me, req->thing);
+		r = passkey_remove(req->db, req->arena, req->me, req->thing, &ways);
 	return r ? trace(r) : reply_empty(req);
 }
 
@@ -318,5 +319,5 @@ const struct endpoint passkey_delete_endpoint = {
 	.who = WHO_USER,
 	.rate = RATE_MARK,
 	.fn = passkey_delete,
-	.doc = "It signs nobody in any more.",
+	.doc = "It signs nobody in any more. Not the last way in.",
 };

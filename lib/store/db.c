@@ -531,9 +531,9 @@ static const struct {
 	{ "PE404", NOT_FOUND },    { "PE403", FORBIDDEN },  { "PE409", CONFLICT },      { "PE422", IDEMPOTENCY_CONFLICT },
 	{ "PE429", RATE_LIMITED }, { "PE507", NO_SPACE },   { "PE4B1", BLOCKED },       { "PE4D1", DELETED },
 	{ "PE4G1", GROUP_FULL },   { "PE4K1", WRONG_KIND }, { "PE4L1", LAST_OWNER },    { "PE4M1", TOO_MANY },
-	{ "PE4P1", POLL_CLOSED },  { "PE4S1", SLOW_MODE },  { "PE4V1", STALE_VERSION }, { "23505", CONFLICT },
-	{ "23503", NOT_FOUND },    { "23514", INVALID },    { "22", INVALID },          { "57014", UNAVAILABLE },
-	{ "53", UNAVAILABLE },     { "57P", UNAVAILABLE },  { "08", UNAVAILABLE },
+	{ "PE4P1", POLL_CLOSED },  { "PE4S1", SLOW_MODE },  { "PE4V1", STALE_VERSION }, { "PE4W1", LAST_WAY_IN },
+	{ "23505", CONFLICT },     { "23503", NOT_FOUND },  { "23514", INVALID },       { "22", INVALID },
+	{ "57014", UNAVAILABLE },  { "53", UNAVAILABLE },   { "57P", UNAVAILABLE },     { "08", UNAVAILABLE },
 };
 
 /* The connection is good, but not for us: a standby after a failover, or a pooler that forgot our statements. */

@@ -11,7 +11,7 @@
  * themselves), PE400 -> INVALID (db_last_error() says where), PE403 -> FORBIDDEN, PE404 -> NOT_FOUND, PE409 -> CONFLICT,
  * PE422 -> IDEMPOTENCY_CONFLICT, PE429 -> RATE_LIMITED, PE507 -> NO_SPACE, PE4B1 -> BLOCKED, PE4D1 -> DELETED,
  * PE4G1 -> GROUP_FULL, PE4K1 -> WRONG_KIND, PE4L1 -> LAST_OWNER, PE4M1 -> TOO_MANY, PE4P1 -> POLL_CLOSED,
- * PE4S1 -> SLOW_MODE, PE4V1 -> STALE_VERSION, 23505 -> CONFLICT, 23503 -> NOT_FOUND, 23514 and 22xxx -> INVALID,
+ * PE4S1 -> SLOW_MODE, PE4V1 -> STALE_VERSION, PE4W1 -> LAST_WAY_IN, 23505 -> CONFLICT, 23503 -> NOT_FOUND, 23514 and 22xxx -> INVALID,
  * 57014 53xxx 57Pxx and a lost connection -> UNAVAILABLE, but UNCERTAIN when a writing statement was sent and its
  * result never came. Anything else is a fault.
  */

@@ -71,8 +71,8 @@ static const struct stmt rename_passkey = {
 	.text = "UPDATE passkey k SET name = $3 WHERE k.user_id = $1 AND k.id = $2 RETURNING " PASSKEY_COLUMNS,
 };
 static const struct stmt remove_passkey = {
-	.name = "passkey_remove", .params = "ii", .results = "i", .writes = true,
-	.text = "DELETE FROM passkey WHERE user_id = $1 AND id = $2 RETURNING id",
+	.name = "passkey_remove", .params = "iisb", .results = "", .writes = true,
+	.text = "SELECT FROM passkey_remove($1, $2, string_to_array($3, E'\\n'), $4)",
 };
 static const struct stmt reset = {
 	.name = "factors_reset", .params = "s", .results = "i", .writes = true,
@@ -296,11 +296,13 @@ passkey_rename(struct db *db, struct arena *arena, int64_t user_id, int64_t id, 
 }
 
 int
-passkey_remove(struct db *db, struct arena *arena, int64_t user_id, int64_t id)
+passkey_remove(struct db *db, struct arena *arena, int64_t user_id, int64_t id, const struct ways *ways)
 {
-	int64_t gone;
+	struct rows *rows;
+	int r = db_run(db, arena, &remove_passkey,
+	               ARGS(A_INT(user_id), A_INT(id), A_STR(ways->issuers), A_INT(ways->passkeys)), &rows);
 
-	return one(db, arena, &remove_passkey, ARGS(A_INT(user_id), A_INT(id)), &gone);
+	return r ? trace(r) : 0;
 }
 
 int

@@ -9,6 +9,7 @@
 
 #include "../wire/model.h"
 #include "db.h"
+#include "identity.h"
 
 #define RECOVERY_HASH_BYTES 32
 
@@ -58,8 +59,9 @@ int passkey_add(struct db *, struct arena *, struct passkey *, const struct used
 /* CONFLICT: the counter did not grow, or the challenge was used. */
 int passkey_use(struct db *, struct arena *, int64_t id, const struct used_challenge *, int64_t sign_count, bool backed_up);
 int passkey_rename(struct db *, struct arena *, int64_t user_id, int64_t id, struct str name,
-                   struct passkey *ret);                                      /* NOT_FOUND */
-int passkey_remove(struct db *, struct arena *, int64_t user_id, int64_t id); /* NOT_FOUND */
+                   struct passkey *ret); /* NOT_FOUND */
+/* NOT_FOUND, LAST_WAY_IN */
+int passkey_remove(struct db *, struct arena *, int64_t user_id, int64_t id, const struct ways *);
 
 /* Takes all factors and passkeys off; NOT_FOUND: nobody is called so. *ret_n: how many there were. */
 int factors_reset(struct db *, struct arena *, struct str username, int64_t *ret_n);

@@ -25,4 +25,24 @@ struct identity_token {
 int identity_session(struct db *, struct arena *, const struct identity *, const struct identity_token *,
                      int64_t *ret_user_id);
 
+/* How else somebody may sign in, as the one who asks knows it: never is the last way taken away. */
+struct ways {
+	struct str issuers; /* those that are known here, one on a line */
+	bool passkeys;      /* there are such here */
+};
+
+struct linked {
+	int64_t id;
+	struct str issuer;
+	int64_t created_at;
+};
+
+/* Whom somebody else calls me, oldest first. */
+int identity_list(struct db *, struct arena *, int64_t user_id, struct linked **ret, size_t *ret_n);
+/* Links the person of a session to whom an issuer names. NOT_FOUND: the session has ended; CONFLICT: that is somebody else here; TOO_MANY: they
+ * are linked to another subject of this issuer. */
+int identity_link(struct db *, struct arena *, struct str session_id, struct str issuer, struct str subject, bool *ret_new);
+/* NOT_FOUND, LAST_WAY_IN. What tokens of that issuer had opened has ended. */
+int identity_unlink(struct db *, struct arena *, int64_t user_id, int64_t id, const struct ways *);
+
 #endif

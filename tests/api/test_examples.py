@@ -14,7 +14,8 @@ from peal.people import PASSWORD, Person
 ELSEWHERE = {
     "loginFactor": "test_factors", "confirmTotp": "test_factors", "endTotp": "test_factors", "renewRecoveryCodes": "test_factors",
     "loginPasskey": "test_passkeys", "addPasskey": "test_passkeys", "newPasskeyOptions": "test_passkeys", "renamePasskey": "test_passkeys",
-    "removePasskey": "test_passkeys", "beginTotp": "test_factors", "beginProviderLogin": "test_oidc", "endProviderLogin": "test_oidc",
+    "removePasskey": "test_passkeys", "beginTotp": "test_factors", "beginProviderLogin": "test_oidc", "endProviderLogin": "test_oidc", "beginLink": "test_oidc",
+    "removeIdentity": "test_identities",
     "refresh": "test_auth", "uploadAudio": "test_sounds", "uploadFile": "test_files", "uploadImage": "test_pictures", "uploadVideo": "test_films",
     "downloadAttachment": "test_life", "getPresences": "test_presence"}
 OPERATIONS = [op for op in contract.rest().operations if op.id not in ELSEWHERE]

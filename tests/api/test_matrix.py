@@ -51,6 +51,9 @@ class World:
         me, x = self.people["me"], self.people["ex"]
         self.names["their_session"] = tokens.claims_of(x.token)["sid"]
         self.names["their_passkey"] = passkeys.add(x)["id"]
+        (linked,), = truth.rows(x.stack, "INSERT INTO identity (issuer, subject, user_id) VALUES ('https://sso.example', %s, %s) RETURNING id",
+                                f"x-{x.id}", int(x.id))
+        self.names["their_identity"] = str(linked)
         self.names["ours"] = self._direct("me", "peer", ["me", "me", "peer"])
         self.names["theirs"] = x.start(self.people["why"])
         x.say(self.names["theirs"], "theirs", client_id="their-key")

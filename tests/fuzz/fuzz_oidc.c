@@ -15,6 +15,19 @@ has(struct str s, char c)
 
 /* What was made is read back, for its own issuer and until it expires. */
 static void
+round_trip_linking(struct arena *a, struct str path)
+{
+	const struct oidc_trip trip = { .seed = STR("12345678901234567890123456789012"),
+		                        .return_to = path,
+		                        .session = STR("f81d4fae-7dec-4d0b-a765-00a0c91e6bf6"),
+		                        .expires_at = 100 };
+	struct oidc_trip back;
+
+	MUST(oidc_cookie_read(a, KEY, "x", oidc_cookie_make(a, KEY, "x", &trip), 99, &back) &&
+	     str_eq(back.session, trip.session) && str_eq(back.return_to, path));
+}
+
+static void
 round_trip(struct arena *a, struct str path)
 {
 	const struct oidc_trip trip = { .seed = STR("12345678901234567890123456789012"),
@@ -25,6 +38,7 @@ round_trip(struct arena *a, struct str path)
 
 	MUST(oidc_cookie_read(a, KEY, "x", cookie, 99, &back) && str_eq(back.return_to, path) &&
 	     str_eq(back.seed, trip.seed));
+	MUST(!str_present(back.session));
 	MUST(!oidc_cookie_read(a, KEY, "x", cookie, 100, &back) && !oidc_cookie_read(a, KEY, "y", cookie, 99, &back));
 }
 
@@ -40,6 +54,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		MUST(input.n <= OIDC_RETURN_MOST && input.p[0] == '/' && (input.n == 1 || input.p[1] != '/'));
 		MUST(!has(input, '\\') && !has(input, '\n') && !has(input, '\r') && !has(input, 0));
 		round_trip(a, input);
+		round_trip_linking(a, input);
 	}
 	if (fetch_allowed(input, PROVIDER))
 		MUST(str_has_prefix(input, STR("https://")) || fetch_same_host(input, PROVIDER));

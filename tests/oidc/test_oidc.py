@@ -16,6 +16,7 @@ import pytest
 import stack as stacks
 from peal import issuers, truth, way
 from peal.issuers import b64, compact, jwk, new_ec, new_rsa, signature
+from peal.people import Person
 from peal.rest import Client
 
 FOLDER = issuers.Folder()
@@ -102,7 +103,6 @@ def test_an_id_token_is_no_access_token(stack, liar):
 
 
 def test_nobody_is_found_by_name(stack):
-    from peal.people import Person
     local = Person(stack, "carla")
     browser = Browser()
     browser.sign_in("corp", local.username)
@@ -118,7 +118,7 @@ def test_a_disabled_person_stays_out(stack):
 
 
 def test_in_a_browser(stack):
-    ran = subprocess.run(["node", pathlib.Path(__file__).parent / "browser.mjs", URL, "Corp & Co."], capture_output=True, text=True, timeout=90, check=False)
+    ran = subprocess.run(["node", pathlib.Path(__file__).parent / "browser.mjs", URL, "Corp & Co.", "public"], capture_output=True, text=True, timeout=90, check=False)
     assert ran.stdout.strip() == "ok", ran.stdout + ran.stderr
     assert truth.rows(stack, "SELECT display_name FROM users WHERE username = 'frieda@corp'") == [("frieda of the provider",)]
 
@@ -364,3 +364,124 @@ def test_nothing_of_it_is_in_a_log(stack, liar):
     for log in (stack.dir / "log").iterdir():
         text = log.read_text(errors="replace")
         assert "canary-code" not in text and SECRET not in text and liar.last["id_token"] not in text, log
+
+
+# -- somebody who is signed in is linked
+
+
+class Signed(Browser):
+    """A browser in which somebody is signed in by their password."""
+
+    def __init__(self, person):
+        super().__init__()
+        self.person = person
+
+    def begin(self, label, body=None):
+        """Asks for the way, as the account sheet does; the cookie is this browser's."""
+        reply = self.person.rest.post(f"/auth/oidc/{label}/link", body or {}, expect=200)
+        self.take(URL, [reply.headers["set-cookie"]])
+        return reply["url"]
+
+    def link(self, label, name, body=None):
+        return self.through(label, name, self.begin(label, body))
+
+    def links(self):
+        return [(i["provider"], i["title"]) for i in self.person.rest.get("/auth/identities", expect=200)["items"]]
+
+
+def old_proof(person):
+    truth.rows(person.stack, "UPDATE session SET proved_at = now() - interval '1 hour' WHERE user_id = %s", int(person.id))
+
+
+def test_link_and_unlink(stack):
+    """By the provider one comes to the account that was linked; after the link is gone, to a new one."""
+    browser = Signed(Person(stack))
+    me = browser.person.id
+    assert browser.link("corp", "lena", {"return_to": "/?linked=done"}) == f"{URL}/?linked=done"
+    assert browser.links() == [("corp", "Corp & Co.")] and not browser.jar.get((f"127.0.0.1:{PORT}", "/api/v1/auth", "peal_refresh")), "no new session"
+    elsewhere = Browser()
+    elsewhere.sign_in("corp", "lena")
+    assert elsewhere.me()["id"] == me
+    assert browser.link("corp", "lena") == f"{URL}/" and len(browser.links()) == 1, "linked already: nothing to do"
+    item, = browser.person.rest.get("/auth/identities", expect=200)["items"]
+    browser.person.rest.delete(f"/auth/identities/{item['id']}", expect=204)
+    again = Browser()
+    again.sign_in("corp", "lena")
+    assert again.me()["id"] != me and again.me()["username"] == "lena@corp"
+    assert Client(URL, elsewhere.refresh()).get("/me", expect=200)["id"] == me, "their sessions go on"
+
+
+def test_one_account_of_a_provider_and_one_person(stack):
+    ours, theirs = Signed(Person(stack)), Signed(Person(stack))
+    ours.link("corp", "olga")
+    assert theirs.link("corp", "olga") == f"{URL}/?linked=taken" and theirs.links() == []
+    ours.jar.clear()    # the provider asks again who it is
+    assert ours.link("corp", "olga2") == f"{URL}/?linked=another" and len(ours.links()) == 1
+    assert ours.link("public", "olga") == f"{URL}/" and [p for p, _ in ours.links()] == ["corp", "public"]
+    Browser().sign_in("corp", "quinn")
+    assert theirs.link("corp", "quinn") == f"{URL}/?linked=taken", "whoever came that way before is somebody: nobody is merged"
+
+
+def test_linking_wants_a_proof(stack):
+    person = Person(stack)
+    old_proof(person)
+    person.rest.post("/auth/oidc/corp/link", {}, expect=(403, "proof_required"))
+    Client(URL).post("/auth/oidc/corp/link", {}, expect=(401, "unauthenticated"))
+    for bad in ("//evil.example", "https://evil.example", ""):
+        person.rest.post("/auth/oidc/corp/link", {"return_to": bad}, valid=False, expect=(400, "invalid"))
+    person.rest.post("/auth/oidc/nobody/link", {}, expect=(404, "not_found"))
+
+
+def test_a_session_that_ends_on_the_way_links_nobody(stack):
+    browser = Signed(Person(stack))
+    url = browser.begin("corp")
+    truth.rows(stack, "UPDATE session SET ended_at = now() WHERE user_id = %s", int(browser.person.id))
+    assert browser.through("corp", "paul", url) == f"{URL}/?linked=ended"
+    assert truth.rows(stack, "SELECT count(*) FROM identity WHERE subject = 'paul'") == [(0,)]
+
+
+def test_a_link_of_somebody_else_s_links_nobody(stack):
+    """The way back of the attacker's account, opened where the victim is signed in, and the victim's, opened by the attacker."""
+    attacker, victim = Signed(Person(stack)), Signed(Person(stack))
+    start, theirs = attacker.begin("corp"), victim.begin("corp")
+    url, page = attacker.follow(start, f"{URL}/?")
+    while page is not None and (form := re.search(r'<form[^>]*action="([^"]+)"', page)):
+        hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page))
+        _, location, _ = attacker.go(urllib.parse.urljoin(url, form[1]), {**hidden, "login": "mallory2", "password": "x"})
+        url, page = attacker.follow(location, callback("corp"))
+    assert victim.go(url)[1] == f"{URL}/?sign_in=stale" and victim.links() == []
+    assert Browser().through("corp", "victor", theirs) == f"{URL}/?sign_in=stale" and victim.links() == []
+
+
+def test_a_provider_s_person_keeps_a_way_in(stack):
+    """Whoever came by a provider alone is linked to another one before they leave the first."""
+    browser = Browser()
+    browser.sign_in("corp", "rosa")
+    rest = Client(URL, browser.refresh())
+    first, = rest.get("/auth/identities", expect=200)["items"]
+    rest.delete(f"/auth/identities/{first['id']}", expect=(409, "last_way_in"))
+    reply = rest.post("/auth/oidc/public/link", {}, expect=200)
+    browser.take(URL, [reply.headers["set-cookie"]])
+    assert browser.through("public", "rosa", reply["url"]) == f"{URL}/"
+    rest.delete(f"/auth/identities/{first['id']}", expect=204)
+    other = Browser()
+    other.sign_in("public", "rosa")
+    assert other.me()["username"] == "rosa@corp"
+
+
+def test_linking_to_a_provider_in_trouble(stack, liar):
+    browser = Signed(Person(stack))
+    url = browser.begin("liar")
+    sent = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))
+    liar.nonce = sent["nonce"]
+    liar.raw = {"/token": (500, {}, "{}")}
+    back = f"{callback('liar')}?code=c&state={sent['state']}"
+    assert browser.go(back)[1] == f"{URL}/?linked=unavailable" and browser.links() == []
+    liar.reset()
+    url = browser.begin("liar")
+    state = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))["state"]
+    assert browser.go(f"{callback('liar')}?error=access_denied&state={state}")[1] == f"{URL}/?linked=denied"
+    stack.reload("peal-fcgi")  # what it says of itself is kept: begin anew
+    liar.raw = {"/.well-known/openid-configuration": (500, {}, "{}")}
+    time.sleep(0.3)
+    browser.person.rest.post("/auth/oidc/liar/link", {}, expect=(503, "unavailable"))

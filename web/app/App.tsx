@@ -6,7 +6,7 @@ import { displayName } from './format.ts';
 import { Bell } from './icons.tsx';
 import { List } from './List.tsx';
 import { SignIn } from './SignIn.tsx';
-import { current, liftAll, overlays, peal, spoken, tell, watch } from './state.ts';
+import { cameBack, current, liftAll, overlays, peal, spoken, tell, watch } from './state.ts';
 import { Spinner, Toast } from './parts.tsx';
 
 export function App() {
@@ -37,6 +37,9 @@ function Starting({ trouble }: { trouble: boolean }) {
 function Main() {
 	watch('connection');
 	const open = current.value;
+	useEffect(() => {
+		if (cameBack()) import('./arrived.ts').then((m) => m.announce(), () => undefined);
+	}, []);
 	return (
 		<div class={open ? 'panes has-room' : 'panes'} data-live={peal.connection.state}>
 			<Title />

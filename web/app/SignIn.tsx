@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { asProblem, type PealError, type Provider } from '../sdk/index.ts';
 import { Bell, EyeIcon } from './icons.tsx';
 import { PasskeyButton } from './PasskeyButton.tsx';
-import { peal } from './state.ts';
+import { cameBack, peal } from './state.ts';
 
 type Fields = { username: string; password: string; display: string };
 
@@ -15,35 +15,18 @@ const SAID: Partial<Record<PealError['code'], string>> = {
 	network: 'The server cannot be reached. Check your connection and try again.',
 };
 
-const REASONS: Record<string, string> = {
-	denied: 'You did not allow the other service to say who you are.',
-	failed: 'The other service did not say who you are. Try again.',
-	stale: 'That took too long, or was begun elsewhere. Try again.',
-	disabled: 'Your account is disabled. Ask whoever runs this server.',
-	unavailable: 'The other service cannot be reached. Try again later.',
-};
-
 function explain(error: unknown): string {
 	const problem = asProblem(error);
 	return SAID[problem.code] ?? problem.errors[0]?.message ?? problem.message;
 }
 
-/** Why a provider's way back ended here, said once. */
-function fromProvider(): string | null {
-	const address = new URL(location.href);
-	const reason = address.searchParams.get('sign_in');
-	if (reason === null) return null;
-	address.searchParams.delete('sign_in');
-	history.replaceState(history.state, '', address);
-	return REASONS[reason] ?? REASONS['failed']!;
-}
-
 export function SignIn({ expired }: { expired: boolean }) {
 	const [isNew, setNew] = useState(false);
 	const [busy, setBusy] = useState(false);
-	const [trouble, setTrouble] = useState(
-		() => fromProvider() ?? (expired ? 'Your session has ended. Sign in again.' : ''),
-	);
+	const [trouble, setTrouble] = useState(expired ? 'Your session has ended. Sign in again.' : '');
+	useEffect(() => {
+		if (cameBack()) import('./arrived.ts').then((m) => setTrouble(m.arrived() ?? trouble), () => undefined);
+	}, []);
 	const form = useRef<HTMLFormElement>(null);
 	const [second, setSecond] = useState<ComponentChildren>(null);
 

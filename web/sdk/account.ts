@@ -35,6 +35,15 @@ export interface PasskeyInfo {
 	last_used_at: Time | null;
 }
 
+/** A provider, or another issuer, that says who I am. */
+export interface LinkedTo {
+	id: Id;
+	/** As `Provider` has it; null: nobody signs in there from here. */
+	provider: string | null;
+	title: string;
+	created_at: Time;
+}
+
 /** Either a password, with a code where signing in takes one, or the answer of a passkey. */
 export type Proof = { password: string; code?: string; recovery_code?: string } | { credential: unknown };
 /** The second step of signing in. */

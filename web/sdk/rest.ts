@@ -1,5 +1,5 @@
 // The REST contract as typed calls. Knows nothing of state; throws PealError only.
-import type { Factors, PasskeyInfo, Proof, SignedInAt, TotpSecret } from './account.ts';
+import type { Factors, LinkedTo, PasskeyInfo, Proof, SignedInAt, TotpSecret } from './account.ts';
 import type { NewPasskey } from './passkeys.ts';
 import { networkError, problemFrom, type PealError } from './problem.ts';
 import type { Account, AuditRow, Report, ReportChange, ReportNew, ReportState, Token, TokenNew } from './moderation.ts';
@@ -190,6 +190,10 @@ export class Rest {
 	newPasskey = () => this.body<NewPasskey>('POST', '/auth/passkeys/options');
 	addPasskey = (name: string, credential: unknown) => this.body<PasskeyInfo>('POST', '/auth/passkeys', { name, credential });
 	renamePasskey = (id: Id, name: string) => this.body<PasskeyInfo>('PATCH', `/auth/passkeys/${id}`, { name });
+	identities = () => this.get<Page<LinkedTo>>('/auth/identities');
+	/** The address at the provider to send this browser to. */
+	linkTo = (provider: string, return_to: string) => this.body<{ url: string }>('POST', `/auth/oidc/${provider}/link`, { return_to });
+	unlink = (id: Id) => this.body<void>('DELETE', `/auth/identities/${id}`);
 	removePasskey = (id: Id) => this.body<void>('DELETE', `/auth/passkeys/${id}`);
 
 	// conversations

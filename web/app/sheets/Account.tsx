@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { asProblem, wasCancelled, type SignedInAt } from '../../sdk/index.ts';
 import { exactTime } from '../format.ts';
 import { attempt, complain, peal, tell } from '../state.ts';
+import { Linked } from './Linked.tsx';
 import { useLoad } from './load.ts';
 import { Passkeys } from './Passkeys.tsx';
 import { Prove } from './Prove.tsx';
@@ -34,6 +35,7 @@ export function Account() {
 						{factors.password && <Password />}
 						{factors.password && <TwoSteps factors={factors} proved={proved} changed={again} />}
 						<Passkeys proved={proved} changed={again} />
+						<Linked proved={proved} />
 						<Sessions />
 						{asked && (
 							<Prove

@@ -1,6 +1,6 @@
 // Asks who somebody is before they change how they sign in.
 import { useEffect, useId, useRef, useState } from 'preact/hooks';
-import { asProblem, wasCancelled, type Factors } from '../../sdk/index.ts';
+import { asProblem, wasCancelled, type Factors, type LinkedTo } from '../../sdk/index.ts';
 import { peal } from '../state.ts';
 
 interface Props {
@@ -39,6 +39,11 @@ export function Prove({ factors, onDone, onNo }: Props) {
 			setBusy(false);
 		}
 	};
+	const byPassword = factors.password || factors.passkeys > 0;
+	const [providers, setProviders] = useState<LinkedTo[]>([]);
+	useEffect(() => {
+		if (!byPassword) peal.rest.identities().then(({ items }) => setProviders(items.filter((i) => i.provider)), () => undefined);
+	}, []);
 	const typed = code.trim();
 	const which = /^[\d\s]{6,8}$/.test(typed) ? { code: typed.replace(/\s/g, '') } : { recovery_code: typed };
 	return (
@@ -59,7 +64,14 @@ export function Prove({ factors, onDone, onNo }: Props) {
 				}}
 			>
 				<h2 id={id}>Is it you?</h2>
-				<p>This changes how you sign in. Say again who you are.</p>
+				<p>
+					This changes how you sign in. Say again who you are{byPassword ? '.' : ', by signing in once more, and then open this again.'}
+				</p>
+				{providers.map((one) => (
+					<button key={one.id} type="button" class="primary" onClick={() => location.assign(peal.signInAddress(one.provider!))}>
+						Sign in with {one.title}
+					</button>
+				))}
 				{factors.password && (
 					<label class="field">
 						<span>Your password</span>

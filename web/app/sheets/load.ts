@@ -2,7 +2,8 @@
 import { useEffect, useState } from 'preact/hooks';
 import { asProblem } from '../../sdk/index.ts';
 
-export type Loaded<T> = { state: 'loading' } | { state: 'failed'; why: string } | { state: 'ready'; value: T };
+/** `trouble`: it was asked for again and did not come, so the value is that of before. */
+export type Loaded<T> = { state: 'loading' } | { state: 'failed'; why: string } | { state: 'ready'; value: T; trouble?: string };
 
 export function useLoad<T>(ask: () => Promise<T>, on: unknown[]): Loaded<T> {
 	const [loaded, set] = useState<Loaded<T>>({ state: 'loading' });
@@ -10,7 +11,10 @@ export function useLoad<T>(ask: () => Promise<T>, on: unknown[]): Loaded<T> {
 		let live = true;
 		ask().then(
 			(value) => live && set({ state: 'ready', value }),
-			(error) => live && set({ state: 'failed', why: asProblem(error).message }),
+			(error) => {
+				const why = asProblem(error).message;
+				if (live) set((last) => (last.state === 'ready' ? { ...last, trouble: why } : { state: 'failed', why }));
+			},
 		);
 		return () => {
 			live = false;
