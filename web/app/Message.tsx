@@ -88,7 +88,7 @@ function Body({ bubble, room }: { bubble: Bubble; room: Room }) {
 			)}
 			{bubble.parent && <Quote room={room} parent={bubble.parent} message={message} />}
 			{bubble.attachments.map((attachment) => (
-				<Attached key={attachment.id} attachment={attachment} alone={bubble.text === ''} />
+				<Attached key={attachment.id} attachment={attachment} alone={bubble.text === ''} of={message?.id} />
 			))}
 			{parcel && (parcel.kind === 'image' ? <Sending parcel={parcel} /> : <SendingFile parcel={parcel} />)}
 			{hasCard(message) && <Card message={message!} />}
@@ -97,7 +97,8 @@ function Body({ bubble, room }: { bubble: Bubble; room: Room }) {
 	);
 }
 
-function Attached({ attachment, alone }: { attachment: Attachment; alone: boolean }) {
+function Attached({ attachment, alone, of }: { attachment: Attachment; alone: boolean; of?: string }) {
+	if (attachment.state !== 'ready') return <FileBox attachment={attachment} of={of} />;
 	if (attachment.kind === 'audio') return <Voice attachment={attachment} />;
 	if (attachment.kind === 'video' && attachment.renditions[0]?.name === 'video') return <Film attachment={attachment} />;
 	if (attachment.kind === 'file' || attachment.kind === 'video') return <FileBox attachment={attachment} />;

@@ -1,7 +1,7 @@
 // Pictures: in a bubble, with a placeholder until they are there; large; and while they are still being sent.
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { thumbhash, type Attachment, type Parcel } from '../sdk/index.ts';
-import { ClearIcon, SaveIcon } from './icons.tsx';
+import { ClearIcon } from './icons.tsx';
 import { complain, peal, watchRoom } from './state.ts';
 
 const LONG = 320;
@@ -36,7 +36,7 @@ export function Picture({ attachment, alone }: { attachment: Attachment; alone: 
 	const [shown, setShown] = useState(attachment);
 	const [there, setThere] = useState(false);
 	const [broken, setBroken] = useState(false);
-	const [large, setLarge] = useState(false);
+	const [large, setLarge] = useState<typeof import('./Lightbox.tsx') | null>(null);
 	const size = sizeOf(attachment.width, attachment.height);
 	const back = placeholder(attachment.thumbhash);
 	const main = shown.renditions[0];
@@ -58,7 +58,7 @@ export function Picture({ attachment, alone }: { attachment: Attachment; alone: 
 					backgroundImage: back ? `url(${back})` : undefined,
 				}}
 				aria-label={`Picture${attachment.name ? ` ${attachment.name}` : ''}: show it large`}
-				onClick={() => setLarge(true)}
+				onClick={() => void import('./Lightbox.tsx').then(setLarge, (error) => complain(error, 'Showing it large'))}
 				disabled={broken}
 				data-attachment={attachment.id}
 			>
@@ -79,59 +79,22 @@ export function Picture({ attachment, alone }: { attachment: Attachment; alone: 
 				)}
 				{broken && <span class="picture-note">This picture cannot be loaded.</span>}
 			</button>
-			{large && main && <Lightbox attachment={shown} close={() => setLarge(false)} />}
+			{large && main && <large.Lightbox attachment={shown} close={() => setLarge(null)} />}
 		</>
 	);
 }
 
-function Lightbox({ attachment, close }: { attachment: Attachment; close: () => void }) {
-	const dialog = useRef<HTMLDialogElement>(null);
-	const main = attachment.renditions[0]!;
-	useEffect(() => {
-		const box = dialog.current!;
-		box.showModal();
-		return () => box.close();
-	}, []);
-	const save = () => {
-		peal.rest.attachment(attachment.id).then(
-			(fresh) => {
-				const link = document.createElement('a');
-				link.href = fresh.download_url;
-				link.download = '';
-				link.click();
-			},
-			(error) => complain(error, 'Saving'),
-		);
-	};
-	return (
-		<dialog
-			ref={dialog}
-			class="lightbox"
-			aria-label={attachment.name ?? 'Picture'}
-			onCancel={(e) => {
-				e.preventDefault();
-				close();
-			}}
-			onClick={close}
-		>
-			<img
-				src={main.url}
-				width={main.width ?? undefined}
-				height={main.height ?? undefined}
-				alt={attachment.name ?? ''}
-				onClick={(e) => e.stopPropagation()}
-			/>
-			<div class="lightbox-bar" onClick={(e) => e.stopPropagation()}>
-				<button type="button" class="ghost" aria-label="Save" onClick={save}>
-					<SaveIcon />
-				</button>
-				<button type="button" class="ghost" aria-label="Close" onClick={close}>
-					<ClearIcon />
-				</button>
-			</div>
-		</dialog>
+/** By a link that is mine, and good for five minutes. */
+export const save = (id: string) =>
+	peal.rest.attachment(id).then(
+		(fresh) => {
+			const link = document.createElement('a');
+			link.href = fresh.download_url;
+			link.download = '';
+			link.click();
+		},
+		(error) => complain(error, 'Saving'),
 	);
-}
 
 /** From the file itself, with how much of it has gone. */
 export function Sending({ parcel }: { parcel: Parcel }) {

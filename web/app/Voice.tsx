@@ -3,9 +3,11 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Attachment, Parcel } from '../sdk/index.ts';
 import { clockOf, sizeText } from './format.ts';
 import { ClearIcon, FileIcon, PauseIcon, PlayIcon } from './icons.tsx';
-import { complain, peal, watchRoom } from './state.ts';
+import { save } from './Picture.tsx';
+import { peal, watchRoom } from './state.ts';
 
 const STEP_S = 5;
+const LOOK_MS = 10000;
 
 /** Only one speaks at a time. */
 let speaking: HTMLAudioElement | null = null;
@@ -100,25 +102,20 @@ function Bars({ bars, share }: { bars: number[]; share: number }) {
 	);
 }
 
-export function FileBox({ attachment }: { attachment: Attachment }) {
-	const save = () => {
-		peal.rest.attachment(attachment.id).then(
-			(fresh) => {
-				const link = document.createElement('a');
-				link.href = fresh.download_url;
-				link.download = '';
-				link.click();
-			},
-			(error) => complain(error, 'Saving'),
-		);
-	};
+/** What is not ready yet, or never will be, looks like a file; `of`: the message that has it. */
+export function FileBox({ attachment, of }: { attachment: Attachment; of?: string }) {
+	const { state } = attachment;
+	useEffect(() => {
+		const look = setInterval(() => state === 'processing' && of && peal.loadMessage(of), LOOK_MS); // what says so may have been missed
+		return () => clearInterval(look);
+	}, [state]);
 	return (
-		<button type="button" class="file-box" onClick={save} data-attachment={attachment.id} aria-label={`Save ${attachment.name ?? 'the file'}`}>
+		<button type="button" class="file-box" disabled={state !== 'ready'} onClick={() => save(attachment.id)} data-attachment={attachment.id} aria-label={`Save ${attachment.name ?? 'the file'}`}>
 			<FileIcon />
 			<span class="file-name" dir="auto">
 				{attachment.name ?? 'File'}
 			</span>
-			<span class="file-size">{sizeText(attachment.size)}</span>
+			<span class="file-size">{state === 'ready' ? sizeText(attachment.size) : state}</span>
 		</button>
 	);
 }

@@ -358,6 +358,7 @@ export class Peal {
 		else if (frame.type === 'message_read' || frame.type === 'message_delivered') this.store.markMoved(frame);
 		else if (frame.type === 'typing') this.store.setTyping(frame, now);
 		else if (frame.type === 'presence') this.store.setPresence(frame.data);
+		else if (frame.type === 'attachment_ready' && frame.data.message_id) void this.loadMessage(frame.data.message_id);
 		this.armTick();
 	}
 

@@ -481,6 +481,12 @@ export interface Typing {
 	conversation_id: Id;
 	data: { user_id: Id; is_typing: boolean; kind?: string };
 }
+/** An upload that took long is ready, or has failed; without a message it is mine, and none has it. */
+export interface AttachmentReady {
+	type: 'attachment_ready';
+	conversation_id: Id | null;
+	data: { message_id: Id | null; attachment: Attachment };
+}
 export interface PresenceChanged {
 	type: 'presence';
 	data: Presence;
@@ -508,6 +514,7 @@ export type Frame =
 	| MarkMoved
 	| Typing
 	| PresenceChanged
+	| AttachmentReady
 	| Bye
 	| SocketError
 	| { type: 'pong' }
