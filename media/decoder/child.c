@@ -61,8 +61,11 @@ limit_all(const struct job *job)
 	if (!limit(RLIMIT_AS, job->memory_bytes, job->memory_bytes))
 		return false;
 #endif
-	return !setpriority(PRIO_PROCESS, 0, (int)job->nice) && limit(RLIMIT_CPU, job->cpu_seconds, job->cpu_seconds + 1) &&
-	       limit(RLIMIT_CORE, 0, 0) && limit(RLIMIT_FSIZE, 0, 0) && limit(RLIMIT_NOFILE, 0, 0);
+	/* a wish: who started us may have set us lower already, and nobody may go up again */
+	if (job->nice)
+		(void)setpriority(PRIO_PROCESS, 0, (int)job->nice);
+	return limit(RLIMIT_CPU, job->cpu_seconds, job->cpu_seconds + 1) && limit(RLIMIT_CORE, 0, 0) &&
+	       limit(RLIMIT_FSIZE, 0, 0) && limit(RLIMIT_NOFILE, 0, 0);
 }
 
 static bool
