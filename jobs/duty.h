@@ -34,6 +34,10 @@ struct work {
 		int64_t removed;
 	} keys;
 	struct {
+		int64_t conversation; /* the call looked at last; 0: the next look begins anew */
+		char call[256 + 1];   /* CALL_ID_MAX code points */
+	} calls;
+	struct {
 		struct arena *scratch; /* of one message */
 		int64_t batch;         /* messages in one; 0: not known yet */
 		int64_t split_at;      /* monotonic microseconds: when to look again whether the newest slice is full */
@@ -50,6 +54,7 @@ duty_fn schedule_duty;   /* sends what is due */
 duty_fn sweep_duty;      /* republishes what a dead worker did not */
 duty_fn expiry_duty;     /* empties messages that have expired */
 duty_fn ageing_duty;     /* retention, and rows that nobody sees any more */
+duty_fn calls_duty;      /* ends calls that nobody has hung up */
 duty_fn search_duty;     /* indexes what was said, edited, taken back */
 duty_fn keys_duty;       /* sessions, keys and advances of marks that have lived long enough */
 

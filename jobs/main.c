@@ -30,6 +30,7 @@ static const struct duty {
 	{ "partitions", partitions_duty, SECONDS(3600), SECONDS(60) },
 	{ "schedule", schedule_duty, MS(500), MS(500) },
 	{ "sweep", sweep_duty, 0, 0 },
+	{ "calls", calls_duty, SECONDS(1), SECONDS(1) },
 	{ "search", search_duty, MS(200), MS(500) },
 	{ "expiry", expiry_duty, 0, SECONDS(1) },
 	{ "ageing", ageing_duty, SECONDS(3600), SECONDS(10) },

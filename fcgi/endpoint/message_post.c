@@ -5,6 +5,7 @@
 #include "fcgi/draft.h"
 #include "fcgi/publish.h"
 #include "fcgi/reply.h"
+#include "store/call.h"
 #include "store/schedule.h"
 
 #define SEND_AT_MOST_US (INT64_C(366) * 86400 * 1000000)
@@ -130,12 +131,29 @@ send_later(struct req *req, const struct message_draft *draft, struct str send_a
 	return reply_scheduled(req, taken);
 }
 
+/* A call whose signals came by here has one record, which is not the client's to write. */
+static int
+check_call(struct req *req, const struct draft_body *in, const struct message_draft *draft)
+{
+	int r;
+
+	if (draft->kind != MESSAGE_CALL)
+		return 0;
+	r = call_ours(req->db, req->arena, req->me, req->conversation,
+	              str_c(json_string_value(json_object_get(in->call, "call_id"))));
+	if (r == CONFLICT)
+		req->detail = "The server has seen this call's signals: it says itself what became of it.";
+	return r ? trace(r) : 0;
+}
+
 static int
 say(struct req *req, struct post_body *in)
 {
 	struct message_draft draft = { 0 };
 	int r = draft_make(req, &in->draft, &draft);
 
+	if (!r)
+		r = check_call(req, &in->draft, &draft);
 	if (r)
 		return r;
 	draft.silent = req->bot;

@@ -1,23 +1,29 @@
 /*
  * fcgi/endpoint/signal_post.c -- WebRTC signalling: passed on to those who may hear me in this conversation, now, or to nobody.
  *
- * Nothing is kept of it, and the payload is not looked at. Who is on the other side is decided anew for each signal, so whoever was
- * removed or blocked in the middle of a call neither hears nor is heard. What remains of a call is the message of type call that
- * one side sends.
+ * The payload is neither kept nor looked at. Who is on the other side is decided anew for each signal, so whoever was removed or blocked
+ * in the middle of a call neither hears nor is heard. That a call began, was answered and is over is noted (store/call.h) before anybody
+ * hears it: the signal that ends one leaves the message of type call, and peal-jobs does when nobody hangs up.
  */
+#include "base/fail.h"
 #include "fcgi/publish.h"
 #include "fcgi/reply.h"
+#include "store/call.h"
 
 struct body {
-	struct str call_id, kind;
+	struct str call_id, kind, media, reason;
 	int64_t to;
 	json_t *payload;
 };
 
 static const char *const kinds[] = { "offer", "answer", "candidate", "hangup", NULL };
+static const char *const medias[] = { "audio", "video", NULL };
+static const char *const reasons[] = { "busy", "failed", NULL };
 
-static const struct field body_fields[] = { STR_FIELD(struct body, call_id, .min = 1, .max = 64, .required = 1),
+static const struct field body_fields[] = { STR_FIELD(struct body, call_id, .min = 1, .max = CALL_ID_MAX, .required = 1),
 	                                    ENUM_FIELD(struct body, kind, .words = kinds, .required = 1),
+	                                    ENUM_FIELD(struct body, media, .words = medias),
+	                                    ENUM_FIELD(struct body, reason, .words = reasons),
 	                                    ID_FIELD(struct body, to),
 	                                    JSON_FIELD(struct body, payload, .required = 1),
 	                                    { 0 } };
@@ -47,9 +53,22 @@ with_me(struct req *req, struct hearers hearers)
 	return (struct hearers){ .ids = ids, .n = hearers.n + 1 };
 }
 
+/* Candidates change nothing, and an offer that nobody can hear begins nothing. */
+static int
+note(struct req *req, const struct body *in, struct hearers hearers, struct call_record *ret)
+{
+	const struct call_signal signal = { in->call_id, in->kind, in->reason, str_eq(in->media, STR("video")), in->to };
+
+	*ret = (struct call_record){ 0 };
+	if (str_eq(in->kind, STR("candidate")) || (str_eq(in->kind, STR("offer")) && !hearers.n))
+		return 0;
+	return call_signal(req->db, req->arena, req->me, req->conversation, &signal, ret);
+}
+
 static int
 signal_post(struct req *req)
 {
+	struct call_record record;
 	struct body in = { 0 };
 	struct hearers hearers;
 	struct signal signal;
@@ -65,6 +84,8 @@ signal_post(struct req *req)
 	                                &hearers);
 	if (!r)
 		r = narrow(&hearers, in.to);
+	if (!r)
+		r = note(req, &in, hearers, &record);
 	if (r)
 		return trace(r);
 	payload = json_dumps(in.payload, JSON_COMPACT);
@@ -72,7 +93,10 @@ signal_post(struct req *req)
 	signal = (struct signal){ in.call_id, in.kind, in.to, str_c(payload) };
 	if (str_eq(in.kind, STR("answer")) || str_eq(in.kind, STR("hangup")))
 		hearers = with_me(req, hearers);
+	FAILPOINT("signal.before_publish");
 	publish_signal(req, &signal, hearers);
+	if (record.seq)
+		publish_log(req, 'c', req->conversation, record.seq + record.rev - 1, 1);
 	return reply_empty(req);
 }
 
@@ -84,5 +108,5 @@ const struct endpoint signal_post_endpoint = {
 	.rate = RATE_TYPING,
 	.scope = SCOPE_MESSAGES_WRITE,
 	.fn = signal_post,
-	.doc = "A signal of a call, for those in this conversation.",
+	.doc = "A signal of a call, for those in this conversation; the one that ends it leaves a message.",
 };

@@ -31,6 +31,8 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(argon2_passes, "2", 1, 100, "Passes of Argon2id over its memory."),
 	INT_KEY(auth_nice, "10", 0, 19, "Niceness of the workers that hash passwords, so that a flood of logins cannot slow messages down."),
 	PATH_KEY(breached_passwords_file, "", "List of passwords that nobody may choose because they were published after break-ins: SHA-1 in hexadecimal, one a line, in order, as Have I Been Pwned offers for download. Empty: no such list."),
+	INT_KEY(call_gone_seconds, "60", 1, 3600, "A call is over when fewer than two of its people have been connected for so long."),
+	INT_KEY(call_ring_seconds, "90", 1, 3600, "A call that nobody has answered for so long is a missed one."),
 	STRING_KEY(command_address, "", "Addresses and ports of the doors `command` of REST workers on other hosts (10.0.0.11:9403), separated by blanks, for a host with peal-push and without peal-fcgi. Empty: the socket in run_dir."),
 	STRING_KEY(database, "host=/run/postgresql dbname=peal user=peal", "libpq connection string of the role the daemons use."),
 	STRING_KEY(database_owner, "host=/run/postgresql dbname=peal user=postgres options='-c role=peal_owner'", "libpq connection string that acts as the owner of the schema; only `pealctl migrate` uses it."),

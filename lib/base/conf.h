@@ -35,6 +35,8 @@ struct conf {
 	const char *token_audience;
 	const char *issuers_dir;          /* who else may say who somebody is: issuers.h */
 	int64_t access_token_seconds;     /* 600 */
+	int64_t call_gone_seconds;        /* 60 */
+	int64_t call_ring_seconds;        /* 90 */
 	int64_t refresh_token_days;       /* 30 */
 	int64_t session_idle_minutes;     /* 0: only refresh_token_days counts */
 	int64_t refresh_grace_seconds;    /* 20 */

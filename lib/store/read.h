@@ -118,6 +118,7 @@ extern const struct stmt *const request_statements[];
 extern const struct stmt *const schedule_statements[];
 extern const struct stmt *const event_statements[];
 extern const struct stmt *const upkeep_statements[];
+extern const struct stmt *const call_statements[];
 extern const struct stmt *const identity_statements[];
 extern const struct stmt *const attachment_statements[];
 extern const struct stmt *const block_statements[];
