@@ -87,6 +87,7 @@ def test_corpus(stack, corpus):
         pytest.skip(f"{corpus.name} is not there: /usr/bin/python3 tests/peal/corpora.py {corpus.name}")
     began, told = media.programs(stack), Told()
     person = Person(stack, f"corpus-{corpus.name}"[:30])
+    person.rest.timeout = 2 * SLOWEST
     lines = len(stack.log("peal-media").splitlines())
     with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
         for file, size, found in pool.map(lambda f: one(stack, person, corpus, f), files[:FILES or None]):

@@ -67,6 +67,7 @@ def test_mutants(stack, originals):
     chance = random.Random(SEED)
     print(f"SEED={SEED}")
     person = Person(stack, "mutator")
+    person.rest.timeout = 90       # a busy machine is no fault
     began, outcomes, slowest = programs(stack), collections.Counter(), 0
     for i in range(N):
         to, name, data = originals[i % len(originals)]

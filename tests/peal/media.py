@@ -10,6 +10,7 @@ import random
 import re
 import subprocess
 import sys
+import time
 import urllib.parse
 
 from PIL import Image
@@ -238,8 +239,14 @@ def upload(person, data, kind="image/jpeg", expect=201, to="image", **query):
 
 
 def programs(stack):
-    """What the decoding programs said when they started: the same as before when none has died."""
-    return {line for line in stack.log("peal-media").splitlines() if " ready " in line}
+    """What the decoding programs said when they started, once all have: the same as before when none has died."""
+    end = time.monotonic() + 30
+    while True:
+        said = {line for line in stack.log("peal-media").splitlines() if re.search(r" peal-media-\w+\[\d+\] ready ", line)}
+        if all(any(f" {name}[" in line for line in said) for name in ("peal-media-image", "peal-media-av")):
+            return said
+        assert time.monotonic() < end, "no decoders"
+        time.sleep(0.05)
 
 
 def send(person, conversation, *ids, expect=201, **more):
