@@ -76,13 +76,13 @@ about(struct req *req, const struct request_key *key)
 }
 
 static int
-replay(struct req *req, const struct request_key *key, const struct request_result *result)
+replay(struct req *req, const struct request_key *key, const struct once_steps *steps, const struct request_result *result)
 {
 	struct str document;
 	int r = 0;
 
 	if (str_present(result->made)) {
-		r = req->endpoint->again(req, result->made);
+		r = steps->again(req, result->made);
 	} else if (!unseal(req->arena, req->service->refresh_key, about(req, key), result->reply, &document)) {
 		req->detail = "This was done, but its answer cannot be given again: the server's keys have changed.";
 		return CONFLICT;
@@ -96,16 +96,16 @@ replay(struct req *req, const struct request_key *key, const struct request_resu
 }
 
 static int
-first_time(struct req *req, const struct request_key *key)
+first_time(struct req *req, const struct request_key *key, const struct once_steps *steps)
 {
 	struct request_result result = { 0 };
-	int r = req->endpoint->fn(req);
+	int r = steps->fn(req);
 
 	if (r)
 		return r;
 	if (buf_failed(&req->out))
 		return fault(-EMSGSIZE);
-	if (req->endpoint->again)
+	if (steps->again)
 		result.made = req->made;
 	else
 		result.reply = seal(req->arena, req->service->refresh_key, about(req, key), buf_view(&req->out));
@@ -113,7 +113,7 @@ first_time(struct req *req, const struct request_key *key)
 }
 
 static int
-in_transaction(struct req *req, const struct request_key *key)
+in_transaction(struct req *req, const struct request_key *key, const struct once_steps *steps)
 {
 	struct request_result before;
 	bool first;
@@ -122,7 +122,7 @@ in_transaction(struct req *req, const struct request_key *key)
 	r = request_take(req->db, req->arena, key, &first, &before);
 	if (r)
 		return r;
-	r = first ? first_time(req, key) : replay(req, key, &before);
+	r = first ? first_time(req, key, steps) : replay(req, key, steps, &before);
 	if (r)
 		return r;
 	FAILPOINT("once.before_commit");
@@ -132,8 +132,27 @@ in_transaction(struct req *req, const struct request_key *key)
 }
 
 int
+once_for(struct req *req, const struct request_key *key, const struct once_steps *steps)
+{
+	int r = check_key(req, key->key);
+
+	if (!r)
+		r = db_begin(req->db, req->arena);
+	if (r)
+		return trace(r);
+	r = in_transaction(req, key, steps);
+	if (r) {
+		db_rollback(req->db, req->arena);
+		req->effects = NULL; /* nothing happened that anybody could be told of */
+		req->effects_end = &req->effects;
+	}
+	return r;
+}
+
+int
 once_run(struct req *req)
 {
+	const struct once_steps steps = { req->endpoint->fn, req->endpoint->again };
 	struct request_key key = { .user_id = req->me,
 		                   .route = str_c(req->endpoint->path),
 		                   .key = req_param(req, "HTTP_IDEMPOTENCY_KEY") };
@@ -148,14 +167,5 @@ once_run(struct req *req)
 		return req->endpoint->fn(req);
 	if (req->endpoint->who == WHO_ANYONE)
 		key.key = stranger_s_key(req, key.key, key.hash);
-	r = db_begin(req->db, req->arena);
-	if (r)
-		return trace(r);
-	r = in_transaction(req, &key);
-	if (r) {
-		db_rollback(req->db, req->arena);
-		req->effects = NULL; /* nothing happened that anybody could be told of */
-		req->effects_end = &req->effects;
-	}
-	return r;
+	return once_for(req, &key, &steps);
 }

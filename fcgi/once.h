@@ -21,10 +21,19 @@
 #define PEAL_FCGI_ONCE_H
 
 #include "req.h"
+#include "store/request.h"
 
 #define ONCE_KEY_MAX 64 /* code points */
 
 /* Runs the endpoint's handler, or answers what it answered before. */
 int once_run(struct req *);
+
+/* The two ways of a request that may be a retry. */
+struct once_steps {
+	int (*fn)(struct req *);                     /* the first time; sets req->made if there is `again` */
+	int (*again)(struct req *, struct str made); /* NULL: the answer is kept */
+};
+/* The same for a daemon that asks for somebody: it knows whose key this is, and what makes two requests the same. */
+int once_for(struct req *, const struct request_key *, const struct once_steps *);
 
 #endif

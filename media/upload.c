@@ -1,12 +1,17 @@
 /* media/upload.c -- POST /messages/upload-image, -audio, -video, -file: now, or behind. */
 #include <errno.h>
+#include <openssl/evp.h>
+#include <unistd.h>
 
 #include "base/ask.h"
+#include "base/bytes.h"
 #include "base/err.h"
 #include "base/fail.h"
 #include "make.h"
 
 #define DOOR_TIMEOUT_MS 5000
+#define KEY_MOST        1024 /* bytes: the workers know better what a key is */
+#define CHUNK           65536
 
 /* The workers' answer is the client's: the attachment with its links, or the refusal. */
 static int
@@ -19,6 +24,7 @@ register_with_workers(struct upload *u, struct str body)
 	if (r)
 		return trace(r);
 	u->status = answer.status;
+	u->replayed = answer.status == 200;
 	u->retry_after_seconds = answer.retry_after_seconds > 0 ? answer.retry_after_seconds : 0;
 	u->content_type = answer.content_type;
 	u->body = answer.body;
@@ -28,6 +34,7 @@ register_with_workers(struct upload *u, struct str body)
 struct told {
 	const struct upload_kind *kind;
 	int64_t owner;
+	struct str key, hash; /* Idempotency-Key, and what it stands for; absent: none */
 	bool later;
 };
 
@@ -41,6 +48,10 @@ open_told(struct making *m, const void *arg)
 	json_id(&m->w, "owner_id", t->owner);
 	json_cstr(&m->w, "kind", t->kind->name);
 	json_str(&m->w, "name", m->in.name);
+	if (str_present(t->key)) {
+		json_str(&m->w, "idempotency_key", t->key);
+		json_str(&m->w, "request_hash", t->hash);
+	}
 	if (!t->later)
 		return;
 	json_cstr(&m->w, "state", "processing");
@@ -105,6 +116,54 @@ make_later(struct making *m, const struct told *told)
 	return queue_release(queue, &job);
 }
 
+/* What makes two uploads the same: their bytes, what they are called, and what is to be made of them. Forms differ in their boundary. */
+static int
+hash_upload(struct upload *u, const struct incoming *in, EVP_MD_CTX *ctx, struct str *ret)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	char *bytes = arena_alloc(u->arena, CHUNK);
+	uint64_t at = 0;
+	ssize_t n = 1;
+
+	EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+	EVP_DigestUpdate(ctx, in->hd ? "hd" : "  ", 2);
+	EVP_DigestUpdate(ctx, in->name.p, in->name.n);
+	EVP_DigestUpdate(ctx, "", 1);
+	for (; at < in->size && n > 0; at += (uint64_t)n) {
+		n = pread(in->fd, bytes, in->size - at < CHUNK ? in->size - at : CHUNK, (off_t)(in->offset + at));
+		if (n > 0)
+			EVP_DigestUpdate(ctx, bytes, (size_t)n);
+	}
+	if (n <= 0)
+		return fault(n ? -errno : -EIO);
+	EVP_DigestFinal_ex(ctx, digest, NULL);
+	*ret = hex(u->arena, digest, SHA256_BYTES);
+	return 0;
+}
+
+static int
+take_key(struct upload *u, const struct incoming *in, struct told *told)
+{
+	EVP_MD_CTX *ctx;
+	int r;
+
+	told->key = upload_param(u, "HTTP_IDEMPOTENCY_KEY");
+	if (!str_present(told->key))
+		return 0;
+	if (told->key.n > KEY_MOST || !str_utf8_valid(told->key)) {
+		u->report = (struct json_report){ .path = STR("Idempotency-Key"),
+			                          .code = "format",
+			                          .message = "The key is one line of at most 64 characters." };
+		return INVALID;
+	}
+	ctx = EVP_MD_CTX_new();
+	if (!ctx)
+		return fault(-ENOMEM);
+	r = hash_upload(u, in, ctx, &told->hash);
+	EVP_MD_CTX_free(ctx);
+	return r;
+}
+
 int
 upload_take(struct upload *u, const struct upload_kind *kind)
 {
@@ -120,6 +179,8 @@ upload_take(struct upload *u, const struct upload_kind *kind)
 	r = incoming_read(u, kind->most(u->conf), &m.in);
 	if (!r && !kind->accepts(m.in.sniffed))
 		r = UNSUPPORTED_TYPE;
+	if (!r)
+		r = take_key(u, &m.in, &told);
 	if (r)
 		return trace(r);
 	m.id = store_new_id(u->arena);

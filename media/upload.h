@@ -28,6 +28,7 @@ struct upload {
 
 	/* to the worker: the reply */
 	int status;
+	bool replayed;                 /* it was uploaded before, with the same key */
 	int64_t retry_after_seconds;   /* 0: as usual */
 	struct str content_type, body; /* live as the arena */
 	struct json_report report;     /* of INVALID */

@@ -183,6 +183,8 @@ reply(struct worker *w)
 	int64_t seconds = u->retry_after_seconds ? u->retry_after_seconds : PROBLEM_RETRY_AFTER_MS / 1000;
 
 	buf_printf(&w->headers, "X-Request-Id: %.*s\r\nCache-Control: no-store\r\n", STR_ARG(u->request_id));
+	if (u->replayed)
+		buf_str(&w->headers, STR("Idempotency-Replayed: true\r\n"));
 	if (try_again(u->status))
 		buf_printf(&w->headers, "Retry-After: %lld\r\n", (long long)seconds);
 	if (u->body.n)
@@ -214,6 +216,7 @@ answer(struct worker *w, bool cut)
 	u->params = w->io.fcgi.envp;
 	u->report = (struct json_report){ 0 };
 	u->content_type = u->body = STR_NONE;
+	u->replayed = false;
 	u->retry_after_seconds = 0;
 	take_request_id(w);
 	r = cut ? TOO_LARGE : route(w);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fcgi/once.h"
 #include "fcgi/publish.h"
 #include "fcgi/text.h"
 #include "upload.h"
@@ -12,7 +13,7 @@
 #include "wire/link.h"
 
 struct body {
-	struct str id, kind, state, name, mime, thumbhash, color, digest, failure;
+	struct str id, kind, state, name, mime, thumbhash, color, digest, failure, idempotency_key, request_hash;
 	int64_t owner_id;
 	struct opt_int size, width, height, bytes;
 	struct opt_bool animated;
@@ -39,6 +40,8 @@ static const struct field body_fields[] = { FOUND_FIELDS(1),
 	                                    ENUM_FIELD(struct body, state, .words = states),
 	                                    STR_FIELD(struct body, name, .nullable = 1),
 	                                    ID_FIELD(struct body, owner_id, .required = 1),
+	                                    STR_FIELD(struct body, idempotency_key, .max = 1024),
+	                                    STR_FIELD(struct body, request_hash, .max = 64),
 	                                    { 0 } };
 static const struct field finished_fields[] = { FOUND_FIELDS(0), STR_FIELD(struct body, failure, .max = 64), { 0 } };
 
@@ -109,7 +112,7 @@ reply_attachment(struct req *req, int status, struct str json, int64_t at)
 }
 
 static int
-upload_attachment(struct req *req)
+enter(struct req *req)
 {
 	const struct attachment_quota quota = upload_quota(req->conf);
 	struct attachment_new new;
@@ -129,7 +132,42 @@ upload_attachment(struct req *req)
 		r = attachment_begin(req->db, req->arena, &new, &quota, &json, &at);
 	else
 		r = attachment_register(req->db, req->arena, &new, &quota, &json, &at);
+	req->made = in.id;
 	return r ? upload_refused(req, trace(r)) : reply_attachment(req, 201, json, at);
+}
+
+/* As it is now. Whoever uploads the same again hears of the first; what was stored for the second goes. */
+static int
+again(struct req *req, struct str id)
+{
+	struct attachment a;
+	struct body in = { 0 };
+	int r = read_body(req, body_fields, &in);
+
+	if (!r)
+		r = attachment_get(req->db, req->arena, in.owner_id, id, &a);
+	if (r == NOT_FOUND) {
+		req->detail = "This was uploaded before, and has been removed since.";
+		return CONFLICT;
+	}
+	return r ? trace(r) : reply_attachment(req, 200, a.json, a.created_at);
+}
+
+static int
+upload_attachment(struct req *req)
+{
+	static const struct once_steps steps = { enter, again };
+	struct body in = { 0 };
+	struct request_key key;
+	int r = read_body(req, body_fields, &in);
+
+	if (r || !str_present(in.idempotency_key))
+		return r ? r : enter(req);
+	key = (struct request_key){ .user_id = in.owner_id,
+		                    .route = arena_printf(req->arena, "/messages/upload-%.*s", STR_ARG(in.kind)),
+		                    .key = in.idempotency_key,
+		                    .hash = in.request_hash };
+	return once_for(req, &key, &steps);
 }
 
 static int
