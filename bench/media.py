@@ -173,6 +173,7 @@ def ways(stack, person, folder):
 
 PLAIN = """server {{
 	listen 127.0.0.1:{port};
+	access_log {log} peal;
 	location / {{
 		root {root};
 		types {{ image/webp webp; }}
@@ -185,7 +186,7 @@ def serving(stack, person, photo):
     attachment = media.upload(person, photo.read_bytes(), "image/jpeg", 201)
     url = media.link(attachment.json)
     port, front = free_port(), peers.Front(stack)
-    front.blocks.append(PLAIN.format(port=port, root=stack.dir / "media" / "ren"))
+    front.blocks.append(PLAIN.format(port=port, root=stack.dir / "media" / "ren", log=stack.dir / "log" / "access.log"))
     front.apply()
     aa, name = attachment["id"][:2], url.rsplit("/", 1)[1]
     requests = {
