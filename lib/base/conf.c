@@ -509,7 +509,8 @@ check_numbers(struct conf_reader *r)
 	const struct conf *conf = r->to;
 	at_key(r, "session_idle_minutes");
 	if (conf->session_idle_minutes && conf->session_idle_minutes * 60 <= conf->access_token_seconds)
-		complain(r, "session_idle_minutes must be longer than access_token_seconds, or sessions end while they are used");
+		complain(r, "session_idle_minutes must be longer than access_token_seconds, or sessions end while they are "
+		            "used");
 	at_key(r, "push_dead_seconds");
 	if (conf->push_dead_seconds <= conf->push_heartbeat_seconds)
 		complain(r, "push_dead_seconds must be greater than push_heartbeat_seconds, or healthy sockets are closed");

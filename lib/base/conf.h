@@ -118,17 +118,17 @@ struct conf {
 	const char *s3_endpoint;               /* scheme and host */
 	const char *s3_bucket;                 /* empty: s3_endpoint names it */
 	const char *s3_region, *s3_key_file;
-	int64_t s3_part_mib;                   /* 64 */
-	int64_t s3_timeout_seconds;            /* 10 */
-	int64_t media_user_mib;                /* 4096 */
-	int64_t media_user_daily_mib;          /* 1024 */
-	int64_t media_tus_hours;               /* 24 */
-	int64_t media_tus_per_user;            /* 16 */
-	int64_t media_unattached_hours;        /* 24 */
-	int64_t media_inline_mib;              /* 16 */
-	int64_t media_inline_audio_kib;        /* 2048 */
-	int64_t media_queue_most;              /* 64 */
-	int64_t media_queue_workers;           /* 1 */
+	int64_t s3_part_mib;            /* 64 */
+	int64_t s3_timeout_seconds;     /* 10 */
+	int64_t media_user_mib;         /* 4096 */
+	int64_t media_user_daily_mib;   /* 1024 */
+	int64_t media_tus_hours;        /* 24 */
+	int64_t media_tus_per_user;     /* 16 */
+	int64_t media_unattached_hours; /* 24 */
+	int64_t media_inline_mib;       /* 16 */
+	int64_t media_inline_audio_kib; /* 2048 */
+	int64_t media_queue_most;       /* 64 */
+	int64_t media_queue_workers;    /* 1 */
 	/* background work */
 	int64_t sweep_ms;             /* 1000 */
 	int64_t event_retention_days; /* 30 */
