@@ -211,7 +211,7 @@ write_call(struct req *req, json_t *json, struct json_out *w)
 	struct call in = { 0 };
 	int r = json_fill(req->arena, json, call_fields, &in, "/call", &req->report);
 
-	if (!r && !text_one_line(in.call_id))
+	if (!r && !str_one_line(in.call_id))
 		r = req_invalid(req, "/call/call_id", "format", "The id holds characters that it may not.");
 	json_str(w, "call_id", in.call_id);
 	json_str(w, "media", in.media);
@@ -475,7 +475,7 @@ check_client_id(struct req *req, struct draft_body *in)
 		return req_invalid(req, "/client_id", "exclusive", "The header Idempotency-Key says otherwise.");
 	if (!str_present(in->client_id))
 		return req_invalid(req, "/client_id", "required", "Give a key by which a retry finds this message.");
-	if (!str_utf8_valid(in->client_id) || !text_one_line(in->client_id))
+	if (!str_utf8_valid(in->client_id) || !str_one_line(in->client_id))
 		return req_invalid(req, "/client_id", "format", "The key holds characters that it may not.");
 	if (str_code_points(in->client_id) > CLIENT_ID_MAX)
 		return req_invalid(req, "/client_id", "too_long", "The key is too long.");

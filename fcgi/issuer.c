@@ -56,7 +56,7 @@ issuer_display(struct arena *arena, struct str claim, struct str name)
 {
 	struct str one = str_present(claim) ? str_trim(str_code_point_prefix(claim, LIMIT_DISPLAY_NAME)) : STR_NONE;
 
-	return one.n && !text_blank(one) && text_one_line(one) ? arena_str(arena, one) : name;
+	return one.n && !text_blank(one) && str_one_line(one) ? arena_str(arena, one) : name;
 }
 
 struct identity

@@ -75,7 +75,7 @@ members_name(struct req *req, struct str *name)
 {
 	if (!str_present(*name))
 		return 0;
-	if (text_blank(*name) || !text_one_line(*name))
+	if (text_blank(*name) || !str_one_line(*name))
 		return req_invalid(req, "/name", "format", "A name is one line with something in it.");
 	*name = str_trim(*name);
 	return 0;

@@ -8,14 +8,12 @@
 #include "once.h"
 #include "reply.h"
 #include "store/request.h"
-#include "text.h"
+#include "wire/retry_key.h"
 
 static int
 check_key(struct req *req, struct str key)
 {
-	if (str_utf8_valid(key) && text_one_line(key) && str_code_points(key) <= ONCE_KEY_MAX)
-		return 0;
-	return req_invalid(req, "Idempotency-Key", "format", "The key is one line of at most 64 characters.");
+	return retry_key_ok(key) ? 0 : req_invalid(req, "Idempotency-Key", "format", RETRY_KEY_RULE);
 }
 
 /* The body as everybody would write it. False when it is no JSON: the handler says so better. */

@@ -23,8 +23,6 @@
 #include "req.h"
 #include "store/request.h"
 
-#define ONCE_KEY_MAX 64 /* code points */
-
 /* Runs the endpoint's handler, or answers what it answered before. */
 int once_run(struct req *);
 

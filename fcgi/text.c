@@ -26,17 +26,6 @@ text_blank(struct str s)
 	return true;
 }
 
-bool
-text_one_line(struct str s)
-{
-	uint32_t c;
-
-	for (size_t n; (n = str_utf8_next(s, &c)); s = str_n(s.p + n, s.n - n))
-		if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029)
-			return false;
-	return true;
-}
-
 static bool
 letter_or_digit(char c)
 {

@@ -8,7 +8,6 @@
 #include "base/str.h"
 
 bool text_blank(struct str);    /* nothing in it that can be seen */
-bool text_one_line(struct str); /* no control characters, no line or paragraph separators */
 bool text_username(struct str); /* 3..32 of [A-Za-z0-9._-], a letter or digit first */
 
 /* What somebody's device called a file, as it may be shown and offered for saving: the last part of a path, without controls and

@@ -8,9 +8,9 @@
 #include "base/err.h"
 #include "base/fail.h"
 #include "make.h"
+#include "wire/retry_key.h"
 
 #define DOOR_TIMEOUT_MS 5000
-#define KEY_MOST        1024 /* bytes: the workers know better what a key is */
 #define CHUNK           65536
 
 /* The workers' answer is the client's: the attachment with its links, or the refusal. */
@@ -150,10 +150,9 @@ take_key(struct upload *u, const struct incoming *in, struct told *told)
 	told->key = upload_param(u, "HTTP_IDEMPOTENCY_KEY");
 	if (!str_present(told->key))
 		return 0;
-	if (told->key.n > KEY_MOST || !str_utf8_valid(told->key)) {
-		u->report = (struct json_report){ .path = STR("Idempotency-Key"),
-			                          .code = "format",
-			                          .message = "The key is one line of at most 64 characters." };
+	if (!retry_key_ok(told->key)) {
+		u->report =
+		        (struct json_report){ .path = STR("Idempotency-Key"), .code = "format", .message = RETRY_KEY_RULE };
 		return INVALID;
 	}
 	ctx = EVP_MD_CTX_new();

@@ -166,7 +166,7 @@ static const struct field name_fields[] = { STR_FIELD(struct body, name, .min = 
 static int
 check_name(struct req *req, struct str name)
 {
-	if (text_blank(name) || !text_one_line(name))
+	if (text_blank(name) || !str_one_line(name))
 		return req_invalid(req, "/name", "format", "A name is one line with something in it.");
 	return 0;
 }

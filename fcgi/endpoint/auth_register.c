@@ -27,7 +27,7 @@ check(struct req *req, struct body *in)
 		                   "a letter or digit.");
 	if (!str_present(in->display_name))
 		in->display_name = in->username;
-	if (text_blank(in->display_name) || !text_one_line(in->display_name))
+	if (text_blank(in->display_name) || !str_one_line(in->display_name))
 		return req_invalid(req, "/display_name", "format", "A display name is one line with something in it.");
 	return auth_password_rule(req, "/password", in->password, in->username, in->display_name);
 }

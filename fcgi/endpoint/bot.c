@@ -36,7 +36,7 @@ read_body(struct req *req, struct body *in)
 		                   "a letter or digit.");
 	if (!str_present(in->display_name))
 		in->display_name = in->username;
-	if (text_blank(in->display_name) || !text_one_line(in->display_name))
+	if (text_blank(in->display_name) || !str_one_line(in->display_name))
 		return req_invalid(req, "/display_name", "format", "A display name is one line with something in it.");
 	in->display_name = str_trim(in->display_name);
 	return 0;

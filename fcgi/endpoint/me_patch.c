@@ -25,7 +25,7 @@ static const struct field privacy_fields[] = { BOOL_FIELD(struct profile_change,
 static int
 check_name(struct req *req, struct str *name)
 {
-	if (str_present(*name) && (text_blank(*name) || !text_one_line(*name)))
+	if (str_present(*name) && (text_blank(*name) || !str_one_line(*name)))
 		return req_invalid(req, "/display_name", "format", "A display name is one line with something in it.");
 	if (str_present(*name))
 		*name = str_trim(*name);
@@ -35,7 +35,7 @@ check_name(struct req *req, struct str *name)
 static int
 check_status(struct req *req, struct str *status)
 {
-	if (str_present(*status) && !text_one_line(*status))
+	if (str_present(*status) && !str_one_line(*status))
 		return req_invalid(req, "/status_text", "format", "A status is one line.");
 	if (str_present(*status) && text_blank(*status))
 		*status = STR_NULL;

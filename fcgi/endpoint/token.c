@@ -67,7 +67,7 @@ read_body(struct req *req, struct access_new *ret)
 
 	if (r)
 		return r;
-	if (text_blank(in.name) || !text_one_line(in.name))
+	if (text_blank(in.name) || !str_one_line(in.name))
 		return req_invalid(req, "/name", "format", "A name is one line with something in it.");
 	r = read_scopes(req, in.scopes, &ret->scopes);
 	if (r)

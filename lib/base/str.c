@@ -180,6 +180,17 @@ str_code_points(struct str s)
 	return count;
 }
 
+bool
+str_one_line(struct str s)
+{
+	uint32_t c;
+
+	for (size_t n; (n = str_utf8_next(s, &c)); s = str_n(s.p + n, s.n - n))
+		if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029)
+			return false;
+	return true;
+}
+
 struct str
 str_code_point_prefix(struct str s, size_t n)
 {

@@ -71,6 +71,7 @@ bool str_id(struct str, int64_t *ret);
 size_t str_utf8_next(struct str, uint32_t *ret);
 bool str_utf8_valid(struct str);    /* RFC 3629: no surrogates, no overlong forms, <= U+10FFFF */
 size_t str_code_points(struct str); /* of valid UTF-8 */
+bool str_one_line(struct str);      /* likewise: no control characters, no line or paragraph separators */
 /* The longest prefix with at most n code points. */
 struct str str_code_point_prefix(struct str, size_t n);
 /* Percent-decoding of one path or query component (RFC 3986) into an arena; false when malformed or when it holds NUL. */

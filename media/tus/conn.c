@@ -76,7 +76,7 @@ write_reply(struct conn *c, int r, int status, struct str content_type, struct s
 	           STR_ARG(c->request_id));
 	if (body.n)
 		buf_printf(&c->headers, "Content-Type: %.*s\r\nContent-Length: %zu\r\n", STR_ARG(content_type), body.n);
-	else if (status == 201)
+	else if (c->creating)
 		buf_str(&c->headers, STR("Content-Length: 0\r\n"));
 	fastcgi_reply(&c->out, status, problem_title(status), buf_view(&c->headers), body);
 	note(c, r);

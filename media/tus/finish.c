@@ -1,6 +1,5 @@
 /* media/tus/finish.c -- asks a worker to make an attachment of what is whole, without waiting in line for it. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -152,16 +151,6 @@ ready(struct tus *t, struct source *source, uint32_t events)
 		read_answer(f);
 }
 
-static struct str
-percent_encode(struct arena *a, struct str s)
-{
-	char *out = arena_alloc(a, s.n * 3 + 1), *at = out;
-
-	for (size_t i = 0; i < s.n; i++)
-		at += sprintf(at, "%%%02X", (unsigned char)s.p[i]);
-	return str_n(out, (size_t)(at - out));
-}
-
 /* As nginx would ask: see snippets/peal-upload-take.conf. */
 static void
 write_question(struct finish *f, struct str request_id, struct str path)
@@ -174,7 +163,8 @@ write_question(struct finish *f, struct str request_id, struct str path)
 	           start = arena_printf(f->arena, "%lld.%03lld", (long long)(now / 1000000), (long long)(now / 1000 % 1000));
 
 	if (str_present(p->name))
-		uri = arena_printf(f->arena, "%.*s&filename=%.*s", STR_ARG(uri), STR_ARG(percent_encode(f->arena, p->name)));
+		uri = arena_printf(f->arena, "%.*s&filename=%.*s", STR_ARG(uri),
+		                   STR_ARG(str_percent_encode(f->arena, p->name)));
 	fastcgi_begin(&f->out);
 	fastcgi_params(&f->out,
 	               (const struct str[]){ STR("REQUEST_METHOD"), STR("POST"), STR("REQUEST_URI"), uri,

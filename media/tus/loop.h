@@ -52,7 +52,7 @@ struct conn {
 	/* the request */
 	struct str request_id, method;
 	int64_t owner;
-	bool creating;
+	bool creating, replayed; /* replayed: the same key has begun it before */
 	struct parcel parcel;
 	uint64_t got, announced; /* bytes of the body; announced UINT64_MAX: unknown */
 	struct tus_checksum checksum;

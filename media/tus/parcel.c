@@ -20,7 +20,7 @@
 #define FOLDER_FLAGS  (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define NAME_MOST     64
 #define RECORD_MOST   ((size_t)64 * 1024)
-#define OVER_US       (INT64_C(3600) * 1000000) /* what became of it is told for so long */
+#define OVER_US       (INT64_C(86400) * 1000000) /* what became of it is told for so long, as of all that was made with a key */
 #define STRAY_US      (INT64_C(3600) * 1000000) /* what belongs to nothing may be about to: not after this */
 #define WRITE_BACK    ((uint64_t)8 << 20)
 #define OFFERED       "tus-"
@@ -235,15 +235,32 @@ time_us(struct timespec t)
 	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+struct str
+parcel_id_of_key(struct arena *a, int64_t owner, struct str key)
+{
+	unsigned char digest[SHA256_BYTES];
+
+	bytes_sha256(arena_printf(a, "upload %lld %.*s", (long long)owner, STR_ARG(key)), digest);
+	return hex(a, digest, ATTACHMENT_ID_N / 2);
+}
+
+static struct str
+random_id(struct arena *a)
+{
+	unsigned char random[ATTACHMENT_ID_N / 2];
+
+	bytes_random(random, sizeof(random));
+	return hex(a, random, sizeof(random));
+}
+
 int
 parcel_new(const struct parcels *s, struct arena *a, struct parcel *p)
 {
-	unsigned char random[ATTACHMENT_ID_N / 2];
 	char name[NAME_MOST];
 	int folder, r;
 
-	bytes_random(random, sizeof(random));
-	p->id = hex(a, random, sizeof(random));
+	if (!str_present(p->id))
+		p->id = random_id(a);
 	r = own_folder(s, p->owner, &folder);
 	if (r)
 		return trace(r);

@@ -46,7 +46,9 @@ int parcels_room(const struct parcels *, uint64_t bytes);
 /* Removes what nobody came back for. */
 void parcels_sweep(const struct parcels *, int64_t now_us);
 
-/* Begins one: owner, length, kind, name, metadata and hd are given. NO_SPACE. */
+/* A name that whoever begins an upload can find again; nobody is let in by knowing it. */
+struct str parcel_id_of_key(struct arena *, int64_t owner, struct str key);
+/* Begins one: owner, length, kind, name, metadata and hd are given, and an id or none. NO_SPACE. */
 int parcel_new(const struct parcels *, struct arena *, struct parcel *);
 /* NOT_FOUND, or GONE when it has expired. */
 int parcel_find(const struct parcels *, struct arena *, int64_t owner, struct str id, int64_t now_us, struct parcel *ret);

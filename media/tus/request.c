@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "loop.h"
 #include "wire/problem.h"
+#include "wire/retry_key.h"
 
 #define MIB(n)         ((uint64_t)(n) << 20)
 #define ROOM_STEP      ((uint64_t)8 << 20) /* so often the disk is looked at */
@@ -54,12 +55,14 @@ done(struct conn *c)
 	add_offset(c);
 	if (c->creating)
 		buf_printf(&c->headers, "Location: /api/v1/uploads/%.*s\r\n", STR_ARG(c->parcel.id));
+	if (c->replayed)
+		buf_str(&c->headers, STR("Idempotency-Replayed: true\r\n"));
 	if (head) {
 		buf_printf(&c->headers, "Upload-Length: %llu\r\n", (unsigned long long)c->parcel.length);
 		if (c->parcel.metadata.n)
 			buf_printf(&c->headers, "Upload-Metadata: %.*s\r\n", STR_ARG(c->parcel.metadata));
 	}
-	conn_reply(c, c->creating ? 201 : head ? 200 : 204, STR_NONE, STR_NONE);
+	conn_reply(c, c->replayed || head ? 200 : c->creating ? 201 : 204, STR_NONE, STR_NONE);
 }
 
 static void
@@ -228,15 +231,11 @@ read_creation(struct conn *c)
 }
 
 static int
-create(struct conn *c)
+begin_new(struct conn *c)
 {
 	struct str type = param(c, "CONTENT_TYPE");
-	int r;
+	int r = announce(c);
 
-	c->creating = true;
-	r = read_creation(c);
-	if (!r)
-		r = announce(c);
 	if (!r && c->announced && c->announced != UNKNOWN && !octets(type))
 		r = UNSUPPORTED_MEDIA_TYPE;
 	if (!r)
@@ -253,6 +252,49 @@ create(struct conn *c)
 	if (r)
 		(void)parcel_remove(&c->tus->parcels, c->owner, c->parcel.id); /* nobody will learn its name */
 	return r;
+}
+
+/*
+ * The key names the upload, so what it has begun is found where everything else about it is. Bytes that came with a retry are not
+ * looked at: the answer says how many are there, and the client goes on behind them.
+ */
+static int
+begin_by_key(struct conn *c, struct str key)
+{
+	const struct parcels *parcels = &c->tus->parcels;
+	struct parcel asked = c->parcel;
+	int r;
+
+	if (!retry_key_ok(key))
+		return invalid(c, "Idempotency-Key", "format", RETRY_KEY_RULE);
+	c->parcel.id = asked.id = parcel_id_of_key(c->arena, c->owner, key);
+	r = find(c);
+	if (r == NOT_FOUND || r == GONE) {
+		c->parcel = asked;
+		r = parcel_remove(parcels, c->owner,
+		                  c->parcel.id); /* what is left of one that has expired, or was begun by halves */
+		return r ? trace(r) : begin_new(c);
+	}
+	if (r)
+		return trace(r);
+	if (c->parcel.length != asked.length || !str_eq(c->parcel.metadata, asked.metadata))
+		return IDEMPOTENCY_CONFLICT;
+	c->replayed = true;
+	settle(c);
+	return 0;
+}
+
+static int
+create(struct conn *c)
+{
+	struct str key = param(c, "HTTP_IDEMPOTENCY_KEY");
+	int r;
+
+	c->creating = true;
+	r = read_creation(c);
+	if (r)
+		return trace(r);
+	return str_present(key) ? begin_by_key(c, key) : begin_new(c);
 }
 
 static int

@@ -25,6 +25,11 @@ def files_of(stack, person):
     return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
 
 
+def backdate(stack, person, path, suffix, hours):
+    then = time.time() - hours * 3600
+    os.utime(own_folder(stack, person) / (path.rsplit("/", 1)[1] + suffix), (then, then))
+
+
 def attachment_of(reply):
     return reply.headers["peal-attachment"]
 
@@ -100,6 +105,62 @@ def test_kinds(someone, tmp_path, name):
     patch(someone, path, 0, data[:half])
     one = someone.rest.get(f"/attachments/{attachment_of(patch(someone, path, half, data[half:]))}", expect=200).json
     assert (one["kind"], [r["name"] for r in one["renditions"]]) == (pairs["kind"], renditions)
+
+
+def begin_by(person, key, length, body=None, expect=201, **pairs):
+    return call(person, "POST", ROOT, body, expect=expect, Upload_Length=length, Upload_Metadata=metadata(**pairs or {"filename": "a"}),
+                Idempotency_Key=key)
+
+
+def test_begun_again(stack, pair):
+    """The answer was lost: the same key finds the upload, however far it is, and no second one is there."""
+    a, b, _ = pair
+    first = begin_by(a, "one", 10)
+    path = first.headers["location"]
+    assert "idempotency-replayed" not in first.headers
+    for at, more in (0, b"0123"), (4, b"456789"):
+        again = begin_by(a, "one", 10, expect=200)
+        assert {k: again.headers[k] for k in ("location", "upload-offset", "idempotency-replayed")} == {
+            "location": path, "upload-offset": str(at), "idempotency-replayed": "true"}
+        last = patch(a, path, at, more)
+    again = begin_by(a, "one", 10, expect=200)
+    assert (attachment_of(again), again.headers["upload-offset"]) == (attachment_of(last), "10")
+    assert truth.rows(stack, "SELECT count(*) FROM attachment WHERE owner_id = %s", int(a.id)) == [(1,)]
+    begin_by(a, "one", 11, expect=(409, "idempotency_conflict"))
+    begin_by(a, "one", 10, expect=(409, "idempotency_conflict"), filename="b")
+    assert begin_by(a, "two", 10).headers["location"] != path
+    assert begin_by(b, "one", 10).headers["location"] != path
+    assert files_of(stack, b) and head(b, path, 404)
+    for bad in ("k" * 65, "k" * 2000):
+        begin_by(a, bad, 10, expect=(400, "invalid"))
+
+
+def test_begun_again_with_bytes(stack):
+    """They are not taken twice, nor between others; a retry ends the request whose line is dead."""
+    person, data = Person(stack), os.urandom(3000)
+    line = Slow(stack, person, ROOT, 0, 3000, method="POST", Upload_Length=3000, Idempotency_Key="bytes", Upload_Metadata=metadata(filename="a"))
+    line.send(data[:1000])
+    until("it has begun", lambda: any(p.stat().st_size == 1000 for p in own_folder(stack, person).glob("?" * 32)))
+    again = begin_by(person, "bytes", 3000, data, expect=200)
+    assert again.headers["upload-offset"] == "1000" and "peal-attachment" not in again.headers
+    line.cut()
+    last = patch(person, again.headers["location"], 1000, data[1000:])
+    assert downloaded(stack, person, attachment_of(last)) == data
+    assert attachment_of(begin_by(person, "bytes", 3000, data, expect=200)) == attachment_of(last)
+
+
+def test_begun_again_when_it_was_refused_or_is_gone(stack):
+    person = Person(stack)
+    begin_by(person, "bad", 9, b"no film!!", expect=(415, "unsupported_type"), kind="video")
+    begin_by(person, "bad", 9, b"no film!!", expect=(415, "unsupported_type"), kind="video")
+    path = begin_by(person, "gone", 5).headers["location"]
+    call(person, "DELETE", path, expect=204)
+    assert begin_by(person, "gone", 5).headers["location"] == path
+    backdate(stack, person, path, "", 25)
+    assert begin_by(person, "gone", 6).headers["upload-offset"] == "0"      # what had begun has expired, and is nothing any more
+    backdate(stack, person, path, "", 0)
+    (own_folder(stack, person) / (path.rsplit("/", 1)[1] + ".open")).unlink()
+    assert begin_by(person, "gone", 7).headers["upload-offset"] == "0"      # as a death between two files leaves it
 
 
 def test_a_message_uses_it(stack, pair):
@@ -337,11 +398,6 @@ def test_what_can_not_be_decoded(stack, someone):
     head(someone, path, 415)
 
 
-def backdate(stack, person, path, suffix, hours):
-    then = time.time() - hours * 3600
-    os.utime(own_folder(stack, person) / (path.rsplit("/", 1)[1] + suffix), (then, then))
-
-
 def test_expiry(stack):
     person = Person(stack)
     old, young, over = begin(person, 100), begin(person, 100), begin(person, 4)
@@ -350,7 +406,7 @@ def test_expiry(stack):
     expires = time.mktime(time.strptime(head(person, young).headers["upload-expires"], "%a, %d %b %Y %H:%M:%S GMT")) - time.timezone
     assert abs(expires - time.time() - 24 * 3600) < 120
     backdate(stack, person, old, "", 25)
-    backdate(stack, person, over, ".over", 2)
+    backdate(stack, person, over, ".over", 25)
     head(person, old, 410)
     patch(person, old, 1, b"y", (410, "gone"))
     head(person, over, 410)

@@ -90,11 +90,11 @@ names_and_text(void **state)
 	assert_true(text_blank(STR(" \t\r\n\xc2\xa0\xe2\x80\x8b\xe3\x80\x80\xef\xbb\xbf")));
 	assert_false(text_blank(STR("  .  ")));
 	assert_false(text_blank(STR("\xf0\x9f\x99\x82")));
-	assert_true(text_one_line(STR("Alice \xc3\x84rcher")));
-	assert_false(text_one_line(STR("a\nb")));
-	assert_false(text_one_line(STR("a\xe2\x80\xa8"
-	                               "b")));
-	assert_false(text_one_line(STR("a\x7f")));
+	assert_true(str_one_line(STR("Alice \xc3\x84rcher")));
+	assert_false(str_one_line(STR("a\nb")));
+	assert_false(str_one_line(STR("a\xe2\x80\xa8"
+	                              "b")));
+	assert_false(str_one_line(STR("a\x7f")));
 }
 
 int
