@@ -123,7 +123,7 @@ start_decoder(const char *program, int *ret_socket)
 		    (pair[1] != DECODER_FD && dup2(pair[1], DECODER_FD) < 0))
 			_exit(127);
 		close_range(DECODER_FD + 1, ~0U, 0);
-		execl(program, program, "8", (char *)NULL);
+		execl(program, program, "8", "1", (char *)NULL);
 		_exit(127);
 	}
 	close(pair[1]);

@@ -125,9 +125,9 @@ auth_oidc_link(struct req *req)
 	struct str url;
 	int r;
 
-	if (!issuer)
-		return NOT_FOUND;
 	r = req_body(req, begin_fields, &in);
+	if (!r && !issuer)
+		r = NOT_FOUND;
 	if (!r)
 		r = check_path(req, "/return_to", in.return_to);
 	if (!r)

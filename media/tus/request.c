@@ -344,22 +344,24 @@ terminate(struct conn *c)
 	return 0;
 }
 
-static int
-run(struct conn *c, bool made)
+typedef int method_fn(struct conn *);
+
+/* What the method does, to an upload or where they are made; NULL for nothing. */
+static method_fn *
+method_of(struct conn *c, bool made)
 {
 	static const struct {
 		const char *name;
 		bool made; /* on an upload; otherwise where they are made */
-		int (*fn)(struct conn *);
+		method_fn *fn;
 	} methods[] = {
 		{ "POST", false, create }, { "HEAD", true, head }, { "PATCH", true, patch }, { "DELETE", true, terminate }
 	};
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		if (methods[i].made == made && str_eq(c->method, str_c(methods[i].name)))
-			return methods[i].fn(c);
-	buf_printf(&c->headers, "Allow: %s\r\n", made ? "HEAD, PATCH, DELETE" : "OPTIONS, POST");
-	return METHOD_NOT_ALLOWED;
+			return methods[i].fn;
+	return NULL;
 }
 
 static int
@@ -367,18 +369,24 @@ begin(struct conn *c)
 {
 	struct str uri = param(c, "REQUEST_URI"), path = str_cut(&uri, '?'), id;
 	struct str instead = param(c, "HTTP_X_HTTP_METHOD_OVERRIDE");
+	method_fn *method;
 
 	c->method = str_present(instead) ? instead : param(c, "REQUEST_METHOD");
 	if (!str_id(param(c, "PEAL_UPLOAD_USER"), &c->owner))
 		return UNAUTHENTICATED;
 	if (!tus_path(path, &id))
 		return NOT_FOUND;
+	method = method_of(c, str_present(id));
+	if (!method) {
+		buf_printf(&c->headers, "Allow: %s\r\n", str_present(id) ? "HEAD, PATCH, DELETE" : "OPTIONS, POST");
+		return METHOD_NOT_ALLOWED;
+	}
 	if (!str_eq(param(c, "HTTP_TUS_RESUMABLE"), STR(TUS_VERSION))) {
 		buf_str(&c->headers, STR("Tus-Version: " TUS_VERSION "\r\n"));
 		return TUS_VERSION_UNKNOWN;
 	}
 	c->parcel = (struct parcel){ .owner = c->owner, .id = id, .fd = -1 };
-	return run(c, str_present(id));
+	return method(c);
 }
 
 static void

@@ -74,7 +74,7 @@ def test_too_large(pair):
 
 def path_of(op, other, conversation):
     """The path of an operation, about something that is there."""
-    own = f"{conversation}.1" if op.path.startswith("/messages/{id}") else conversation
+    own = f"{conversation}.1" if op.path.startswith("/messages/{id}") else "0" * 32 if op.path.startswith("/uploads/") else conversation
     return op.path.replace("{id}", own).replace("{userId}", other.id)
 
 
@@ -100,7 +100,7 @@ def test_other_methods(pair, op):
     has = {o.method for o in contract.rest().operations if o.path == op.path}
     for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - has:
         reply = a.rest.call(method, path, valid=False, expect=(405, "method_not_allowed"))
-        assert set(reply.headers["allow"].replace(" ", "").split(",")) - {"HEAD"} == has
+        assert set(reply.headers["allow"].replace(" ", "").split(",")) - {"HEAD"} == has - {"HEAD"}
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/conversations/", "/conversations//messages", "/Conversations", "/conversations/1/nothing",

@@ -17,7 +17,7 @@ ELSEWHERE = {
     "removePasskey": "test_passkeys", "beginTotp": "test_factors", "beginProviderLogin": "test_oidc", "endProviderLogin": "test_oidc", "beginLink": "test_oidc",
     "removeIdentity": "test_identities",
     "refresh": "test_auth", "uploadAudio": "test_sounds", "uploadFile": "test_files", "uploadImage": "test_pictures", "uploadVideo": "test_films",
-    "downloadAttachment": "test_life", "getPresences": "test_presence"}
+    "beginUpload": "test_tus", "getUpload": "test_tus", "continueUpload": "test_tus", "endUpload": "test_tus", "downloadAttachment": "test_life", "getPresences": "test_presence"}
 OPERATIONS = [op for op in contract.rest().operations if op.id not in ELSEWHERE]
 
 

@@ -75,7 +75,7 @@ def test_every_route_asks_for_its_scope(stack, all_tokens, op):
     without, only = all_tokens[op.scope if op.scope != "-" else "messages:read"]
     headers = {"Tus-Resumable": "1.0.0"} if "/uploads" in op.path else {}
     raw = {"raw": b"{}"} if op.body or op.method in ("POST", "PATCH") else {}
-    without.call(op.method, path, valid=False, headers=headers, **raw, expect=(403, "insufficient_scope"))
+    without.call(op.method, path, valid=False, headers=headers, **raw, expect=(403, None if op.method == "HEAD" else "insufficient_scope"))
     reply = only.call(op.method, path, valid=False, headers=headers, **raw)
     assert (reply.code == "insufficient_scope") == (op.scope == "-"), reply
 
