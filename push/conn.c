@@ -848,6 +848,21 @@ tick_one(struct conn *c, int64_t now)
 }
 
 void
+conn_excuse(int64_t gone_ms)
+{
+	uint32_t gone_s = (uint32_t)(gone_ms / 1000) + 1, now = push_seconds();
+
+	for (struct conn *c = busy; c; c = c->busy_next) {
+		if (c->state == CONN_REQUEST || c->state == CONN_GREETING)
+			c->due_ms += gone_ms;
+		c->moved_s = now; /* whether it takes anything shows from now on */
+	}
+	for (size_t i = 0; i < bucket_n; i++)
+		for (struct conn *c = buckets[i]; c; c = c->next)
+			c->heard_s = c->heard_s + gone_s < now ? c->heard_s + gone_s : now;
+}
+
+void
 conn_tick(void)
 {
 	int64_t now = push_now();

@@ -102,6 +102,7 @@ struct str conn_session(const struct conn *);
 /* server.c calls these. */
 void conn_init(void);
 void conn_tick(void);                      /* every CONN_TICK_MS */
+void conn_excuse(int64_t gone_ms);         /* we were stopped for so long: nobody is to be blamed for it */
 void conn_sweep(void);                     /* every second: one phase bucket */
 void conn_end_turn(void);                  /* before the loop sleeps: write and reclaim */
 void conn_each(void (*fn)(struct conn *)); /* fn may close */

@@ -24,6 +24,7 @@
 
 #define ACCEPTS_PER_TURN 256
 #define SEND_BUFFER      65536
+#define STOPPED_MS       1250 /* so long between two ticks: we were stopped */
 
 static struct {
 	uv_poll_t listener, signals;
@@ -33,7 +34,7 @@ static struct {
 	const char *path;
 	int listen_fd, signal_fd;
 	bool tcp;
-	int64_t swept_ms, drain_from_ms;
+	int64_t ticked_ms, swept_ms, drain_from_ms;
 	bool listening;
 	bool reserved;    /* a successor takes nobody before it can serve: the one before it still does */
 	bool handed_over; /* to a successor */
@@ -204,9 +205,13 @@ on_signal(uv_poll_t *p, int status, int events)
 static void
 on_tick(uv_timer_t *t)
 {
-	int64_t now = push_now();
+	int64_t now = push_now(), gone = now - server.ticked_ms;
 
 	(void)t;
+	server.ticked_ms = now;
+	/* a paused machine, a debugger: what has come meanwhile is read before anybody is judged */
+	if (gone > STOPPED_MS)
+		conn_excuse(gone);
 	feed_tick(now);
 	ended_tick(now);
 	conn_tick();
@@ -302,6 +307,7 @@ server_run(int listen_fd, int signal_fd, const char *path)
 	uv_poll_init(&push.loop, &server.signals, signal_fd);
 	uv_poll_start(&server.signals, UV_READABLE, on_signal);
 	uv_timer_init(&push.loop, &server.clock);
+	server.ticked_ms = push_now();
 	uv_timer_start(&server.clock, on_tick, CONN_TICK_MS, CONN_TICK_MS);
 	uv_prepare_init(&push.loop, &server.turn);
 	uv_prepare_start(&server.turn, on_turn);
