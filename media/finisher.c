@@ -19,7 +19,7 @@
 static bool
 final(int r)
 {
-	return r > 0 && (outcome_info(r)->status == 422 || r == UNSUPPORTED_TYPE);
+	return r > 0 && (outcome_info(r)->status == 422 || r == UNSUPPORTED_TYPE || r == TOO_LARGE);
 }
 
 struct result {
@@ -151,7 +151,7 @@ end(struct finisher *f, const struct queued *job, int r)
 static int
 process(struct finisher *f, const struct queued *job)
 {
-	struct making m = { .u = f->upload, .id = job->id, .behind = true };
+	struct making m = { .u = f->upload, .id = job->id, .owner = job->owner, .behind = true };
 	int r;
 
 	r = store_room(f->upload->store);

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "decode.h"
 #include "make.h"
+#include "scan.h"
 #include "waveform.h"
 
 #define MIB(n)          ((uint64_t)(n) << 20)
@@ -285,12 +286,11 @@ file_most(const struct conf *conf)
 	return MIB(conf->media_file_mib);
 }
 
-/* There is nothing to wait for. */
+/* There is nothing to wait for but a scanner. */
 static uint64_t
 file_inline_most(const struct conf *conf)
 {
-	(void)conf;
-	return UINT64_MAX;
+	return *conf->clamd_address ? inline_most(conf) : UINT64_MAX;
 }
 
 static bool
@@ -312,10 +312,12 @@ make_file(struct making *m)
 }
 
 static const struct upload_kind kinds[] = {
-	{ "image", "/api/v1/messages/upload-image", "image/webp", image_most, inline_most, sniff_picture, make_image },
-	{ "audio", "/api/v1/messages/upload-audio", "audio/mp4", audio_most, audio_inline_most, sniff_sound, make_audio },
-	{ "video", "/api/v1/messages/upload-video", "video/mp4", video_most, inline_most, sniff_film, make_video },
-	{ "file", "/api/v1/messages/upload-file", MAKE_ANY_TYPE, file_most, file_inline_most, anything, make_file },
+	{ "image", "/api/v1/messages/upload-image", "image/webp", image_most, inline_most, sniff_picture, false,
+	  make_image },
+	{ "audio", "/api/v1/messages/upload-audio", "audio/mp4", audio_most, audio_inline_most, sniff_sound, false,
+	  make_audio },
+	{ "video", "/api/v1/messages/upload-video", "video/mp4", video_most, inline_most, sniff_film, true, make_video },
+	{ "file", "/api/v1/messages/upload-file", MAKE_ANY_TYPE, file_most, file_inline_most, anything, true, make_file },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
@@ -348,14 +350,17 @@ make_told(struct making *m, const struct upload_kind *kind, void (*open)(struct 
           struct str *ret)
 {
 	struct buf *b = arena_new_of(m->u->arena, struct buf);
-	int r;
+	int r = 0;
 
 	buf_init(b, TOLD_MOST);
 	arena_defer(m->u->arena, buf_free, b);
 	json_begin(&m->w, b);
 	json_open_object(&m->w, NULL);
 	open(m, arg);
-	r = kind ? kind->make(m) : 0;
+	if (kind && kind->scanned)
+		r = scan(m);
+	if (!r && kind)
+		r = kind->make(m);
 	if (r)
 		return trace(r);
 	json_int(&m->w, "bytes", (int64_t)m->bytes);

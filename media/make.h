@@ -14,6 +14,7 @@ struct making {
 	struct upload *u;
 	struct incoming in;
 	struct str id;
+	int64_t owner;
 	bool behind;       /* nobody waits for the answer: it may take its time, and gives way to those who do */
 	struct json_out w; /* what the workers are told: open, until everything is in it */
 	uint64_t bytes;    /* on disk */
@@ -27,6 +28,7 @@ struct upload_kind {
 	/* What is larger is answered before it is decoded. */
 	uint64_t (*inline_most)(const struct conf *);
 	bool (*accepts)(enum sniffed);
+	bool scanned; /* it may be given out as it came, so a scanner is asked first */
 	int (*make)(struct making *);
 };
 

@@ -384,7 +384,7 @@ queue_give_back(const struct queue *q, const struct queued *job)
 
 	write_name(from, job->id, job->owner, job->tries, "job");
 	write_name(to, job->id, job->owner, job->tries - 1, "job");
-	if (move(q, from, to) < 0)
+	if (move(q, from, to) < 0 || utimensat(q->folder, to, NULL, 0))
 		LOG(NOTICE, "job_not_given_back", L_STR("id", job->id));
 }
 

@@ -47,7 +47,7 @@ int queue_release(const struct queue *, const struct queued *); /* now it may be
 
 /* The oldest that nobody has; NOT_FOUND. What it opens lives as the arena. */
 int queue_take(const struct queue *, struct arena *, struct queued *ret);
-/* To be taken again, as if it had not been. */
+/* To be taken again as if it had not been, but after those that wait: what it lacks they may not need. */
 void queue_give_back(const struct queue *, const struct queued *);
 /* Whatever there is of it goes; also when nobody has put it there. */
 int queue_remove(const struct queue *, struct str id);

@@ -183,6 +183,7 @@ upload_take(struct upload *u, const struct upload_kind *kind)
 	if (r)
 		return trace(r);
 	m.id = store_new_id(u->arena);
+	m.owner = told.owner;
 	told.later = m.in.size > kind->inline_most(u->conf);
 	return told.later ? make_later(&m, &told) : make_now(&m, &told);
 }

@@ -2,22 +2,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include "address.h"
-#include "bytes.h"
-#include "clock.h"
-#include "err.h"
 #include "ask.h"
+#include "clock.h"
+#include "dial.h"
+#include "err.h"
 
 #define ANSWER_MOST   ((size_t)1 << 20)
 #define QUESTION_MOST ((size_t)1 << 20)
-
-static void
-close_fd(void *arg)
-{
-	close((int)(intptr_t)arg);
-}
 
 static void
 buf_free(void *buf)
@@ -35,46 +27,6 @@ new_buf(struct arena *a, size_t most)
 	return b;
 }
 
-/* Of connect(2), too. */
-static void
-limit_waits(int fd, int64_t timeout_ms)
-{
-	const struct timeval limit = { .tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000 };
-
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-}
-
-static int
-dial_one(struct arena *a, const struct address *address, int64_t timeout_ms, int *ret)
-{
-	int fd = address_socket(address, 0);
-
-	if (fd < 0)
-		return fault(fd);
-	arena_defer(a, close_fd, (void *)(intptr_t)fd);
-	limit_waits(fd, timeout_ms);
-	if (connect(fd, &address->any, address->n))
-		return UNAVAILABLE;
-	*ret = fd;
-	return 0;
-}
-
-/* The first that takes the connection, each with its share of the time; from anywhere on, so that all are asked. */
-static int
-dial(struct arena *a, const char *where, int64_t timeout_ms, int *ret)
-{
-	struct address list[ADDRESSES_MAX];
-	size_t n = address_list(str_c(where), list);
-	uint32_t from;
-	int r = n ? UNAVAILABLE : fault(-EINVAL);
-
-	bytes_random(&from, sizeof(from));
-	for (size_t i = 0; i < n && r == UNAVAILABLE; i++)
-		r = dial_one(a, &list[(from + i) % n], timeout_ms / (int64_t)n, ret);
-	return r;
-}
-
 static struct str
 question(struct arena *a, const char *uri, struct str request_id, struct str body)
 {
@@ -90,21 +42,6 @@ question(struct arena *a, const char *uri, struct str request_id, struct str bod
 	fastcgi_params(b, pairs, sizeof(pairs) / sizeof(pairs[0]) / 2);
 	fastcgi_stdin(b, body);
 	return buf_view(b);
-}
-
-static bool
-send_all(int fd, struct str s)
-{
-	while (s.n) {
-		ssize_t n = send(fd, s.p, s.n, MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		s = str_n(s.p + n, s.n - (size_t)n);
-	}
-	return true;
 }
 
 static int
@@ -140,8 +77,8 @@ ask_post(struct arena *a, const char *where, const char *uri, struct str request
 	r = dial(a, where, timeout_ms, &fd);
 	if (r)
 		return trace(r);
-	limit_waits(fd, timeout_ms);
-	if (!send_all(fd, question(a, uri, request_id, body)))
+	dial_limit(fd, timeout_ms);
+	if (!dial_send(fd, question(a, uri, request_id, body)))
 		return UNAVAILABLE;
 	return read_answer(a, fd, until_us, ret);
 }

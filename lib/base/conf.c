@@ -33,6 +33,10 @@ const struct conf_key conf_keys[] = {
 	PATH_KEY(breached_passwords_file, "", "List of passwords that nobody may choose because they were published after break-ins: SHA-1 in hexadecimal, one a line, in order, as Have I Been Pwned offers for download. Empty: no such list."),
 	INT_KEY(call_gone_seconds, "60", 1, 3600, "A call is over when fewer than two of its people have been connected for so long."),
 	INT_KEY(call_ring_seconds, "90", 1, 3600, "A call that nobody has answered for so long is a missed one."),
+	STRING_KEY(clamd_address, "", "ClamAV's daemon, asked about files and films before anybody can have them: its socket (/run/clamav/clamd.ctl), or addresses and ports, separated by blanks. Empty: nobody is asked. See media-storage.md."),
+	WORD_KEY(clamd_failure, "refuse", "refuse accept", "What becomes of an upload that clamd does not look at: because it is away, has not finished in time, or takes no more than the upload has."),
+	INT_KEY(clamd_mib, "200", 1, 4000, "Largest upload that clamd is asked about; not more than its StreamMaxLength."),
+	INT_KEY(clamd_timeout_seconds, "20", 1, 600, "How long clamd may take for one upload; a second more for each 8 MiB."),
 	STRING_KEY(command_address, "", "Addresses and ports of the doors `command` of REST workers on other hosts (10.0.0.11:9403), separated by blanks, for a host with peal-push and without peal-fcgi. Empty: the socket in run_dir."),
 	STRING_KEY(database, "host=/run/postgresql dbname=peal user=peal", "libpq connection string of the role the daemons use."),
 	STRING_KEY(database_owner, "host=/run/postgresql dbname=peal user=postgres options='-c role=peal_owner'", "libpq connection string that acts as the owner of the schema; only `pealctl migrate` uses it."),
@@ -503,6 +507,20 @@ check_object_store(struct conf_reader *r)
 		complain(r, "s3_region: a region's name has small letters, digits and hyphens");
 }
 
+/* What is too large to be asked about could only be refused, for ever. */
+static void
+check_scanner(struct conf_reader *r)
+{
+	const struct conf *conf = r->to;
+
+	check_addresses(r, "clamd_address", conf->clamd_address, ADDRESSES_MAX);
+	at_key(r, "clamd_mib");
+	if (*conf->clamd_address && !strcmp(conf->clamd_failure, "refuse") &&
+	    (conf->clamd_mib < conf->media_file_mib || conf->clamd_mib < conf->media_video_mib))
+		complain(r,
+		         "clamd_mib must not be less than media_file_mib and media_video_mib while clamd_failure is refuse");
+}
+
 static void
 check_numbers(struct conf_reader *r)
 {
@@ -540,6 +558,7 @@ check_all(struct conf_reader *r, void *out)
 	check_sockets(r);
 	check_remote(r);
 	check_object_store(r);
+	check_scanner(r);
 	check_numbers(r);
 }
 

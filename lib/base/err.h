@@ -62,6 +62,7 @@
 	X(TOO_MANY_FRAMES, 422, "too_many_frames", 0, "The animation has more frames than this server decodes.")            \
 	X(TOO_LONG, 422, "too_long", 0, "The recording takes longer than this server accepts.")                             \
 	X(TOO_COMPLEX, 422, "too_complex", 0, "Decoding the file takes more time or memory than one file may.")             \
+	X(INFECTED, 422, "infected", 0, "The scanner of this server has found something harmful in the file.")              \
 	X(RATE_LIMITED, 429, "rate_limited", 1, "Too many requests; see Retry-After.")                                      \
 	X(SLOW_MODE, 429, "slow_mode", 1, "The group is in slow mode; see Retry-After.")                                    \
 	X(HEADERS_TOO_LARGE, 431, "headers_too_large", 0, "The header fields are larger than this server reads.")           \

@@ -17,7 +17,7 @@ from PIL import Image
 
 PIXELS_ONLY = {"VP8 ", "VP8L", "VP8X", "ALPH", "ANIM", "ANMF"}     # chunks of WebP that hold nothing but pixels
 # what may come of any file that somebody uploads
-OUTCOMES = ("ready", "empty", "unsupported_type", "too_large", "corrupt", "too_many_pixels", "too_many_frames", "too_long", "too_complex")
+OUTCOMES = ("ready", "empty", "unsupported_type", "too_large", "corrupt", "too_many_pixels", "too_many_frames", "too_long", "too_complex", "infected")
 CORNERS = {"top left": (220, 20, 20), "top right": (20, 200, 20), "bottom left": (20, 20, 220), "bottom right": (230, 220, 20)}
 
 

@@ -181,6 +181,14 @@ values_that_do_not_fit_together(void **state)
 	refused("public_url =\n", "1: public_url must be http:// or https:// and a host in lower case, without a path\n");
 	refused("origins = https://a.example *\n",
 	        "1: origins: \"*\" is not http:// or https:// and a host in lower case\n");
+	assert_int_equal(load("clamd_address = /run/clamav/clamd.ctl\n"), 0);
+	refused("clamd_address = clamd.example:3310\n",
+	        "1: clamd_address: not an address with a port, such as 10.0.0.5:6379 or [fd00::5]:6379: "
+	        "\"clamd.example:3310\"\n");
+	refused("clamd_address = /s\nclamd_mib = 25\n",
+	        "2: clamd_mib must not be less than media_file_mib and media_video_mib while clamd_failure is refuse\n");
+	assert_int_equal(load("clamd_address = /s\nclamd_mib = 25\nclamd_failure = accept\n"), 0);
+	assert_int_equal(load("clamd_mib = 25\n"), 0);
 	snprintf(text, sizeof text, "run_dir = /%094d\n", 0);
 	assert_int_equal(load(text), INVALID);
 	snprintf(text, sizeof text, "run_dir = /%093d\n", 0);

@@ -89,6 +89,8 @@ export const ERRORS = {
 	too_long: { status: 422, retryable: false },
 	/** Decoding the file takes more time or memory than one file may. */
 	too_complex: { status: 422, retryable: false },
+	/** The scanner of this server has found something harmful in the file. */
+	infected: { status: 422, retryable: false },
 	/** Too many requests; see Retry-After. */
 	rate_limited: { status: 429, retryable: true },
 	/** The group is in slow mode; see Retry-After. */
