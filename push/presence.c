@@ -12,9 +12,7 @@
 #include "push.h"
 #include "wire/presence.h"
 
-#define ACTIVE_SECONDS "300"
-#define ACTIVE_MS      300000
-#define ASK_MS         10000
+#define ASK_MS 10000
 
 /*
  * First the channel is heard, then the workers are asked: a block that comes in between is heard, and ends the watch; one that
@@ -80,10 +78,11 @@ on_active_set(void *arg, const redisReply *reply)
 static void
 set_active(struct hub_channel *ch, redis_reply_fn fn)
 {
-	char key[PRESENCE_KEY_MAX];
+	char key[PRESENCE_KEY_MAX], seconds[24];
 
-	ch->active_until_ms = push_now() + ACTIVE_MS;
-	feed_command(REDIS_ARGV(STR("SET"), presence_active_key(ch->user_id, key), STR("1"), STR("EX"), STR(ACTIVE_SECONDS),
+	snprintf(seconds, sizeof(seconds), "%lld", (long long)push.conf->push_away_seconds);
+	ch->active_until_ms = push_now() + push.conf->push_away_seconds * 1000;
+	feed_command(REDIS_ARGV(STR("SET"), presence_active_key(ch->user_id, key), STR("1"), STR("EX"), str_c(seconds),
 	                        STR("GET")),
 	             fn, (void *)(intptr_t)ch->user_id);
 }
@@ -114,11 +113,15 @@ on_still_active(void *arg, const redisReply *reply)
 	if (!reply || reply->type != REDIS_REPLY_INTEGER || !ch || !ch->n || !ch->online)
 		return;
 	if (reply->integer > 0) {
+		ch->away = false;
 		ch->active_until_ms = push_now() + reply->integer;
-	} else if (!ch->away) {
-		ch->away = true;
-		announce(ch->user_id, PRESENCE_AWAY, 0);
+		return;
 	}
+	if (!ch->away)
+		announce(ch->user_id, PRESENCE_AWAY, 0);
+	ch->away = true;
+	/* somebody elsewhere may be back, which that process announces, and go without a word: looked at before that time is over */
+	ch->active_until_ms = push_now() + push.conf->push_away_seconds * 500;
 }
 
 void
@@ -126,7 +129,7 @@ presence_sweep(struct hub_channel *ch)
 {
 	char key[PRESENCE_KEY_MAX];
 
-	if (ch->away || push_now() < ch->active_until_ms)
+	if (push_now() < ch->active_until_ms)
 		return;
 	feed_command(REDIS_ARGV(STR("PTTL"), presence_active_key(ch->user_id, key)), on_still_active,
 	             (void *)(intptr_t)ch->user_id);

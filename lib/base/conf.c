@@ -89,6 +89,7 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(password_max_bytes, "256", 64, 4096, "Longest password, in bytes."),
 	INT_KEY(password_min_code_points, "15", 1, 64, "Shortest password, in code points."),
 	STRING_KEY(public_url, "http://localhost", "What people type to get here: scheme and host, without a path."),
+	INT_KEY(push_away_seconds, "300", 1, 86400, "How long after the last sign of the person themself they count as away."),
 	INT_KEY(push_cursor_seconds, "60", 1, 86400, "How often a socket is told a newer place to resume from, at most."),
 	INT_KEY(push_dead_seconds, "90", 1, 3600, "A socket from which nothing came for this long is closed."),
 	INT_KEY(push_devices_per_user, "10", 1, 10000, "Sockets one person may hold open."),

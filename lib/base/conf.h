@@ -94,6 +94,7 @@ struct conf {
 	int64_t push_watch_check_seconds; /* 600 */
 	int64_t push_watch_max;           /* 200 */
 	int64_t push_offline_seconds;     /* 20 */
+	int64_t push_away_seconds;        /* 300 */
 	int64_t push_poll_ms;             /* 250 */
 	int64_t push_drain_seconds;       /* 30 */
 	int64_t push_cursor_seconds;      /* 60 */

@@ -89,6 +89,7 @@ start(void)
 		                    .push_max_connections = 100,
 		                    .push_watch_check_seconds = 600,
 		                    .push_watch_max = 5,
+		                    .push_away_seconds = 300,
 		                    .push_offline_seconds = 1,
 		                    .push_poll_ms = 250,
 		                    .push_drain_seconds = 1,
