@@ -188,12 +188,12 @@ static int
 link_to(struct req *req, const struct oidc_trip *trip, const struct identity *who)
 {
 	bool is_new;
-	int r = identity_link(req->db, req->arena, trip->session, who->issuer, who->subject, &is_new);
+	int r = identity_link(req->db, req->arena, trip->session, who->issuer, who->subject, &is_new, &req->me);
 
 	if (r)
 		return trace(r);
 	if (is_new)
-		LOG(NOTICE, "linked", L_STR("id", req->id), L_STR("session", trip->session), L_STR("issuer", who->label));
+		LOG(NOTICE, "linked", L_STR("id", req->id), L_INT("user", req->me), L_STR("issuer", who->label));
 	return 0;
 }
 

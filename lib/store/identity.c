@@ -18,8 +18,8 @@ static const struct stmt list = {
 	.text = "SELECT id, issuer, created_at FROM identity WHERE user_id = $1 ORDER BY id",
 };
 static const struct stmt link_one = {
-	.name = "identity_link", .params = "uss", .results = "b", .writes = true,
-	.text = "SELECT identity_link($1, $2, $3)",
+	.name = "identity_link", .params = "uss", .results = "bi", .writes = true,
+	.text = "SELECT identity_link($1, $2, $3), (SELECT user_id FROM session WHERE id = $1)",
 };
 static const struct stmt unlink_one = {
 	.name = "identity_unlink", .params = "iisb", .results = "", .writes = true,
@@ -81,7 +81,7 @@ identity_list(struct db *db, struct arena *arena, int64_t user_id, struct linked
 
 int
 identity_link(struct db *db, struct arena *arena, struct str session_id, struct str issuer, struct str subject,
-              bool *ret_new)
+              bool *ret_new, int64_t *ret_user_id)
 {
 	struct rows *rows;
 	int r = db_run(db, arena, &link_one, ARGS(A_STR(session_id), A_STR(issuer), A_STR(subject)), &rows);
@@ -89,6 +89,7 @@ identity_link(struct db *db, struct arena *arena, struct str session_id, struct 
 	if (r)
 		return trace(r);
 	*ret_new = rows_int(rows, 0, 0);
+	*ret_user_id = rows_int(rows, 0, 1);
 	return 0;
 }
 

@@ -41,7 +41,8 @@ struct linked {
 int identity_list(struct db *, struct arena *, int64_t user_id, struct linked **ret, size_t *ret_n);
 /* Links the person of a session to whom an issuer names. NOT_FOUND: the session has ended; CONFLICT: that is somebody else here; TOO_MANY: they
  * are linked to another subject of this issuer. */
-int identity_link(struct db *, struct arena *, struct str session_id, struct str issuer, struct str subject, bool *ret_new);
+int identity_link(struct db *, struct arena *, struct str session_id, struct str issuer, struct str subject, bool *ret_new,
+                  int64_t *ret_user_id);
 /* NOT_FOUND, LAST_WAY_IN. What tokens of that issuer had opened has ended. */
 int identity_unlink(struct db *, struct arena *, int64_t user_id, int64_t id, const struct ways *);
 
