@@ -12,10 +12,12 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "dev"), str(ROOT / "tests")]
 
-from peal import seen  # noqa: E402
-from stack import Stack  # noqa: E402
+from peal import secrets, seen  # noqa: E402
+import stack as stacks  # noqa: E402
 
 seen.watch()
+secrets.watch()
+stacks.SECRETS.append(secrets.found)
 
 
 def pytest_sessionfinish():
@@ -29,7 +31,7 @@ def pytest_addoption(parser):
 @pytest.fixture(scope="session")
 def new_stack(request):
     """Makes further stacks: `with new_stack(settings={...}) as stack`."""
-    return lambda **options: Stack(kind=request.config.getoption("kind"), **options)
+    return lambda **options: stacks.Stack(kind=request.config.getoption("kind"), **options)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,10 @@ import time
 
 import pytest
 
+from peal import media
+from peal.people import Person
+from peal.rest import Client
+from peal.totp import code_now
 from stack import ROOT, Stack, StackError
 
 DEEP = "a folder with a rather long name and blanks/" * 3
@@ -170,3 +174,23 @@ def test_a_secret_in_a_log_is_found(line):
     with pytest.raises(AssertionError, match="a secret"):
         made.check_clean()
     made.remove()
+
+
+def test_whatever_was_sent_or_given_is_found_in_a_log(kind):
+    """Each of these went through http.client, which is all that the search knows of them."""
+    def harm(stack):
+        person = Person(stack, password="a password of one person")
+        Client(stack.url).post("/auth/login", {"username": person.username, "password": "a wrong password, once"}, valid=False)
+        app = person.rest.post("/auth/totp", expect=201)
+        proof = person.rest.post("/auth/totp/confirm", {"code": code_now(app["secret"])}, expect=200)
+        challenge = Client(stack.url).post("/auth/login", {"username": person.username, "password": person.password, "token_delivery": "body"})
+        token = person.rest.post("/tokens", {"name": "t", "scopes": ["profile:read"]}, expect=201)["token"]
+        picture = media.upload(person, media.png(), "image/png").json
+        link = person.rest.get(f"/attachments/{picture['id']}", expect=200)
+        told = [person.password, "a wrong password, once", person.refresh_token, person.token.rsplit(".", 1)[1], app["secret"], proof["recovery_codes"][3],
+                challenge["challenge"], token, link["download_url"], link["renditions"][0]["url"]]
+        assert not stack.secrets()
+        for n, secret in enumerate(told, 1):
+            write(stack, "peal-jobs", f"secret={secret} is said")
+            assert len(stack.secrets()) == n, secret
+    assert broken(kind, harm).count(": a secret") == 10
