@@ -32,6 +32,7 @@ struct verifying {
 	} objects[FILES_MOST]; /* of the attachment that is looked at */
 	size_t objects_n;
 	int64_t attachments, files, bad;
+	int64_t shared; /* originals that have their bytes in common with another upload of the same person */
 };
 
 static void
@@ -134,6 +135,7 @@ digest_file(struct verifying *v, struct str id)
 
 	if (fd < 0)
 		return STR_NONE;
+	v->shared += st.st_nlink > 1;
 	if (st.st_size)
 		digest = digest_of(v->arena, fd, (size_t)st.st_size);
 	close(fd);
@@ -264,11 +266,11 @@ media_verify(struct ctl *ctl, int argc, char **argv)
 	if (r)
 		return r;
 	if (ctl->json)
-		printf("{\"attachments\":%lld,\"files\":%lld,\"bad\":%lld}\n", (long long)v.attachments, (long long)v.files,
-		       (long long)v.bad);
+		printf("{\"attachments\":%lld,\"files\":%lld,\"shared\":%lld,\"bad\":%lld}\n", (long long)v.attachments,
+		       (long long)v.files, (long long)v.shared, (long long)v.bad);
 	else
-		printf("%lld attachments, %lld files, %lld of them missing or damaged\n", (long long)v.attachments,
-		       (long long)v.files, (long long)v.bad);
+		printf("%lld attachments, %lld files (%lld share their bytes), %lld of them missing or damaged\n",
+		       (long long)v.attachments, (long long)v.files, (long long)v.shared, (long long)v.bad);
 	return v.bad ? EXIT_FAILED : EXIT_DONE;
 }
 

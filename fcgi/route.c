@@ -124,6 +124,7 @@
 	X(upload_finished)       \
 	X(upload_pending)        \
 	X(upload_removals)       \
+	X(upload_twin)           \
 	X(upload_unknown)
 /* clang-format on */
 

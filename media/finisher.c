@@ -10,10 +10,9 @@
 #include "finisher.h"
 #include "make.h"
 
-#define SECOND_US       INT64_C(1000000)
-#define REST_US         SECOND_US
-#define DOOR_TIMEOUT_MS 5000
-#define TELLINGS        5 /* before what was made is made anew another time */
+#define SECOND_US INT64_C(1000000)
+#define REST_US   SECOND_US
+#define TELLINGS  5 /* before what was made is made anew another time */
 
 /* Whose bytes are to blame, so that another time would bring nothing else. */
 static bool
@@ -162,7 +161,7 @@ process(struct finisher *f, const struct queued *job)
 	m.in = (struct incoming){ .hd = job->hd,
 		                  .name = job->name,
 		                  .fd = job->body,
-		                  .path = STR_NONE,
+		                  .whole = job->whole,
 		                  .offset = job->offset,
 		                  .size = job->size,
 		                  .sniffed = job->sniffed };

@@ -77,7 +77,7 @@ open_body(struct upload *u, struct incoming *in)
 	if (r)
 		return trace(r);
 	arena_defer(u->arena, close_fd, (void *)(intptr_t)in->fd);
-	in->path = path;
+	in->whole = true;
 	return in->size ? 0 : EMPTY;
 }
 
@@ -100,7 +100,7 @@ find_part(struct upload *u, struct incoming *in)
 		return m->found || at != in->size ? BAD_REQUEST : EMPTY;
 	in->offset = m->offset;
 	in->size = m->size;
-	in->part = true;
+	in->whole = false;
 	if (m->name_n && str_utf8_valid(str_n(m->name, m->name_n)))
 		in->name = str_n(m->name, m->name_n);
 	return m->size ? 0 : EMPTY;

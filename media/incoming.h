@@ -11,8 +11,7 @@ struct incoming {
 	bool hd;
 	struct str name; /* as sent; the workers clean it */
 	int fd;          /* closed with the arena */
-	struct str path; /* of the body, as nginx says it */
-	bool part;       /* the upload is a part of the body */
+	bool whole;      /* the upload is all of what fd is */
 	uint64_t offset, size;
 	enum sniffed sniffed;
 };

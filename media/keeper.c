@@ -7,6 +7,7 @@
 #include "base/json_out.h"
 #include "base/log.h"
 #include "base/ask.h"
+#include "ids.h"
 #include "keeper.h"
 
 #define SECOND_US        INT64_C(1000000)
@@ -19,31 +20,6 @@
 #define BATCH            200
 #define TIMEOUT_MS       5000
 #define QUESTION_MOST    ((size_t)64 * 1024)
-
-struct ids {
-	json_t *ids;
-};
-
-static const struct field ids_fields[] = { JSON_FIELD(struct ids, ids, .required = 1), { 0 } };
-
-/* The array `ids` of a JSON object. */
-static int
-parse_ids(struct arena *a, struct str text, struct json_report *report, json_t **ret)
-{
-	struct ids in = { 0 };
-	json_t *json;
-	int r;
-
-	r = json_parse(a, text, &json, report);
-	if (!r && !json_is_object(json))
-		r = INVALID;
-	if (!r)
-		r = json_fill(a, json, ids_fields, &in, "", report);
-	if (!r && !json_is_array(in.ids))
-		r = INVALID;
-	*ret = in.ids;
-	return r;
-}
 
 static int
 remove_one(const struct keeper *k, struct str id)
@@ -77,7 +53,7 @@ keeper_remove(struct keeper *k, struct arena *a, struct str body, struct json_re
 	json_t *ids;
 	int r;
 
-	r = parse_ids(a, body, report, &ids);
+	r = ids_parse(a, body, report, &ids);
 	if (!r)
 		r = remove_all(k, ids);
 	return r ? trace(r) : 0;
@@ -108,7 +84,7 @@ ask(struct keeper *k, struct arena *a, const char *uri, json_t *ids)
 	if (!r && answer.status != 200)
 		r = UNAVAILABLE;
 	if (!r)
-		r = parse_ids(a, answer.body, &report, &ret);
+		r = ids_parse(a, answer.body, &report, &ret);
 	if (r)
 		LOG(NOTICE, "keeper_not_answered", L_CSTR("uri", uri), L_CSTR("outcome", outcome_info(r)->code));
 	return r ? NULL : ret;

@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/ask.h"
 #include "base/bytes.h"
 #include "base/err.h"
 #include "decode.h"
+#include "ids.h"
 #include "make.h"
 #include "scan.h"
 #include "waveform.h"
@@ -220,18 +222,40 @@ describe_video(struct making *m, const struct film *f, const struct picture *pos
 	json_close(&m->w);
 }
 
+/* An upload of the same person, with the same bytes; absent: there is none, or nobody to ask. Of others nobody learns anything. */
+static struct str
+find_twin(const struct making *m, struct str digest)
+{
+	struct str question = arena_printf(m->u->arena, "{\"owner_id\":\"%lld\",\"digest\":\"%.*s\"}", (long long)m->owner,
+	                                   STR_ARG(digest));
+	struct json_report report = { 0 };
+	struct cgi_answer answer;
+	json_t *ids;
+
+	if (!store_shares(m->u->store) ||
+	    ask_post(m->u->arena, m->u->door, "/upload/twin", m->u->request_id, question, DOOR_TIMEOUT_MS, &answer) ||
+	    answer.status != 200 || ids_parse(m->u->arena, answer.body, &report, &ids))
+		return STR_NONE;
+	return str_c(json_string_value(json_array_get(ids, 0)));
+}
+
 static int
 keep_original(struct making *m)
 {
-	unsigned char digest[SHA256_BYTES];
+	struct store_source from = { m->in.fd, m->in.offset, m->in.size, m->in.whole, STR_NONE };
+	unsigned char raw[SHA256_BYTES];
+	struct str digest;
 	int r;
 
-	r = store_original(m->u->store, m->id, m->in.fd, m->in.part ? STR_NONE : m->in.path, m->in.offset, m->in.size,
-	                   digest);
+	if (!bytes_sha256_file(from.fd, from.offset, from.size, raw))
+		return fault(-errno);
+	digest = hex(m->u->arena, raw, sizeof(raw));
+	from.twin = find_twin(m, digest);
+	r = store_original(m->u->store, m->id, &from);
 	if (r)
 		return trace(r);
 	m->bytes += m->in.size;
-	json_str(&m->w, "digest", hex(m->u->arena, digest, sizeof(digest)));
+	json_str(&m->w, "digest", digest);
 	return 0;
 }
 

@@ -331,6 +331,7 @@ open_body(const struct queue *q, struct arena *a, struct queued *job)
 	arena_defer(a, close_fd, (void *)(intptr_t)job->body);
 	if (fstat(job->body, &st) || job->offset > (uint64_t)st.st_size || job->size > (uint64_t)st.st_size - job->offset)
 		job->body = -1;
+	job->whole = !job->offset && job->body >= 0 && job->size == (uint64_t)st.st_size;
 }
 
 /* Counted before it begins, so that one who dies of it has counted. */

@@ -31,7 +31,8 @@ struct queued {
 	enum sniffed sniffed;
 
 	/* of one that is taken */
-	int body; /* -1: it is lost */
+	int body;   /* -1: it is lost */
+	bool whole; /* the upload is all of it */
 	int lock;
 	unsigned tries; /* this one included */
 };

@@ -110,15 +110,18 @@ store_write(const struct media_store *s, struct str id, const struct store_file 
 }
 
 int
-store_original(const struct media_store *s, struct str id, int fd, struct str path, uint64_t offset, uint64_t size,
-               unsigned char ret_digest[SHA256_BYTES])
+store_original(const struct media_store *s, struct str id, const struct store_source *from)
 {
-	const struct store_original o = { fd, str_present(path) ? strrchr(path.p, '/') + 1 : NULL, offset, size };
-	int r = attachment_id_ok(id) ? s->form->original(s, id, &o) : fault(-EINVAL);
+	bool good = attachment_id_ok(id) && (!str_present(from->twin) || attachment_id_ok(from->twin));
+	int r = good ? s->form->original(s, id, from) : fault(-EINVAL);
 
-	if (r)
-		return trace(r);
-	return bytes_sha256_file(fd, offset, size, ret_digest) ? 0 : fault(-errno);
+	return r ? trace(r) : 0;
+}
+
+bool
+store_shares(const struct media_store *s)
+{
+	return s->form->shares;
 }
 
 /* Before there was an object store there was the disk. */

@@ -48,10 +48,16 @@ struct store_file {
 };
 /* A new attachment's files; durable when it returns 0. NO_SPACE; UNAVAILABLE: the object store is away. */
 int store_write(const struct media_store *, struct str id, const struct store_file *, size_t n);
-/* The same of a file that is kept as it came: size bytes of fd at offset. path: where nginx has put just these bytes, which are
- * linked then and not copied; absent: copied. ret_digest: their SHA-256. */
-int store_original(const struct media_store *, struct str id, int fd, struct str path, uint64_t offset, uint64_t size,
-                   unsigned char ret_digest[SHA256_BYTES]);
+/* Of a file that is kept as it came. */
+struct store_source {
+	int fd;
+	uint64_t offset, size;
+	bool whole;      /* they are all of the file, which gets another name then rather than being copied */
+	struct str twin; /* an attachment whose original should be the same; absent: none is known */
+};
+bool store_shares(const struct media_store *); /* whether a twin is of use */
+/* Shares the file of the twin where that is there and, byte for byte, the same. */
+int store_original(const struct media_store *, struct str id, const struct store_source *);
 int store_remove(const struct media_store *, struct str id); /* 0 also when there is nothing */
 /* Calls fn with every attachment of this part (0 to STORE_PARTS - 1) that has been there for min_age_seconds, and may do so twice; what fn
  * returns but 0 ends it. */
@@ -62,14 +68,10 @@ int store_walk(const struct media_store *, unsigned part, int64_t min_age_second
 const char *store_mime(struct str name);
 
 /* What the forms of the store do; see store_disk.c and store_s3.c. */
-struct store_original {
-	int fd;
-	const char *name; /* within incoming; NULL: copied */
-	uint64_t offset, size;
-};
 struct store_form {
+	bool shares;
 	int (*write)(const struct media_store *, struct str id, const struct store_file *, size_t n);
-	int (*original)(const struct media_store *, struct str id, const struct store_original *);
+	int (*original)(const struct media_store *, struct str id, const struct store_source *);
 	int (*remove)(const struct media_store *, struct str id);
 	int (*walk)(const struct media_store *, unsigned part, int64_t min_age_seconds, int (*fn)(void *arg, struct str id),
 	            void *arg);

@@ -12,6 +12,7 @@
 
 #define AA_N         2
 #define ORIGINAL     "original"
+#define PIECE        ((size_t)32 * 1024)
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
 static int
@@ -68,15 +69,21 @@ write_all(int fd, struct str bytes)
 	return fdatasync(fd) ? fault(-errno) : 0;
 }
 
+/* A name for a file that is open. */
+static int
+name_open(int fd, int folder, const char *name)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, path, folder, name, AT_SYMLINK_FOLLOW);
+}
+
 /* It gets its name, and what was reserved beyond its end is free again. */
 static int
 name_file(int folder, const struct store_file *f)
 {
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
-	if (ftruncate(f->fd, (off_t)f->size) || fdatasync(f->fd) ||
-	    linkat(AT_FDCWD, path, folder, f->name, AT_SYMLINK_FOLLOW))
+	if (ftruncate(f->fd, (off_t)f->size) || fdatasync(f->fd) || name_open(f->fd, folder, f->name))
 		return disk_fault();
 	return 0;
 }
@@ -164,7 +171,7 @@ disk_write(const struct media_store *s, struct str id, const struct store_file *
 
 struct original {
 	const struct media_store *store;
-	const struct store_original *of;
+	const struct store_source *of;
 };
 
 static int
@@ -185,7 +192,7 @@ copy_bytes(int to, int from, uint64_t offset, uint64_t left)
 }
 
 static int
-copy_original(int folder, const struct store_original *o)
+copy_original(int folder, const struct store_source *o)
 {
 	int to = openat(folder, ORIGINAL, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640), r;
 
@@ -196,20 +203,73 @@ copy_original(int folder, const struct store_original *o)
 	return r;
 }
 
+static bool
+read_all(int fd, char *to, size_t n, uint64_t offset)
+{
+	while (n) {
+		ssize_t got = pread(fd, to, n, (off_t)offset);
+
+		if (got <= 0)
+			return false;
+		to += got;
+		n -= (size_t)got;
+		offset += (uint64_t)got;
+	}
+	return true;
+}
+
+/* Whether this file is just the source. */
+static bool
+same_bytes(int fd, const struct store_source *o)
+{
+	char a[PIECE], b[PIECE];
+	struct stat st;
+
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || (uint64_t)st.st_size != o->size)
+		return false;
+	for (uint64_t at = 0; at < o->size; at += PIECE) {
+		size_t n = o->size - at < PIECE ? (size_t)(o->size - at) : PIECE;
+
+		if (!read_all(fd, a, n, at) || !read_all(o->fd, b, n, o->offset + at) || memcmp(a, b, n))
+			return false;
+	}
+	return true;
+}
+
+/* An older file of the same bytes gets one name more; how many it has is counted by the file system. A digest that was right when that file was
+ * stored says nothing about what it is now, so the bytes are compared. Whatever is in the way, there is another way. */
+static bool
+share_twin(int folder, const struct original *o)
+{
+	char path[AA_N + 1 + ATTACHMENT_ID_N + sizeof("/" ORIGINAL)];
+	bool shared;
+	int fd;
+
+	if (!str_present(o->of->twin))
+		return false;
+	snprintf(path, sizeof(path), "%.2s/%.32s/" ORIGINAL, o->of->twin.p, o->of->twin.p);
+	fd = openat(o->store->renditions, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	shared = same_bytes(fd, o->of) && !name_open(fd, folder, ORIGINAL);
+	close(fd);
+	return shared;
+}
+
 static int
 fill_original(int folder, void *arg)
 {
 	const struct original *o = arg;
 
-	if (!o->of->name)
+	if (share_twin(folder, o))
+		return 0;
+	if (!o->of->whole || name_open(o->of->fd, folder, ORIGINAL))
 		return copy_original(folder, o->of);
-	if (linkat(o->store->incoming, o->of->name, folder, ORIGINAL, 0))
-		return disk_fault();
 	return fdatasync(o->of->fd) ? fault(-errno) : 0;
 }
 
 static int
-disk_original(const struct media_store *s, struct str id, const struct store_original *of)
+disk_original(const struct media_store *s, struct str id, const struct store_source *of)
 {
 	struct original o = { s, of };
 
@@ -291,4 +351,4 @@ disk_walk(const struct media_store *s, unsigned part, int64_t min_age_seconds, i
 	return r;
 }
 
-const struct store_form store_disk = { disk_write, disk_original, disk_remove, disk_walk };
+const struct store_form store_disk = { true, disk_write, disk_original, disk_remove, disk_walk };

@@ -88,7 +88,7 @@ put_all(const struct media_store *s, struct str id, const struct store_file *fil
 }
 
 static int
-put_original(const struct media_store *s, struct str id, const struct store_original *o)
+put_original(const struct media_store *s, struct str id, const struct store_source *o)
 {
 	int r = put_mapped(s, id, "original", o->fd, o->offset, o->size);
 
@@ -158,4 +158,4 @@ walk_part(const struct media_store *s, unsigned part, int64_t min_age_seconds, i
 	return r ? r : walk_ends(&w);
 }
 
-const struct store_form store_s3 = { put_all, put_original, remove_all, walk_part };
+const struct store_form store_s3 = { false, put_all, put_original, remove_all, walk_part };

@@ -10,8 +10,7 @@
 #include "make.h"
 #include "wire/retry_key.h"
 
-#define DOOR_TIMEOUT_MS 5000
-#define CHUNK           65536
+#define CHUNK 65536
 
 /* The workers' answer is the client's: the attachment with its links, or the refusal. */
 static int

@@ -13,7 +13,8 @@
 #include "queue.h"
 #include "store.h"
 
-#define REQUEST_ID_N 32
+#define REQUEST_ID_N    32
+#define DOOR_TIMEOUT_MS 5000 /* of a question to the workers */
 
 struct upload {
 	/* from the worker */

@@ -1,4 +1,5 @@
-/* fcgi/endpoint/upload_removals.c -- peal-media asks what is to be removed, what it has that nobody knows, and what still waits for it. */
+/* fcgi/endpoint/upload_removals.c -- peal-media asks what is to be removed, what it has that nobody knows, what still waits for it, and
+ * what it has already. */
 #include <stdlib.h>
 
 #include "fcgi/publish.h"
@@ -125,6 +126,28 @@ upload_pending(struct req *req)
 	return r ? trace(r) : reply_ids(req, pending);
 }
 
+struct question {
+	int64_t owner_id;
+	struct str digest;
+};
+
+static const struct field question_fields[] = { ID_FIELD(struct question, owner_id, .required = 1),
+	                                        STR_FIELD(struct question, digest, .max = 64, .required = 1),
+	                                        { 0 } };
+
+static int
+upload_twin(struct req *req)
+{
+	struct question in = { 0 };
+	struct str ids;
+	int r;
+
+	r = req_body(req, question_fields, &in);
+	if (!r)
+		r = attachment_twin(req->db, req->arena, in.owner_id, in.digest, &ids);
+	return r ? trace(r) : reply_ids(req, ids);
+}
+
 const struct endpoint upload_removals_endpoint = {
 	.method = "POST",
 	.path = "/upload/removals",
@@ -153,4 +176,14 @@ const struct endpoint upload_pending_endpoint = {
 	.rate = RATE_NONE,
 	.fn = upload_pending,
 	.doc = "Which of these ids still wait for what peal-media makes of them.",
+};
+
+const struct endpoint upload_twin_endpoint = {
+	.method = "POST",
+	.path = "/upload/twin",
+	.who = WHO_DAEMON,
+	.body = BODY_JSON,
+	.rate = RATE_NONE,
+	.fn = upload_twin,
+	.doc = "An upload of the same person, and of the same bytes.",
 };

@@ -94,6 +94,15 @@ static const struct stmt unknown = {
 	        "WHERE NOT EXISTS (SELECT FROM attachment a WHERE a.id = i.id)",
 };
 
+static const struct stmt twin = {
+	.name = "attachment_twin",
+	.params = "is",
+	.results = "j",
+	.text = "SELECT coalesce(jsonb_agg(t.id), '[]') FROM (SELECT a.id FROM attachment a WHERE a.owner_id = $1 AND "
+	        "a.digest = $2 "
+	        "AND a.deleted_at IS NULL ORDER BY a.created_at DESC LIMIT 1) t",
+};
+
 static const struct stmt stored = {
 	.name = "attachment_stored",
 	.params = "si",
@@ -102,8 +111,8 @@ static const struct stmt stored = {
 	        "a.id LIMIT $2",
 };
 
-const struct stmt *const attachment_statements[] = { &enter, &begin, &finish,   &pending, &stale,  &uses,
-	                                             &room,  &get,   &removals, &unknown, &stored, NULL };
+const struct stmt *const attachment_statements[] = { &enter, &begin,    &finish,  &pending, &stale,  &uses, &room,
+	                                             &get,   &removals, &unknown, &twin,    &stored, NULL };
 
 int
 attachment_register(struct db *db, struct arena *arena, const struct attachment_new *a, const struct attachment_quota *q,
@@ -250,6 +259,12 @@ int
 attachment_unknown(struct db *db, struct arena *arena, struct str ids, struct str *ret)
 {
 	return one_text(db, arena, &unknown, ARGS(A_STR(ids)), ret);
+}
+
+int
+attachment_twin(struct db *db, struct arena *arena, int64_t owner, struct str digest, struct str *ret)
+{
+	return one_text(db, arena, &twin, ARGS(A_INT(owner), A_STR(digest)), ret);
 }
 
 int

@@ -58,6 +58,8 @@ int attachment_removals(struct db *, struct arena *, struct str done, int64_t wa
                         struct str *ret_due);
 /* Those of the ids that no row has. */
 int attachment_unknown(struct db *, struct arena *, struct str ids, struct str *ret);
+/* An upload of this person whose original has this digest, if there is one: a JSON array of its id. */
+int attachment_twin(struct db *, struct arena *, int64_t owner, struct str digest, struct str *ret);
 
 /* Of one that is wanted: what must be on disk. */
 struct attachment_stored {

@@ -22,8 +22,8 @@ def test_verify(stack, tmp_path):
     file = upload(person, b"some bytes", to="file").json
     other = upload(person, b"other bytes", to="file").json
     good = verify(stack, "--json")
-    assert good.returncode == 0 and json.loads(good.stdout) == {"attachments": 4, "files": 6, "bad": 0}
-    assert verify(stack).stdout == "4 attachments, 6 files, 0 of them missing or damaged\n"
+    assert good.returncode == 0 and json.loads(good.stdout) == {"attachments": 4, "files": 6, "shared": 0, "bad": 0}
+    assert verify(stack).stdout == "4 attachments, 6 files (0 share their bytes), 0 of them missing or damaged\n"
 
     (folder(stack, picture) / "thumb.webp").unlink()
     (folder(stack, note) / "opus.webm").write_bytes(b"short")
@@ -32,7 +32,7 @@ def test_verify(stack, tmp_path):
     assert bad.returncode == 1
     assert sorted(bad.stdout.splitlines()) == sorted([
         f"{picture['id']}/thumb.webp: is not there", f"{note['id']}/opus.webm: has another length than when it was stored",
-        f"{file['id']}/original: is not what was stored", "4 attachments, 6 files, 3 of them missing or damaged"])
+        f"{file['id']}/original: is not what was stored", "4 attachments, 6 files (0 share their bytes), 3 of them missing or damaged"])
     assert other["id"] not in bad.stdout and json.loads(verify(stack, "--json").stdout)["bad"] == 3
 
 

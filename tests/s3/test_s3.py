@@ -156,15 +156,15 @@ def test_sweeping(stack, store, pair):
     eventually("it is swept", lambda: not store.names(old["id"]))
     assert ask(stack, link(old)).status == 404 and ask(stack, link(young)).status == 200
 
-    leftover, fresh = "fe" + os.urandom(15).hex(), "fe" + os.urandom(15).hex()
+    leftover, fresh = "10" + os.urandom(15).hex(), "10" + os.urandom(15).hex()
     yesterday = time.time() - 25 * 3600
     source = store.path(store.names(young["id"])[0])
     for name in (leftover, fresh):
         for part in source.parent.glob("std.webp*"):
-            target = store.path(f"ren/fe/{name}/x").parent / part.name
+            target = store.path(f"ren/10/{name}/x").parent / part.name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(part.read_bytes())
-    for path in store.path(f"ren/fe/{leftover}/x").parent.iterdir():
+    for path in store.path(f"ren/10/{leftover}/x").parent.iterdir():
         os.utime(path, (yesterday, yesterday))
     for key in store.names(young["id"]):
         for path in store.path(key).parent.iterdir():
@@ -172,7 +172,7 @@ def test_sweeping(stack, store, pair):
     stack.restart("peal-media")
     eventually("it is swept", lambda: not store.names(leftover), 60)
     assert store.names(fresh) and store.names(young["id"])
-    for path in store.path(f"ren/fe/{fresh}/x").parent.iterdir():
+    for path in store.path(f"ren/10/{fresh}/x").parent.iterdir():
         path.unlink()
 
 
@@ -187,7 +187,7 @@ def test_verify(stack, store, pair, tmp_path):
     picture, file = upload(person, media.png()).json, put(person, os.urandom(70_000)).json
     note = upload(person, media.sound(tmp_path, 0.5), to="audio").json
     good = json.loads(verify(stack, "--json").stdout)
-    assert good == {"attachments": before["attachments"] + 3, "files": before["files"] + 5, "bad": 0}
+    assert good == {"attachments": before["attachments"] + 3, "files": before["files"] + 5, "shared": 0, "bad": 0}
     thumb, opus = store.names(picture["id"])[1], store.names(note["id"])[1]
     for part in store.path(thumb).parent.glob("thumb.webp*"):
         part.unlink()
