@@ -51,7 +51,7 @@
 	X(LAST_WAY_IN, 409, "last_way_in", 0, "You could not sign in any more: add a passkey or another provider before.")  \
 	X(OFFSET_CONFLICT, 409, "offset_conflict", 0, "The upload goes on from another place; ask for its Upload-Offset.")  \
 	X(PRECONDITION_FAILED, 412, "precondition_failed", 0, "If-Match or If-Unmodified-Since does not hold.")             \
-	X(TUS_VERSION_UNKNOWN, 412, "tus_version", 0, "Tus-Resumable names no version that this server speaks.")            \
+	X(TUS_VERSION, 412, "tus_version", 0, "Tus-Resumable names no version that this server speaks.")                    \
 	X(TOO_LARGE, 413, "too_large", 0, "The body is larger than this route accepts.")                                    \
 	X(URI_TOO_LONG, 414, "uri_too_long", 0, "The path and query are longer than this server reads.")                    \
 	X(UNSUPPORTED_MEDIA_TYPE, 415, "unsupported_media_type", 0,                                                         \

@@ -72,7 +72,7 @@ write_reply(struct conn *c, int r, int status, struct str content_type, struct s
 	c->state = CONN_REPLYING;
 	c->status = status;
 	c->deadline_us = clock_mono_us() + REPLYING_US;
-	buf_printf(&c->headers, "X-Request-Id: %.*s\r\nCache-Control: no-store\r\nTus-Resumable: " TUS_VERSION "\r\n",
+	buf_printf(&c->headers, "X-Request-Id: %.*s\r\nCache-Control: no-store\r\nTus-Resumable: " TUS_SPOKEN "\r\n",
 	           STR_ARG(c->request_id));
 	if (body.n)
 		buf_printf(&c->headers, "Content-Type: %.*s\r\nContent-Length: %zu\r\n", STR_ARG(content_type), body.n);

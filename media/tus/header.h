@@ -6,7 +6,7 @@
 
 #include "base/arena.h"
 
-#define TUS_VERSION      "1.0.0"
+#define TUS_SPOKEN       "1.0.0"
 #define TUS_CHECKSUM_MAX 32
 #define TUS_NAME_MAX     1024 /* bytes of a file name */
 

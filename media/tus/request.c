@@ -381,9 +381,9 @@ begin(struct conn *c)
 		buf_printf(&c->headers, "Allow: %s\r\n", str_present(id) ? "HEAD, PATCH, DELETE" : "OPTIONS, POST");
 		return METHOD_NOT_ALLOWED;
 	}
-	if (!str_eq(param(c, "HTTP_TUS_RESUMABLE"), STR(TUS_VERSION))) {
-		buf_str(&c->headers, STR("Tus-Version: " TUS_VERSION "\r\n"));
-		return TUS_VERSION_UNKNOWN;
+	if (!str_eq(param(c, "HTTP_TUS_RESUMABLE"), STR(TUS_SPOKEN))) {
+		buf_str(&c->headers, STR("Tus-Version: " TUS_SPOKEN "\r\n"));
+		return TUS_VERSION;
 	}
 	c->parcel = (struct parcel){ .owner = c->owner, .id = id, .fd = -1 };
 	return method(c);
