@@ -21,7 +21,9 @@
 #define BATCH       512 /* channels per SUBSCRIBE when the link is back */
 #define HORIZONS    12
 #define HORIZON_MS  5000
-#define SAFE_MS     15000 /* 10 s for what was on its way, 5 s until a silent Redis is noticed */
+#define SAFE_MS     15000  /* 10 s for what was on its way, 5 s until a silent Redis is noticed */
+#define FENCE_MS    300000 /* peal-jobs is away for longer: reading all of that again would cost everybody more */
+#define AWAKE_MS    1000   /* at most so much of a tick counts: in what is more we were stopped, and heard nothing */
 #define ASK_MS      10000
 #define RECENT_MS   20000
 #define SETTLE_MS   3000 /* at start: how long to wait for Redis before serving without it */
@@ -30,7 +32,7 @@
 enum feed_state { FEED_DOWN, FEED_RESUBSCRIBING, FEED_CATCHING, FEED_LIVE };
 
 struct horizon {
-	int64_t at_ms;
+	int64_t at_ms; /* of awake_ms */
 	char *since;
 };
 
@@ -45,6 +47,7 @@ static struct {
 	bool asking;                 /* a question is at the door */
 	bool again;                  /* the poll has more, or must run once more */
 	int64_t poll_ms, horizon_ms; /* when next */
+	int64_t awake_ms, ticked_ms; /* for how long we have run; when that was counted */
 	int64_t started_ms;
 	void (*settled)(void);
 	struct recent recent;
@@ -567,40 +570,39 @@ ask_poll(void)
 	ask(feed.since, on_polled, (void *)(feed.state == FEED_CATCHING && feed.since ? feed.catching : 0));
 }
 
-/* The newest horizon that is old enough to lie before everything Redis may have lost; else the oldest there is. */
+/*
+ * The newest horizon that is old enough to lie before everything Redis may have lost; else the oldest there is. By the time that we
+ * ran: what came while we were stopped may have been lost with the link, unread.
+ */
 static struct horizon *
 safe(void)
 {
-	int64_t now = push_now();
 	size_t held = feed.horizons_n < HORIZONS ? feed.horizons_n : HORIZONS;
 	struct horizon *h = NULL;
 
 	for (size_t i = 1; i <= held; i++) {
 		h = &feed.horizons[(feed.horizons_n - i) % HORIZONS];
-		if (h->at_ms <= now - SAFE_MS)
+		if (h->at_ms <= feed.awake_ms - SAFE_MS)
 			break;
 	}
 	return h;
 }
 
+/* The fence is safe by itself, however old. */
 static char *
 safe_horizon(void)
 {
 	const struct horizon *h = safe();
 
-	if (feed.fence && push_now() - feed.fence_ms < SAFE_MS)
+	if (feed.fence && push_now() - feed.fence_ms < FENCE_MS)
 		return mem_cstr(str_c(feed.fence));
 	return h ? mem_cstr(str_c(h->since)) : NULL;
 }
 
 int64_t
-feed_horizon_age_ms(void)
+feed_fence_age_ms(void)
 {
-	const struct horizon *h = safe();
-
-	if (feed.fence)
-		return push_now() - feed.fence_ms;
-	return h ? push_now() - h->at_ms : -1;
+	return feed.fence ? push_now() - feed.fence_ms : -1;
 }
 
 /* --- up and down --- */
@@ -689,9 +691,19 @@ advance(void)
 		go_live();
 }
 
+static void
+count_awake(int64_t now)
+{
+	int64_t passed = now - feed.ticked_ms;
+
+	feed.awake_ms += passed < AWAKE_MS ? passed : AWAKE_MS;
+	feed.ticked_ms = now;
+}
+
 void
 feed_tick(int64_t now)
 {
+	count_awake(now);
 	end_lingering(now);
 	recent_age(&feed.recent, now, RECENT_MS);
 	advance();
@@ -700,7 +712,7 @@ feed_tick(int64_t now)
 	if (feed.asking)
 		return;
 	if (feed.state == FEED_LIVE && now >= feed.horizon_ms)
-		ask(NULL, on_horizon, (void *)(intptr_t)now);
+		ask(NULL, on_horizon, (void *)(intptr_t)feed.awake_ms);
 	else if (feed.state != FEED_LIVE && now >= feed.poll_ms)
 		ask_poll();
 }
@@ -714,7 +726,8 @@ feed_start(void (*settled)(void))
 
 	feed.settled = settled;
 	feed.left_last = &feed.left;
-	feed.started_ms = push_now();
+	feed.started_ms = feed.ticked_ms = push_now();
+	feed.awake_ms = SAFE_MS; /* what was delivered when we began to hear is old enough */
 	feed.subscriber = redis_link_new(&push.loop, conf_redis(push.conf), push.conf->redis_password_file, &subscriber);
 	feed.commander = redis_link_new(&push.loop, conf_redis(push.conf), push.conf->redis_password_file, &commander);
 }

@@ -23,7 +23,7 @@ void feed_hear(struct hub_channel *); /* subscribe, unless it is */
 /* A frame with the newest place before which everything has been heard; borrowed. NULL: there is none. */
 struct frame *feed_cursor(void);
 /* How old the place is that could be given to clients now; -1: there is none. */
-int64_t feed_horizon_age_ms(void);
+int64_t feed_fence_age_ms(void);
 bool feed_live(void); /* Redis can be asked and everything is subscribed */
 
 /* A command on the other link: dropped (fn called with NULL) while Redis is away. */

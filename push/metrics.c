@@ -162,7 +162,7 @@ write_encodings(struct buf *b)
 static void
 write_feed(struct buf *b)
 {
-	double age = feed_horizon_age_ms() / 1000.0;
+	double age = feed_fence_age_ms() / 1000.0;
 
 	one(b, "feed_live", "gauge", "1: Redis is there and everything is subscribed. 0: the log is polled.", feed_live());
 	one(b, "feed_losses_total", "counter", "How often Redis was lost.", metrics.feed_losses);

@@ -34,7 +34,7 @@ def test_a_world(sim, n):
     seed = SEED + n
     out = play(sim, seed, STEPS)
     assert out.returncode == 0, f"SEED={seed}\n{out.stdout}{out.stderr}"
-    for word in ("pulls", "holes asked for", "cursors", "retries", "Redis lost"):
+    for word in ("pulls", "holes asked for", "cursors", "retries", "Redis lost", "stopped", "unacknowledged to the end"):
         assert word in out.stdout
     print(out.stdout)
 

@@ -5,14 +5,17 @@
 #include "push/inflate.h"
 #include "sim.h"
 
-#define IN_MAX     (1 << 20)
-#define OUT_MAX    65536
-#define HELD_MAX   4096
-#define ACK_EVENTS 32
-#define ACK_MS     800
-#define HOLD_MS    500
-#define AGAIN_MS   3000
-#define ASKS       5
+#define IN_MAX      (1 << 20)
+#define OUT_MAX     65536
+#define HELD_MAX    4096
+#define ACK_EVENTS  32
+#define ACK_MS      800
+#define HOLD_MS     500
+#define AGAIN_MS    3000
+#define ASKS        5
+#define RETRIES     5
+#define PATIENCE_MS 62000
+#define CROSSING_MS 5000
 
 enum state { AWAY, UPGRADING, TALKING };
 
@@ -25,6 +28,8 @@ struct device {
 	int user, fd;
 	enum state state;
 	bool deflate, sends_cursors, lazy; /* lazy: never acknowledges by itself for a while */
+	bool deaf;                         /* never again, until the daemon has had enough */
+	int attempt;                       /* of the last `retry` since it acknowledged */
 	bool live, fresh, closing;
 	int64_t places[CONVERSATIONS], user_rev; /* 0: not mine; -1: not known yet */
 	struct held held[CONVERSATIONS][HELD_MAX];
@@ -35,11 +40,12 @@ struct device {
 	        gone[CONVERSATIONS]; /* gone: where I was removed last; nothing up to there is mine any more */
 	char since[32];
 	int64_t counted, acked, ack_ms, again_ms, stalled_ms;
+	int64_t said_ms, deaf_ms; /* when it acknowledged last, or connected; since when it is deaf */
 	size_t in_n, out_n;
 	unsigned char in[IN_MAX], out[OUT_MAX];
 	struct {
 		uint64_t connections, applied, dropped, held, syncs, retries, cursors, fresh, batches, closes, deflated,
-		        polls;
+		        unheard;
 	} stats;
 };
 
@@ -104,7 +110,9 @@ connect_now(struct device *d)
 
 	d->fd = world_connect();
 	d->state = UPGRADING;
-	d->closing = false;
+	d->closing = d->deaf = false;
+	d->attempt = 0;
+	d->said_ms = sim_now_ms;
 	d->counted = d->acked = d->ack_ms = 0;
 	memset(d->held_n, 0, sizeof(d->held_n));
 	memset(d->ask_ms, 0, sizeof(d->ask_ms));
@@ -197,13 +205,21 @@ on_conversation_event(struct device *d, int c, int64_t position, char kind)
 	}
 }
 
+/* What is held and comes from after it says that I am a member again. */
 static void
-forget(struct device *d, int c)
+forget(struct device *d, int c, int64_t until)
 {
+	struct held *held = d->held[c - 1];
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->held_n[c - 1]; i++)
+		if (held[i].position > until)
+			held[n++] = held[i];
+	d->held_n[c - 1] = n;
 	d->places[c - 1] = d->heads[c - 1] = 0;
-	d->held_n[c - 1] = 0;
-	d->ask_ms[c - 1] = 0;
 	d->asked[c - 1] = 0;
+	if (!n)
+		d->ask_ms[c - 1] = 0;
 }
 
 /* False: a hole, which a new hello fills. */
@@ -221,7 +237,7 @@ on_own_event(struct device *d, int64_t rev, char kind, int c, int64_t position)
 	if (kind == 'r') {
 		d->gone[c - 1] = position;
 		if (d->places[c - 1] <= position)
-			forget(d, c);
+			forget(d, c, position);
 	}
 	return true;
 }
@@ -321,6 +337,31 @@ count(struct device *d, size_t n)
 	d->counted += (int64_t)n;
 }
 
+/* 2, 4, 8, 16 and 32 s: each attempt is one more than the one before, as long as nothing was acknowledged. */
+static void
+on_retry(struct device *d, const char *text)
+{
+	int attempt = atoi(strstr(text, "\"attempt\":") + 10);
+
+	CHECK(attempt == 1 || attempt == d->attempt + 1, "attempt %d comes after %d", attempt, d->attempt);
+	CHECK(attempt <= RETRIES, "a sixth attempt");
+	d->attempt = attempt;
+	d->stats.retries++;
+	events_of(d, text);
+}
+
+/* Only who was asked five times, and said nothing for as long as that takes; what it said just before it fell silent may have crossed. */
+static void
+on_ack_timeout(struct device *d)
+{
+	int64_t silent_ms = sim_now_ms - d->said_ms;
+
+	CHECK(d->attempt == RETRIES, "given up after attempt %d", d->attempt);
+	CHECK(!d->deaf || sim_now_ms - d->deaf_ms < CROSSING_MS || silent_ms >= PATIENCE_MS, "given up after %lld ms",
+	      (long long)silent_ms);
+	d->stats.unheard++;
+}
+
 static bool
 is(const char *text, const char *type)
 {
@@ -346,8 +387,7 @@ on_text(struct device *d, const char *text)
 		if (d->state == TALKING)
 			count(d, n);
 	} else if (is(text, "retry")) {
-		d->stats.retries++;
-		events_of(d, text);
+		on_retry(d, text);
 	} else if (is(text, "welcome")) {
 		d->fresh = strstr(text, "\"mode\":\"fresh\"");
 		CHECK(d->fresh == !d->since[0], "a fresh start for somebody who resumes");
@@ -389,6 +429,8 @@ on_frame(struct device *d, unsigned char first, unsigned char *payload, size_t n
 		CHECK(code == WS_ACK_TIMEOUT || code == WS_DEAD || code == WS_SLOW || code == WS_OVERLOAD ||
 		              code == WS_RESTART || code == WS_NO_HELLO,
 		      "closed with %d", code);
+		if (code == WS_ACK_TIMEOUT)
+			on_ack_timeout(d);
 		d->stats.closes++;
 		leave(d, sim_random(1000));
 		break;
@@ -456,10 +498,11 @@ read_some(struct device *d)
 static void
 acknowledge(struct device *d)
 {
-	if (d->counted == d->acked || d->lazy || (d->counted - d->acked < ACK_EVENTS && sim_now_ms < d->ack_ms))
+	if (d->counted == d->acked || d->lazy || d->deaf || (d->counted - d->acked < ACK_EVENTS && sim_now_ms < d->ack_ms))
 		return;
 	say(d, WS_OP_TEXT, "{\"type\":\"ack\",\"count\":%lld}", (long long)d->counted);
 	d->acked = d->counted;
+	d->said_ms = sim_now_ms;
 }
 
 static void
@@ -469,7 +512,7 @@ fill_holes(struct device *d)
 		if (!d->ask_ms[c - 1] || sim_now_ms < d->ask_ms[c - 1])
 			continue;
 		if (!d->places[c - 1] && d->asked[c - 1] == ASKS) { /* late, of what is not mine any more */
-			forget(d, c);
+			forget(d, c, INT64_MAX);
 			continue;
 		}
 		d->asked[c - 1]++;
@@ -496,12 +539,18 @@ devices_tick(void)
 static void
 misbehave(struct device *d)
 {
+	if (d->deaf)
+		return;
 	if (sim_chance(4))
 		leave(d, sim_random(sim_chance(300) ? 20000 : 300));
 	else if (sim_chance(3))
 		d->stalled_ms = sim_now_ms + sim_random(sim_chance(200) ? 45000 : 3000);
 	else if (sim_chance(3))
 		d->lazy = !d->lazy;
+	else if (sim_chance(1) && sim_chance(200)) {
+		d->deaf = true;
+		d->deaf_ms = sim_now_ms;
+	}
 }
 
 void
@@ -511,6 +560,7 @@ devices_step(void)
 	size_t n;
 
 	d->lazy &= !sim_calm;
+	d->deaf &= !sim_calm;
 	if (d->state == AWAY) {
 		if (sim_now_ms >= d->again_ms)
 			connect_now(d);
@@ -590,11 +640,11 @@ devices_report(void)
 	}
 	printf("devices: %llu connections, %llu applied, %llu dropped, %llu held, %llu syncs, %llu batches, %llu retries, "
 	       "%llu cursors, "
-	       "%llu fresh, %llu deflated, %llu closed\n",
+	       "%llu fresh, %llu deflated, %llu closed, %llu of them unacknowledged to the end\n",
 	       (unsigned long long)all.stats.connections, (unsigned long long)all.stats.applied,
 	       (unsigned long long)all.stats.dropped, (unsigned long long)all.stats.held,
 	       (unsigned long long)all.stats.syncs, (unsigned long long)all.stats.batches,
 	       (unsigned long long)all.stats.retries, (unsigned long long)all.stats.cursors,
 	       (unsigned long long)all.stats.fresh, (unsigned long long)all.stats.deflated,
-	       (unsigned long long)all.stats.closes);
+	       (unsigned long long)all.stats.closes, (unsigned long long)all.stats.unheard);
 }

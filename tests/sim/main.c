@@ -23,12 +23,14 @@
 #define WALL_US      INT64_C(1800000000000000)
 #define SWEEP_MS     1000
 #define DEVICES_MS   50
+#define STOPPED_MS   1250 /* as push/server.c */
+#define STOP_MOST_MS 100000
 #define SETTLE_STEPS 3000000
 
 int64_t sim_now_ms = START_MS;
 uint64_t sim_step;
 bool sim_calm, sim_trace;
-static uint64_t state;
+static uint64_t state, stops;
 static jmp_buf broken;
 static char broken_text[600];
 
@@ -136,6 +138,8 @@ tick(void)
 	static int64_t ticked, swept, republished, devices;
 
 	if (sim_now_ms - ticked >= CONN_TICK_MS) {
+		if (ticked && sim_now_ms - ticked > STOPPED_MS)
+			conn_excuse(sim_now_ms - ticked);
 		ticked = sim_now_ms;
 		feed_tick(sim_now_ms);
 		conn_tick();
@@ -174,6 +178,17 @@ write_something(void)
 		model_write();
 }
 
+/* Now and then the whole process is stopped. */
+static void
+pass_time(void)
+{
+	sim_now_ms += sim_random(60);
+	if (!sim_chance(1))
+		return;
+	sim_now_ms += sim_random(STOP_MOST_MS);
+	stops++;
+}
+
 static void
 one_step(void)
 {
@@ -193,7 +208,7 @@ one_step(void)
 	else if (dice < 94 && !sim_calm)
 		write_something();
 	else if (dice < 99)
-		sim_now_ms += sim_random(60);
+		pass_time();
 	else if (!sim_calm && bell_whole() && sim_random(1000) < 8)
 		bell_toggle(false);
 	else if (!bell_whole() && sim_random(1000) < (sim_calm ? 1000 : 60))
@@ -225,11 +240,11 @@ report(uint64_t seed, double seconds)
 	printf("seed %llu: %llu steps, %.1f s of the clock, in %.1f s\n", (unsigned long long)seed,
 	       (unsigned long long)sim_step, (double)(sim_now_ms - START_MS) / 1000, seconds);
 	printf("daemon: %llu live, %llu polled, %llu replayed, %llu sent again; %llu pulls, %llu holes asked for, %llu "
-	       "cursors, Redis lost %llu times\n",
+	       "cursors, Redis lost %llu times, stopped %llu times\n",
 	       (unsigned long long)metrics.events[PATH_LIVE], (unsigned long long)metrics.events[PATH_POLL],
 	       (unsigned long long)metrics.events[PATH_REPLAY], (unsigned long long)metrics.events[PATH_RETRY],
 	       (unsigned long long)metrics.replays[REPLAY_PULL], (unsigned long long)metrics.replays[REPLAY_SYNC],
-	       (unsigned long long)metrics.cursors, (unsigned long long)metrics.feed_losses);
+	       (unsigned long long)metrics.cursors, (unsigned long long)metrics.feed_losses, (unsigned long long)stops);
 	devices_report();
 }
 

@@ -247,13 +247,17 @@ redis_link_send(struct redis_link *l, size_t argc, const struct str *argv, redis
 /* --- the workers --- */
 
 #define ASKED_MAX 4096
+#define OPEN_MOST 3
 
+/* As push/door.c has them: some are open, the others wait in two lines, of which the patient's is behind and has all the time. */
 struct asked {
 	char *uri, *body;
 	door_fn fn;
 	void *arg;
+	int64_t deadline_ms, timeout_ms;
 	int64_t serve_ms, answer_ms; /* when a worker looks, when its answer arrives */
-	bool served, lost;
+	uint64_t number;
+	bool patient, open, served, lost;
 	struct buf out;
 	int status;
 };
@@ -299,24 +303,27 @@ door_waiting(const struct door *d)
 int
 door_ask(struct door *d, const struct door_question *q, door_fn fn, void *arg)
 {
+	static uint64_t number;
 	struct asked *a = &asked[asked_n];
 
 	(void)d;
 	if (asked_n == ASKED_MAX || sim_chance(5))
 		return OVERLOADED;
-	*a = (struct asked){
-		.uri = mem_cstr(q->uri), .body = mem_cstr(q->body.p ? q->body : STR("")), .fn = fn, .arg = arg
-	};
-	a->serve_ms = sim_now_ms + sim_random(sim_chance(50) ? 2000 : 30);
-	a->answer_ms = a->serve_ms + sim_random(sim_chance(50) ? 2000 : 30);
-	a->lost = sim_chance(10);
+	*a = (struct asked){ .uri = mem_cstr(q->uri),
+		             .body = mem_cstr(q->body.p ? q->body : STR("")),
+		             .fn = fn,
+		             .arg = arg,
+		             .number = ++number,
+		             .deadline_ms = sim_now_ms + q->timeout_ms,
+		             .timeout_ms = q->timeout_ms,
+		             .patient = q->patient };
 	buf_init(&a->out, 4 << 20);
 	asked_n++;
 	return 0;
 }
 
 static void
-answer(size_t i)
+answer(size_t i, bool lost)
 {
 	struct asked a = asked[i];
 	struct cgi_answer answer = {
@@ -324,10 +331,58 @@ answer(size_t i)
 	};
 
 	asked[i] = asked[--asked_n];
-	a.fn(a.arg, a.lost ? NULL : &answer);
+	a.fn(a.arg, lost ? NULL : &answer);
 	free(a.uri);
 	free(a.body);
 	buf_deinit(&a.out);
+}
+
+/* Whose turn it is; NULL: nobody waits, or there is no room. */
+static struct asked *
+next_in_line(void)
+{
+	struct asked *next = NULL;
+	size_t open = 0;
+
+	for (size_t i = 0; i < asked_n; i++) {
+		struct asked *a = &asked[i];
+
+		open += a->open;
+		if (!a->open &&
+		    (!next || a->patient < next->patient || (a->patient == next->patient && a->number < next->number)))
+			next = a;
+	}
+	return open < OPEN_MOST ? next : NULL;
+}
+
+static void
+open_next(void)
+{
+	struct asked *a = next_in_line();
+
+	if (!a)
+		return;
+	a->open = true;
+	if (a->patient)
+		a->deadline_ms = sim_now_ms + a->timeout_ms;
+	a->serve_ms = sim_now_ms + sim_random(sim_chance(20) ? 2000 : 30);
+	a->answer_ms = a->serve_ms + sim_random(sim_chance(20) ? 2000 : 30);
+	if (sim_chance(3)) /* a worker that hangs */
+		a->answer_ms += 60000;
+	a->lost = sim_chance(10);
+}
+
+/* Time is over; a patient one in line has all of it. */
+static bool
+give_up_one(void)
+{
+	for (size_t i = 0; i < asked_n; i++) {
+		if (sim_now_ms < asked[i].deadline_ms || (asked[i].patient && !asked[i].open))
+			continue;
+		answer(i, true);
+		return true;
+	}
+	return false;
 }
 
 /* One of them gets further. */
@@ -336,10 +391,15 @@ doors_step(void)
 {
 	size_t from = asked_n ? sim_random((uint32_t)asked_n) : 0;
 
+	if (give_up_one())
+		return;
+	open_next();
 	for (size_t k = 0; k < asked_n; k++) {
 		size_t i = (from + k) % asked_n;
 		struct asked *a = &asked[i];
 
+		if (!a->open)
+			continue;
 		if (!a->served && sim_now_ms >= a->serve_ms) {
 			a->served = true;
 			a->status = 503;
@@ -348,7 +408,7 @@ doors_step(void)
 			return;
 		}
 		if (a->served && sim_now_ms >= a->answer_ms) {
-			answer(i);
+			answer(i, a->lost);
 			return;
 		}
 	}

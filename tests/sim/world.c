@@ -9,10 +9,11 @@
 #include "push/poller.h"
 #include "sim.h"
 
-#define FIRST_FD (1 << 20)
-#define SOCKETS  4096
-#define UP_MAX   4096 /* bytes on their way to the daemon */
-#define DOWN_MAX 6000 /* bytes on their way to the device */
+#define FIRST_FD   (1 << 20)
+#define SOCKETS    4096
+#define UP_MAX     4096 /* bytes on their way to the daemon */
+#define BATCH_MOST 4
+#define DOWN_MAX   6000 /* bytes on their way to the device */
 
 struct socket {
 	bool open, device_gone; /* the daemon's side is open; the device has cut it */
@@ -237,18 +238,25 @@ ready(const struct socket *s)
 	return events & s->events;
 }
 
+/* As epoll_wait(2) finds them: some at once, of which one may end another before its turn comes. */
 void
 world_ready(void)
 {
-	int from = (int)sim_random(64);
+	struct {
+		struct conn *conn;
+		unsigned events;
+	} found[BATCH_MOST];
+	int from = (int)sim_random(64), most = 1 + (int)sim_random(BATCH_MOST), n = 0;
 
-	for (int i = 0; i < SOCKETS; i++) {
+	for (int i = 0; i < SOCKETS && n < most; i++) {
 		struct socket *s = sockets[(from + i) % SOCKETS];
 		unsigned events = ready(s);
 
 		if (!events)
 			continue;
-		on_ready(s->conn, events);
-		return;
+		found[n].conn = s->conn;
+		found[n++].events = events;
 	}
+	for (int i = 0; i < n; i++)
+		on_ready(found[i].conn, found[i].events);
 }
