@@ -9,6 +9,7 @@
 #include "base/origin.h"
 #include "base/password.h"
 #include "base/password_rule.h"
+#include "device.h"
 #include "issuer.h"
 #include "query.h"
 #include "reply.h"
@@ -18,11 +19,11 @@
 #define GENERATION_BYTES 8
 #define SIGNED_BYTES     (UUID_BYTES + GENERATION_BYTES)
 #define FIRST_GENERATION 1 /* of a new row in `session` */
-#define COOKIE_TLS       "__Secure-peal_refresh"
-#define COOKIE_PLAIN     "peal_refresh"
 #define SECOND_US        INT64_C(1000000)
 #define USER_AGENT_MOST  256
 #define REMEMBER_SECONDS (TOKEN_LEEWAY_SECONDS + 60) /* how long an ended session is remembered after its last token's end */
+
+const struct auth_cookie auth_refresh_cookie = { "refresh", "/api/v1/auth", "Strict" };
 
 static struct str
 bearer(struct str header)
@@ -250,27 +251,31 @@ auth_same_site(struct req *req)
 	return origin_listed(req->conf, req_param(req, "HTTP_ORIGIN")) ? 0 : CROSS_SITE;
 }
 
-static struct str
-cookie_name(const struct req *req)
+static bool
+by_tls(const struct req *req)
 {
-	return str_eq(req_param(req, "PEAL_HTTPS"), STR("on")) ? STR(COOKIE_TLS) : STR(COOKIE_PLAIN);
+	return str_eq(req_param(req, "PEAL_HTTPS"), STR("on"));
+}
+
+static struct str
+cookie_name(const struct req *req, const struct auth_cookie *cookie)
+{
+	return arena_printf(req->arena, "%speal_%s", by_tls(req) ? "__Secure-" : "", cookie->name);
 }
 
 struct str
-auth_cookie(struct req *req)
+auth_cookie_get(const struct req *req, const struct auth_cookie *cookie)
 {
-	return cookie_get(req_param(req, "HTTP_COOKIE"), cookie_name(req));
+	return cookie_get(req_param(req, "HTTP_COOKIE"), cookie_name(req, cookie));
 }
 
 void
-auth_set_cookie(struct req *req, struct str token, int64_t max_age_seconds)
+auth_cookie_set(struct req *req, const struct auth_cookie *cookie, struct str value, int64_t max_age_seconds)
 {
-	struct str name = cookie_name(req);
-	const char *secure = str_eq(name, STR(COOKIE_TLS)) ? "; Secure" : "";
-
 	reply_header(req, "Set-Cookie",
-	             arena_printf(req->arena, "%.*s=%.*s; Path=/api/v1/auth; Max-Age=%lld; HttpOnly; SameSite=Strict%s",
-	                          STR_ARG(name), STR_ARG(token), (long long)max_age_seconds, secure));
+	             arena_printf(req->arena, "%.*s=%.*s; Path=%s; Max-Age=%lld; HttpOnly; SameSite=%s%s",
+	                          STR_ARG(cookie_name(req, cookie)), STR_ARG(value), cookie->path,
+	                          (long long)max_age_seconds, cookie->same_site, by_tls(req) ? "; Secure" : ""));
 }
 
 int
@@ -294,7 +299,7 @@ auth_refresh_in(struct req *req, struct auth_refresh_in *ret)
 	r = auth_same_site(req);
 	if (r)
 		return trace(r);
-	ret->token = auth_cookie(req);
+	ret->token = auth_cookie_get(req, &auth_refresh_cookie);
 	return ret->token.n ? 0 : BAD_REFRESH_TOKEN;
 }
 
@@ -337,7 +342,7 @@ open_session(struct req *req, int64_t user_id, struct str password_hash, bool by
 	req->me = user_id;
 	req->session = id;
 	if (!by_body)
-		auth_set_cookie(req, token, seconds);
+		auth_cookie_set(req, &auth_refresh_cookie, token, seconds);
 	*ret_refresh_token = by_body ? token : STR_NONE;
 	return 0;
 }
@@ -394,8 +399,11 @@ int
 auth_reply_signed_in(struct req *req, int status, const struct user *user, struct str password_hash, bool by_body)
 {
 	struct str token;
-	int r = open_session(req, user->id, password_hash, by_body, &token);
+	int r;
 
+	if (!by_body && str_present(password_hash))
+		device_remember(req, user->username);
+	r = open_session(req, user->id, password_hash, by_body, &token);
 	return r ? trace(r) : write_signed_in(req, status, user, token);
 }
 
@@ -419,7 +427,7 @@ auth_reply_again(struct req *req, struct str session_id, bool by_body)
 	req->me = user.id;
 	req->session = session_id;
 	if (!by_body)
-		auth_set_cookie(req, token, (session.expires_at - req->now) / SECOND_US);
+		auth_cookie_set(req, &auth_refresh_cookie, token, (session.expires_at - req->now) / SECOND_US);
 	return write_signed_in(req, 200, &user, by_body ? token : STR_NONE);
 }
 

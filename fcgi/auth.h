@@ -44,8 +44,14 @@ struct str refresh_hash(struct arena *, struct str token);
 
 /* May this request use cookies? 0, or CROSS_SITE. */
 int auth_same_site(struct req *);
-struct str auth_cookie(struct req *); /* the refresh token that came by cookie, or absent */
-void auth_set_cookie(struct req *, struct str token, int64_t max_age_seconds); /* max_age 0: forget it */
+/* peal_<name>, and __Secure-peal_<name> under TLS. */
+struct auth_cookie {
+	const char *name, *path, *same_site;
+};
+extern const struct auth_cookie auth_refresh_cookie;
+struct str auth_cookie_get(const struct req *, const struct auth_cookie *); /* absent: it did not come */
+void auth_cookie_set(struct req *, const struct auth_cookie *, struct str value,
+                     int64_t max_age_seconds); /* max_age 0: forget it */
 
 /* The refresh token of a request, from the cookie or from {refresh_token}. */
 struct auth_refresh_in {
@@ -56,10 +62,10 @@ int auth_refresh_in(struct req *, struct auth_refresh_in *ret); /* BAD_REFRESH_T
 
 /* May tokens be delivered in this way ("body", otherwise by cookie)? 0, or CROSS_SITE. */
 int auth_delivery(struct req *, struct str token_delivery);
-/* Opens a session and answers {user, access_token, expires_in, refresh_token?}. password_hash: the one by which they have signed in; absent:
- * by other means. BAD_CREDENTIALS when it is another one by now, or they are disabled. */
 /* Opens a session of somebody whom somebody else vouches for; its refresh token goes into the cookie. BAD_CREDENTIALS: disabled. */
 int auth_sign_in(struct req *, int64_t user_id);
+/* Opens a session and answers {user, access_token, expires_in, refresh_token?}. password_hash: the one by which they have signed in; absent:
+ * by other means. BAD_CREDENTIALS when it is another one by now, or they are disabled. */
 int auth_reply_signed_in(struct req *, int status, const struct user *, struct str password_hash, bool by_body);
 /* The same tokens once more, 200, for somebody whose answer was lost. CONFLICT: the session has been used since, or is over. */
 int auth_reply_again(struct req *, struct str session_id, bool by_body);

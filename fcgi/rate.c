@@ -169,14 +169,9 @@ take_digest(struct req *req, struct str text)
 }
 
 int
-rate_account(struct req *req, struct str username)
+rate_attempt(struct req *req, const char *what, struct str whose)
 {
-	char *lower = arena_alloc(req->arena, username.n + 1);
-
-	for (size_t i = 0; i < username.n; i++)
-		lower[i] =
-		        (char)(username.p[i] >= 'A' && username.p[i] <= 'Z' ? username.p[i] + ('a' - 'A') : username.p[i]);
-	return take_digest(req, str_n(lower, username.n));
+	return take_digest(req, arena_printf(req->arena, "%s %.*s", what, STR_ARG(str_lower(req->arena, whose))));
 }
 
 struct str

@@ -14,9 +14,10 @@
 
 /* By dispatch: 0 for what only the handler can count, since it alone finds out for whom. */
 int rate_arrived(struct req *);
-/* By the handlers of such routes: for req->me (and, of a person, for the token by which they came), or for an account by the name that somebody says is theirs. */
+/* By the handlers of such routes: for req->me (and, of a person, for the token by which they came); or an attempt to sign in, by what is
+ * tried and whose it is said to be. Capitals are the same; what two kinds are called never is. */
 int rate_user(struct req *);
-int rate_account(struct req *, struct str username);
+int rate_attempt(struct req *, const char *what, struct str whose);
 
 /* The address as it is counted: IPv4 whole, IPv6 by its first 64 bits, which is what one subscriber is given. What is no address
  * is "-". Lives in the arena. */

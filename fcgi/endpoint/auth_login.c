@@ -1,8 +1,8 @@
 /* fcgi/endpoint/auth_login.c -- sign in with name and password. */
 #include "base/password.h"
 #include "fcgi/auth.h"
+#include "fcgi/device.h"
 #include "fcgi/factor.h"
-#include "fcgi/rate.h"
 #include "fcgi/text.h"
 #include "store/account.h"
 
@@ -64,7 +64,7 @@ auth_login(struct req *req)
 	r = auth_delivery(req, in.token_delivery);
 	if (r)
 		return r;
-	r = rate_account(req, in.username);
+	r = device_attempt(req, in.username);
 	if (r)
 		return r;
 	if ((int64_t)in.password.n > req->conf->password_max_bytes)

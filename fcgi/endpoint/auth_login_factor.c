@@ -42,7 +42,7 @@ auth_login_factor(struct req *req)
 		return r;
 	if (!challenge_read(req->arena, req->service->factor_key, in.challenge, CHALLENGE_FACTOR, req->now, &challenge))
 		return BAD_CHALLENGE;
-	r = rate_account(req, arena_printf(req->arena, "second factor of %lld", (long long)challenge.user_id));
+	r = rate_attempt(req, "factor", arena_printf(req->arena, "%lld", (long long)challenge.user_id));
 	if (r)
 		return r;
 	r = factors_get(req->db, req->arena, challenge.user_id, &factors);

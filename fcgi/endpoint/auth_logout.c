@@ -23,7 +23,7 @@ auth_logout(struct req *req)
 			auth_ended(req, user, FEED_ENDED_ONE, id);
 	}
 	if (!in.by_body)
-		auth_set_cookie(req, STR(""), 0);
+		auth_cookie_set(req, &auth_refresh_cookie, STR(""), 0);
 	return reply_empty(req);
 }
 

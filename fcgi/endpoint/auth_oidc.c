@@ -11,28 +11,12 @@
 #include "fcgi/reply.h"
 #include "store/identity.h"
 
-#define SECOND_US    INT64_C(1000000)
-#define SEED_BYTES   32
-#define COOKIE_TLS   "__Secure-peal_oidc"
-#define COOKIE_PLAIN "peal_oidc"
-#define CODE_MOST    2048
-
-static const char *
-cookie_name(const struct req *req)
-{
-	return str_eq(req_param(req, "PEAL_HTTPS"), STR("on")) ? COOKIE_TLS : COOKIE_PLAIN;
-}
+#define SECOND_US  INT64_C(1000000)
+#define SEED_BYTES 32
+#define CODE_MOST  2048
 
 /* Lax: the provider's page sends the browser back here, which Strict would not let the cookie see. */
-static void
-set_cookie(struct req *req, struct str value, int seconds)
-{
-	const char *name = cookie_name(req);
-
-	reply_header(req, "Set-Cookie",
-	             arena_printf(req->arena, "%s=%.*s; Path=/api/v1/auth/oidc; Max-Age=%d; HttpOnly; SameSite=Lax%s", name,
-	                          STR_ARG(value), seconds, str_eq(str_c(name), STR(COOKIE_TLS)) ? "; Secure" : ""));
-}
+static const struct auth_cookie trip_cookie = { "oidc", "/api/v1/auth/oidc", "Lax" };
 
 static int
 redirect(struct req *req, struct str url)
@@ -83,7 +67,8 @@ depart(struct req *req, const struct issuer *issuer, struct str return_to, struc
 	r = oidc_begin(req, issuer, &trip, ret_url);
 	if (r)
 		return trace(r);
-	set_cookie(req, oidc_cookie_make(req->arena, req->service->refresh_key, issuer->label, &trip), OIDC_COOKIE_SECONDS);
+	auth_cookie_set(req, &trip_cookie, oidc_cookie_make(req->arena, req->service->refresh_key, issuer->label, &trip),
+	                OIDC_COOKIE_SECONDS);
 	return 0;
 }
 
@@ -166,7 +151,7 @@ static bool
 began(struct req *req, const struct issuer *issuer, const struct end *in, struct oidc_trip *ret)
 {
 	struct str key = req->service->refresh_key;
-	struct str cookie = cookie_get(req_param(req, "HTTP_COOKIE"), str_c(cookie_name(req)));
+	struct str cookie = auth_cookie_get(req, &trip_cookie);
 
 	return oidc_cookie_read(req->arena, key, issuer->label, cookie, req->now / SECOND_US, ret) &&
 	       str_present(in->state) && same(in->state, oidc_part(req->arena, key, ret->seed, "state")) &&
@@ -246,7 +231,7 @@ auth_oidc_end(struct req *req)
 	r = req_query(req, end_fields, &in);
 	if (r)
 		return r;
-	set_cookie(req, STR(""), 0); /* whatever comes of it: once */
+	auth_cookie_set(req, &trip_cookie, STR(""), 0); /* whatever comes of it: once */
 	if (!began(req, issuer, &in, &trip))
 		return home(req, NULL, "stale");
 	if (str_present(in.error))

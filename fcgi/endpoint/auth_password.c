@@ -1,7 +1,7 @@
 /* fcgi/endpoint/auth_password.c -- another password; who is signed in elsewhere is signed out. */
 #include "base/password.h"
 #include "fcgi/auth.h"
-#include "fcgi/rate.h"
+#include "fcgi/device.h"
 #include "fcgi/reply.h"
 #include "store/account.h"
 
@@ -21,7 +21,7 @@ prove(struct req *req, struct str old_password, struct user *ret, struct str *re
 
 	if (r)
 		return r == NOT_FOUND ? UNAUTHENTICATED : trace(r);
-	r = rate_account(req, ret->username);
+	r = device_attempt(req, ret->username);
 	if (r)
 		return r;
 	return auth_password_right(req, *ret_hash, old_password) ? 0 : BAD_CREDENTIALS;

@@ -1,7 +1,7 @@
 /* fcgi/endpoint/auth_proof.c -- saying again who one is, before changing how one signs in. */
 #include "fcgi/auth.h"
+#include "fcgi/device.h"
 #include "fcgi/factor.h"
-#include "fcgi/rate.h"
 #include "fcgi/reply.h"
 
 struct body {
@@ -56,7 +56,7 @@ prove(struct req *req, const struct body *in)
 
 	if (r)
 		return r == NOT_FOUND ? UNAUTHENTICATED : trace(r);
-	r = rate_account(req, factors.user.username);
+	r = device_attempt(req, factors.user.username);
 	if (r)
 		return r;
 	return in->credential ? prove_by_passkey(req, in->credential) : prove_by_password(req, in, &factors);

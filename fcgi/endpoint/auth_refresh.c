@@ -102,7 +102,7 @@ auth_refresh(struct req *req)
 		return r;
 	req->me = p.session.user_id;
 	if (!in.by_body)
-		auth_set_cookie(req, next, (p.session.expires_at - req->now) / SECOND_US);
+		auth_cookie_set(req, &auth_refresh_cookie, next, (p.session.expires_at - req->now) / SECOND_US);
 	w = reply_json(req, 200);
 	json_open_object(w, NULL);
 	r = auth_write_tokens(req, w, req->me, p.id, in.by_body ? next : STR_NONE);

@@ -1,5 +1,6 @@
 /* fcgi/endpoint/auth_register.c -- make an account and sign it in. */
 #include "fcgi/auth.h"
+#include "fcgi/device.h"
 #include "fcgi/limits.h"
 #include "fcgi/reply.h"
 #include "fcgi/text.h"
@@ -66,6 +67,8 @@ auth_register(struct req *req)
 	r = create(req, &in, &user);
 	if (r)
 		return r;
+	if (!str_eq(in.token_delivery, STR("body")))
+		device_remember(req, user.username);
 	r = auth_reply_signed_in(req, 201, &user, STR_NONE, str_eq(in.token_delivery, STR("body")));
 	req->made = req->session;
 	return r;

@@ -269,3 +269,13 @@ str_percent_encode(struct arena *arena, struct str s)
 	}
 	return str_n(out, n);
 }
+
+struct str
+str_lower(struct arena *arena, struct str s)
+{
+	char *out = arena_alloc(arena, s.n + 1);
+
+	for (size_t i = 0; i < s.n; i++)
+		out[i] = (char)(s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] + ('a' - 'A') : s.p[i]);
+	return str_n(out, s.n);
+}

@@ -79,5 +79,6 @@ struct arena;
 bool str_percent_decode(struct arena *, struct str, bool plus_is_blank, struct str *ret);
 /* For a form or a query: all but unreserved characters encoded. NUL-terminated past its end. */
 struct str str_percent_encode(struct arena *, struct str);
+struct str str_lower(struct arena *, struct str); /* ASCII letters only */
 
 #endif

@@ -189,6 +189,52 @@ def test_spellings_of_a_name_are_one_account(stack, anonymous):
     assert login(anonymous, name.replace("k", "\u212a"), PASSWORD).code == "bad_credentials"
 
 
+def in_browser(client, username, password="not the password at all", device=None):
+    headers = {"Sec-Fetch-Site": "same-origin", **({"Cookie": f"peal_device={device}"} if device else {})}
+    return client.post("/auth/login", {"username": username, "password": password}, headers=headers)
+
+
+def test_a_browser_that_knows_them_lets_them_in(stack, anonymous):
+    """Whoever guesses at somebody's password elsewhere uses up the account's allowance, and not that of where they have signed in before."""
+    one, thief = person(stack), person(stack)
+    first = in_browser(anonymous, one.username, PASSWORD)
+    assert set(first.cookies) == {"peal_device", "peal_refresh"}
+    assert re.fullmatch(r"peal_refresh=[^;]+; Path=/api/v1/auth; Max-Age=[0-9]+; HttpOnly; SameSite=Strict", first.headers["set-cookie"])
+    device, theirs = first.cookies["peal_device"], in_browser(anonymous, thief.username, PASSWORD).cookies["peal_device"]
+    while login(anonymous, one.username).status != 429:
+        pass
+    for kept_out in (None, theirs, device[:-2] + "AA", device + "A", "x", "A" * 64, "A" * 500):
+        refused(in_browser(anonymous, one.username, PASSWORD, kept_out), LIMITS["login"])
+    again = in_browser(anonymous, one.username.upper(), PASSWORD, device)
+    assert again.status == 200 and again.cookies["peal_device"] == device, "known already"
+    guesses = [in_browser(anonymous, one.username, device=device).status for _ in range(LIMITS["login"])]
+    assert guesses == [401] * (LIMITS["login"] - 1) + [429], "as many here as anywhere, the one that was right among them"
+    assert "peal_device" not in login(anonymous, thief.username, PASSWORD).cookies, "apps keep no cookies"
+
+
+def test_who_knows_the_browser_changes_the_password_too(stack, anonymous):
+    one = person(stack)
+    device = in_browser(anonymous, one.username, PASSWORD).cookies["peal_device"]
+    while login(anonymous, one.username).status != 429:
+        pass
+    body = {"old_password": PASSWORD, "new_password": "four other words that nobody guesses"}
+    one.rest.post("/auth/password", body, expect=(429, "rate_limited"))
+    one.rest.post("/auth/proof", {"password": PASSWORD}, expect=(429, "rate_limited"))
+    one.rest.post("/auth/proof", {"password": PASSWORD}, headers={"Cookie": f"peal_device={device}"}, expect=204)
+    one.rest.post("/auth/password", body, headers={"Cookie": f"peal_device={device}"}, expect=204)
+
+
+def test_nobody_is_called_what_is_counted_by_itself(stack, anonymous):
+    """Names of no account are counted as well: none of them is another's second factor, or browser."""
+    one = person(stack)
+    phone = test_factors.Phone(stack, one)
+    for name in (f"second factor of {one.id}", f"factor {one.id}", one.id):
+        while login(anonymous, name).status != 429:
+            pass
+    challenge = login(anonymous, one.username, PASSWORD)["challenge"]
+    test_factors.second(anonymous, challenge, code=phone.fresh())
+
+
 def test_names_are_not_in_redis(stack, anonymous):
     name = f"secret-{uuid.uuid4().hex[:8]}"
     login(anonymous, name)

@@ -16,6 +16,7 @@ SEEN = collections.Counter()  # (operation id, status, code) of everything answe
 class Reply:
     def __init__(self, status, headers, raw, op):
         self.status, self.headers, self.raw, self.op = status, headers, raw, op
+        self.cookies = {}       # name -> value, of those that came with it; headers has the last one as it came
         kind = headers.get("content-type", "")
         self.json = json.loads(raw) if raw and "json" in kind else None
 
@@ -73,6 +74,7 @@ class Client:
                 fields[name] = f"{fields[name]}, {value}" if name in fields and name != "set-cookie" else value
             if response.will_close:
                 self.close()
+            self.local.cookies = dict(c.split(";")[0].split("=", 1) for c in response.headers.get_all("Set-Cookie") or [])
             return response.status, fields, raw
 
     def call(self, method, path, body=None, *, query=None, raw=None, headers=None, token=..., valid=None, expect=None,
@@ -99,6 +101,7 @@ class Client:
         target = ("" if parts.path.startswith("/api/") else PREFIX) + parts.path + (f"?{text}" if text else "")
         status, fields, data = self._exchange(method, target, raw, {k: v for k, v in send.items() if v is not None})
         reply = Reply(status, fields, data, op or f"{method} {path}")
+        reply.cookies = self.local.cookies
         too_long = status == 414 and len(target) > LINE_LEAST
         self.contract.check_response(None if too_long else op, status, fields, reply.json)
         SEEN[op.id if op else None, status, reply.code] += 1

@@ -183,6 +183,17 @@ percent_decoding_is_strict(void **state)
 	arena_free(a);
 }
 
+static void
+lowers_ascii_only(void **state)
+{
+	struct arena *a = arena_new(1 << 16);
+
+	(void)state;
+	assert_str(str_lower(a, STR("@AZ[`az{ 0Ä\xE2\x84\xAA")), "@az[`az{ 0Ä\xE2\x84\xAA");
+	assert_str(str_lower(a, STR_NONE), "");
+	arena_free(a);
+}
+
 int
 main(void)
 {
@@ -195,6 +206,7 @@ main(void)
 		cmocka_unit_test(utf8_as_rfc_3629),
 		cmocka_unit_test(counts_code_points),
 		cmocka_unit_test(percent_decoding_is_strict),
+		cmocka_unit_test(lowers_ascii_only),
 	};
 
 	return cmocka_run_group_tests_name("str", tests, NULL, NULL);
