@@ -23,7 +23,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CACHE = pathlib.Path(os.environ.get("CACHE", "/var/tmp/peal-nspawn"))
 SOURCE = "/usr/src/peal"
-PACKAGES = ["nginx-light", "postgresql", "redis-server", "python3",
+PACKAGES = ["nginx-light", "postgresql", "redis-server", "python3", "clamav-daemon",
             *re.search(r"the host then needs the libraries\n`([^`]*)`", (ROOT / "docs/install.md").read_text())[1].split()]
 SERVICES = ["peal-fcgi", "peal-auth", "peal-jobs", "peal-media", "peal-push@0"]
 SOCKETS = {"fast": "www-data", "slow": "www-data", "auth": "www-data", "upload": "www-data", "media": "www-data", "tus": "www-data",
@@ -354,6 +354,26 @@ def sign_in_with_a_provider(system):
     check("only the workers that need it have a network", network[0] == network[3] and len(set(network)) == 3, str(network))
 
 
+def scan_files(system):
+    """Debian's clamd by docs/media-storage.md, with one signature of our own; peal-media reaches it from its cage."""
+    mark = "PEAL-TEST-THAT-A-SCANNER-FINDS-THIS"
+    page = (ROOT / "docs/media-storage.md").read_text(encoding="utf-8")
+    ours, theirs = re.search(r"^## A virus scanner$.*?^```\n(.*?)^```.*?^```\n(.*?)^```", page, re.M | re.S).groups()
+    keys = "|".join(line.split()[0] for line in theirs.splitlines())
+    system.run(f"echo 'Peal.Test.Mark:0:*:{mark.encode().hex()}' > /var/lib/clamav/peal.ndb\n"
+               "for unit in service socket; do\n"      # which wait for signatures that are downloaded
+               "    mkdir /etc/systemd/system/clamav-daemon.$unit.d\n"
+               "    printf '[Unit]\\nConditionPathExistsGlob=\\n' > /etc/systemd/system/clamav-daemon.$unit.d/tests.conf\n"
+               "done\n"
+               f"sed -i -E '/^({keys}) /d' /etc/clamav/clamd.conf\ncat >> /etc/clamav/clamd.conf <<'END'\n{theirs}END\n"
+               f"cat >> /etc/peal/peal.conf <<'END'\n{ours}END\n"
+               "pealctl config check\nsystemctl daemon-reload\nsystemctl restart clamav-daemon.socket clamav-daemon.service peal-media")
+    out = subprocess.run(system.chat("scan", mark), capture_output=True, text=True, check=False)
+    check(f"clamd is asked, and heard: {out.stdout.strip()}", out.returncode == 0, out.stderr[-3000:] + system.says("journalctl -n 20 -u clamav-daemon -u peal-media"))
+    found = system.says("journalctl -q -o cat -u peal-media | grep -c 'outcome=infected found=Peal.Test.Mark'")
+    check("what was found is in the journal", found == "1", found)
+
+
 def doors_over_tcp(system):
     """docs/scaling.md on one host: peal-push asks the workers by a port, which systemd opens and keeps others away from."""
     page = (ROOT / "docs/scaling.md").read_text(encoding="utf-8")
@@ -404,6 +424,7 @@ def all_of_it(system):
     endure(system)
     look_at_units(system)
     sign_in_with_a_provider(system)
+    scan_files(system)
     doors_over_tcp(system)
     sockets_go_with_their_units(system)
     look_at_the_journal(system)

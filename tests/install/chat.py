@@ -2,6 +2,7 @@
 
     chat.py talk        sign in, send, read, listen, send a picture
     chat.py endure      send all the time until standard input says `end`; nothing may be refused, lost or come twice
+    chat.py scan        upload a harmless file, and one with the text named next, which a scanner finds
     chat.py provider    sign in with the provider that boot.py has set up, whose CA is in the file named next; prints where that ends
 """
 
@@ -103,6 +104,13 @@ async def endure():
     print(json.dumps({"sent": len(sent), "slowest_ms": round(slowest * 1000)}))
 
 
+async def scan():
+    alice, _ = people()
+    kept = media.upload(alice, b"a harmless file", "text/plain", to="file").json
+    media.upload(alice, sys.argv[2].encode(), "text/plain", (422, "infected"), to="file")
+    print(json.dumps({"kept": kept["state"]}))
+
+
 async def provider():
     browser = Browser(SITE.url, trust=sys.argv[2])
     end = await asyncio.to_thread(browser.sign_in, "corp", "zoe")
@@ -110,4 +118,4 @@ async def provider():
 
 
 if __name__ == "__main__":
-    asyncio.run(asyncio.wait_for({"talk": talk, "endure": endure, "provider": provider}[sys.argv[1]](), 300))
+    asyncio.run(asyncio.wait_for({"talk": talk, "endure": endure, "scan": scan, "provider": provider}[sys.argv[1]](), 300))

@@ -1,12 +1,9 @@
 """What has broken others: bombs, files that are two things, playlists that name files, deaths at the wrong moment. See tests/media/README.md."""
 
-import contextlib
 import io
-import itertools
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -15,6 +12,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from peal import media, truth
+from peal.calls import watched
 from peal.media import ask, link, oriented, upload
 from peal.people import Person
 
@@ -215,32 +213,12 @@ REFERENCES = {
 }
 
 
-@contextlib.contextmanager
-def watched(pids, out):
-    """What these processes and all that they fork ask of files and sockets is written to `out`."""
-    tracer = subprocess.Popen(["strace", "-f", "-q", "-e", "trace=open,openat,openat2,creat,socket,connect,execve,unlink,rename", "-o", out,
-                               *itertools.chain.from_iterable(("-p", str(p)) for p in pids)], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
-        end = time.monotonic() + 10
-        while not all(re.search(rf"TracerPid:\t{tracer.pid}\n", pathlib.Path(f"/proc/{p}/status").read_text()) for p in pids):
-            if tracer.poll() is not None:
-                pytest.skip(f"nobody may be traced here: {tracer.stderr.read().decode()[:200]}")
-            assert time.monotonic() < end, "strace does not begin"
-            time.sleep(0.02)
-        yield
-    finally:
-        tracer.send_signal(signal.SIGINT)
-        tracer.wait(20)
-        tracer.stderr.close()
-
-
-@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
 def test_nothing_is_opened(stack, someone, tmp_path):
     """Whatever a file names, no decoder asks for it; not even in vain."""
     if stack.kind == "san":
         pytest.skip("sanitizers open files of their own")
     made = {name: (make(tmp_path), to, status) for name, (make, to, status) in REFERENCES.items()}
-    with watched(decoders(stack).values(), tmp_path / "calls"):
+    with watched(decoders(stack).values(), tmp_path / "calls", "open,openat,openat2,creat,socket,connect,execve,unlink,rename"):
         for name, (data, to, status) in made.items():
             reply = upload(someone, data, "application/octet-stream", expect=None, to=to)
             assert reply.status in ((status,) if status else (201, 422)), (name, reply)
