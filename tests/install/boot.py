@@ -362,7 +362,7 @@ def scan_files(system):
     keys = "|".join(line.split()[0] for line in theirs.splitlines())
     system.run(f"echo 'Peal.Test.Mark:0:*:{mark.encode().hex()}' > /var/lib/clamav/peal.ndb\n"
                "for unit in service socket; do\n"      # which wait for signatures that are downloaded
-               "    mkdir /etc/systemd/system/clamav-daemon.$unit.d\n"
+               "    mkdir -p /etc/systemd/system/clamav-daemon.$unit.d\n"
                "    printf '[Unit]\\nConditionPathExistsGlob=\\n' > /etc/systemd/system/clamav-daemon.$unit.d/tests.conf\n"
                "done\n"
                f"sed -i -E '/^({keys}) /d' /etc/clamav/clamd.conf\ncat >> /etc/clamav/clamd.conf <<'END'\n{theirs}END\n"
