@@ -23,6 +23,7 @@
 #include "presence.h"
 #include "push.h"
 #include "replay.h"
+#include "vouch.h"
 
 #define READ_BYTES    65536
 #define WRITE_PIECES  64
@@ -784,7 +785,7 @@ check_state(struct conn *c, int64_t now)
 
 	if (c->state == CONN_REQUEST && due)
 		conn_drop(c, WS_NO_HELLO);
-	else if (c->state == CONN_GREETING && due && !c->draining)
+	else if (c->state == CONN_GREETING && due && !c->draining && !vouch_asking(c)) /* that has a time of its own */
 		conn_close(c, WS_NO_HELLO, "no hello");
 	else if (c->state == CONN_CLOSING && due)
 		conn_drop(c, c->code);

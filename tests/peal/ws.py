@@ -62,6 +62,7 @@ class Socket:
     async def send(self, frame, valid=True):
         if valid:
             self.contract.check("client", frame)
+            seen.frame("client", frame)
         await self.send_raw(json.dumps(frame, separators=(",", ":")))
 
     async def send_raw(self, data):
@@ -72,6 +73,8 @@ class Socket:
 
     @staticmethod
     def closed(e):
+        if e.rcvd and e.rcvd_then_sent:
+            seen.close(e.rcvd.code)
         return Closed(e.rcvd.code if e.rcvd else 1006, e.rcvd.reason if e.rcvd else "")
 
     async def recv(self, timeout=5):
@@ -84,6 +87,7 @@ class Socket:
             raise contract.ContractError(f"a binary frame: {data[:100]!r}")
         frame = json.loads(data)
         self.contract.check("server", frame)
+        seen.frame("server", frame)
         seen.note(frame)
         seen.note(frame.get("body"))
         self.frames.append(frame)
@@ -257,4 +261,6 @@ class Raw:
             except (EOFError, ConnectionError):
                 return 1006
             if opcode == 8:
-                return struct.unpack("!H", payload[:2])[0] if payload else 1005
+                code = struct.unpack("!H", payload[:2])[0] if payload else 1005
+                seen.close(code)
+                return code

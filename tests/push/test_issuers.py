@@ -8,12 +8,14 @@ import time
 import pytest
 
 from peal import issuers, truth
+from peal.loop import operate
 from peal.people import Person
 from peal.rest import Client
 from peal.ws import Closed, Socket
 
 FOLDER = issuers.Folder()
 atexit.register(FOLDER.remove)
+ALLOWED_LOG = [r"connect\(\) to unix:\S+/sock/\S+ failed"]
 STACK = {"settings": {"issuers_dir": str(FOLDER.dir), "push_hello_seconds": 3}}
 CORP = FOLDER.by_jwks("corp", "ES256")
 OTHER = FOLDER.hs256("other")
@@ -159,6 +161,17 @@ async def test_many_at_once(stack):
 
     ids = await asyncio.gather(*(one(t) for t in held))
     assert len(set(ids)) == 30
+
+
+async def test_nobody_can_say_whose_it_is(stack):
+    """The workers are away: come back later, with the same token. Whoever said hello in time is not told that they did not."""
+    await operate(stack.stop, "peal-fcgi")
+    try:
+        async with await Socket.open(stack, CORP.token()) as s:
+            await s.send({"type": "hello", "device_id": "d", "since": None})
+            assert await s.wait_closed(30) == 1013
+    finally:
+        await operate(stack.start, "peal-fcgi")
 
 
 def test_tokens_are_in_no_log(stack):
