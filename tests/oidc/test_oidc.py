@@ -398,7 +398,7 @@ def test_link_and_unlink(stack):
     browser = Signed(Person(stack))
     me = browser.person.id
     assert browser.link("corp", "lena", {"return_to": "/?linked=done"}) == f"{URL}/?linked=done"
-    assert f" user={me} issuer=corp" in stack.log_line(" linked id=")
+    assert " linked id=" in stack.log_line(f" user={me} issuer=corp")
     assert browser.links() == [("corp", "Corp & Co.")] and not browser.jar.get((f"127.0.0.1:{PORT}", "/api/v1/auth", "peal_refresh")), "no new session"
     elsewhere = Browser()
     elsewhere.sign_in("corp", "lena")

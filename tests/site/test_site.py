@@ -9,6 +9,7 @@ import urllib.parse
 
 import pytest
 
+from peal import media
 from peal.people import PASSWORD, Person
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -177,6 +178,30 @@ def test_the_access_log_tells_no_secrets(stack):
     assert all({"request_id", "status", "seconds", "upstream_status"} <= e.keys() for e in entries)
     everything = "\n".join(lines) + "".join(stack.log(name) for name in stack.services)
     assert secret not in everything and person.token not in everything and PASSWORD not in everything
+
+
+def test_the_error_log_tells_no_secrets(stack):
+    """nginx writes the whole line of a request that it could not pass on; not where that holds what is nobody's business."""
+    person, secret = Person(stack), "a-word-that-nobody-may-read"
+    picture = media.upload(person, media.png(), "image/png")["id"]
+    links = person.rest.get(f"/attachments/{picture}", expect=200)
+    rendition = urllib.parse.urlsplit(links["renditions"][0]["url"]).path
+    shown = ["/api/v1/me?seen=1", "/api/v1/conversations?seen=2"]
+    hidden = [rendition, links["download_url"], f"/api/v1/messages/search?q={secret}",
+              f"/api/v1/auth/oidc/corp/callback?code={secret}&state={secret}"]
+    for path in hidden[:2]:
+        assert get(stack, path, Authorization=f"Bearer {person.token}")[0] == 200
+    folder = stack.dir / "media" / "ren" / picture[:2] / picture
+    folder.rename(folder.with_suffix(".away"))       # so that a worker is asked, who is away
+    stack.stop("peal-fcgi")
+    try:
+        for path in shown + hidden:
+            is_problem(get(stack, path), 502, "bad_gateway")
+    finally:
+        stack.start("peal-fcgi")
+    errors = stack.log("nginx")
+    assert all(path in errors for path in shown), "elsewhere it is of use"
+    assert secret not in errors and rendition.split("/")[3] not in errors and links["download_url"].partition("=")[2] not in errors
 
 
 def test_odd_header_names_never_arrive(stack):
