@@ -58,6 +58,11 @@ static const char *const features[] = { "direct_conversations",
 	                                "blocks",
 	                                "privacy",
 	                                "avatars",
+	                                "resumable_uploads",
+	                                "search",
+	                                "calls",
+	                                "reports",
+	                                "access_tokens",
 	                                "typing",
 	                                "presence",
 	                                "sync",
@@ -84,6 +89,10 @@ write_limits(struct json_out *w, const struct conf *conf)
 	json_int(w, "max_image_bytes", conf->media_image_mib << 20);
 	json_int(w, "max_image_pixels", conf->media_image_megapixels * 1000000);
 	json_int(w, "max_image_frames", conf->media_image_frames);
+	json_int(w, "max_audio_bytes", conf->media_audio_mib << 20);
+	json_int(w, "max_audio_seconds", conf->media_audio_minutes * 60);
+	json_int(w, "max_video_bytes", conf->media_video_mib << 20);
+	json_int(w, "max_file_bytes", conf->media_file_mib << 20);
 	json_int(w, "password_min_code_points", conf->password_min_code_points);
 	json_int(w, "password_max_bytes", conf->password_max_bytes);
 	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
@@ -131,9 +140,10 @@ capabilities_get(struct req *req)
 	json_open_object(w, "features");
 	json_cstr(w, "registration", req->conf->registration);
 	json_str(w, "message_types", message_types(req));
-	json_cstr(w, "uploads", "image");
+	json_cstr(w, "uploads", "image audio video file");
 	for (const char *const *feature = features; *feature; feature++)
 		json_bool(w, *feature, true);
+	json_bool(w, "bots", req->conf->max_bots > 0);
 	json_bool(w, "passkeys", str_present(factor_rp_id(req->conf)));
 	json_close(w);
 	write_providers(w, req->service->issuers);

@@ -33,6 +33,7 @@ BOUNDS = {
 # No place of the contract bounds these: they are counted, or of a whole body or frame, or configured.
 UNBOUND = {"max_body_bytes", "max_message_body_bytes", "max_content_bytes", "max_frame_bytes", "max_devices", "max_presence_watches",
            "typing_max_members", "max_scheduled", "schedule_ahead_seconds", "max_image_bytes", "max_image_pixels", "max_image_frames",
+           "max_audio_bytes", "max_audio_seconds", "max_video_bytes", "max_file_bytes",
            "max_reactions", "max_pinned_conversations", "max_group_members"}
 
 
@@ -47,6 +48,6 @@ def test_no_limit_is_left_out(anonymous):
 
 def test_features(anonymous):
     features = anonymous.get("/capabilities")["features"]
-    assert features.pop("registration") == "open" and features.pop("uploads") == "image"
+    assert features.pop("registration") == "open" and set(features.pop("uploads").split()) == {"image", "audio", "video", "file"}
     assert set(features.pop("message_types").split()) >= {"text", "image", "location", "poll", "call", "encrypted"}
-    assert set(features.values()) == {True} and {"blocks", "presence", "reactions", "scheduled_messages", "sync"} <= set(features)
+    assert set(features.values()) == {True} and {"blocks", "presence", "reactions", "scheduled_messages", "sync", "search", "resumable_uploads", "bots"} <= set(features)
