@@ -265,10 +265,16 @@ class Device:
         self.applied[conversation].append(event)
         self.stats["applied"] += 1
 
-    def _drop(self, conversation):
+    def _drop(self, conversation, until=float("inf")):
+        """What is held and comes from after the removal says that its owner is a member again: it waits for that to be told."""
         self.state.drop(conversation)
-        for kept in (self.base, self.applied, self.held, self.holes, self.heads, self.asked):
+        later = {p: e for p, e in self.held[conversation].items() if p > until}
+        for kept in (self.base, self.applied, self.held, self.heads, self.asked):
             kept.pop(conversation, None)
+        if later:
+            self.held[conversation] = later
+        else:
+            self.holes.pop(conversation, None)
 
     def _release(self, conversation):
         """What was held and is now due; ends the hole when nothing further is left."""
@@ -293,7 +299,7 @@ class Device:
             if event["kind"] == "removed":
                 self.gone[event["data"]["conversation_id"]] = event["data"]["seq"] + event["data"]["rev"]
             if event["kind"] == "removed" and event["data"]["conversation_id"] not in self.places:
-                self._drop(event["data"]["conversation_id"])
+                self._drop(event["data"]["conversation_id"], self.gone[event["data"]["conversation_id"]])
         else:  # a hole in my own stream: say hello again
             self.stats["user holes"] += 1
             raise ws.Closed(1000, "hole in my own stream")

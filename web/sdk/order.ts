@@ -30,6 +30,11 @@ export class Order<E> {
 		return this.drain(now);
 	}
 
+	/** What is held, in no order. */
+	rest(): E[] {
+		return [...this.held.values()];
+	}
+
 	/** We now know everything up to `at`. */
 	moveTo(at: number, now: number): E[] {
 		this.at = at;

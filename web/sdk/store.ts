@@ -425,6 +425,7 @@ export class Store {
 	/** I was removed and am back: what came between was not for me, and what was before may not be any more. */
 	private beginAgain(old: Room, event: ConversationEvent & { type: 'conversation_created' }, now: number): void {
 		this.rooms.delete(old.id);
+		this.strangers.set(old.id, old.order.rest()); // from after the new beginning, perhaps
 		const room = this.enter(event.data.conversation, { seq: event.seq, rev: event.rev }, now);
 		this.changed(room);
 		if (old.loaded) this.wants.again(room.id);
@@ -599,9 +600,13 @@ export class Store {
 
 	/** Unless what I have is from after it: I may be a member again. */
 	private removed(data: { conversation_id: Id; seq: number; rev: number }): void {
-		const room = this.rooms.get(data.conversation_id);
-		this.gone.set(data.conversation_id, data.seq + data.rev);
-		if (!room || room.place.seq + room.place.rev < data.seq + data.rev) this.leave(data.conversation_id);
+		const id = data.conversation_id;
+		const room = this.rooms.get(id);
+		this.gone.set(id, data.seq + data.rev);
+		if (room && room.place.seq + room.place.rev >= data.seq + data.rev) return;
+		const early = room?.order.rest() ?? this.strangers.get(id) ?? [];
+		this.leave(id);
+		for (const event of early) this.inConversation(event, 0); // what comes from after it begins it again
 	}
 
 	starred(id: Id, starred: boolean): void {

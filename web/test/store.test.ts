@@ -328,6 +328,34 @@ test('removed conversations go', () => {
 	assert.equal(store.rooms.size, 0);
 });
 
+test('what came early is kept when a conversation is left and begins again', () => {
+	const removed: Durable = {
+		type: 'user_changed',
+		user_rev: 1,
+		kind: 'removed',
+		data: { conversation_id: '10', seq: 6, rev: 2 },
+	};
+	const info = conversation(6, 3);
+	const created = { type: 'conversation_created' as const, conversation_id: '10', seq: 6, rev: 3, data: { conversation: info } };
+	for (const order of ['removed first', 'early first', 'not removed']) {
+		const { store } = setUp();
+		store.takeHeads({ type: 'heads', conversations: [], user: { last_rev: 0 } }, 'resume', 0);
+		if (order === 'removed first') store.durable(removed, 0);
+		store.durable(said(8, 3, '2'), 0); // 11: after 10, which is not there yet
+		if (order === 'early first') store.durable(removed, 0);
+		store.setSince('later');
+		assert.notEqual(store.resume().since, 'later', order);
+		store.durable(created, 0); // 9
+		store.durable(said(7, 3, '2'), 0);
+		assert.deepEqual(
+			store.rooms.get('10')!.messages.map((m) => m.seq),
+			[7, 8],
+			order,
+		);
+		assert.equal(store.resume().since, 'later', order);
+	}
+});
+
 test('the reply to a message sent long ago makes no hole in the history', () => {
 	const { store, room } = setUp(conversation(100, 0));
 	store.page('10', page(51, 100, 0), true);
