@@ -19,7 +19,7 @@ const ATTEMPTS = 6;
 const LONGEST_WAIT_MS = 60_000; // whoever is told to wait longer is told so
 
 export interface Parcel {
-	/** Becomes the message's client_id. */
+	/** Becomes the message's client_id; and by this the server knows a second attempt when the first one's answer was lost. */
 	client_id: string;
 	conversation_id: Id;
 	kind: UploadKind;
@@ -37,6 +37,7 @@ export interface Courier {
 		path: string,
 		file: Blob,
 		token: string,
+		key: string,
 		progress: (share: number) => void,
 		stop: AbortSignal,
 	): Promise<Attachment>;
@@ -118,7 +119,7 @@ export class Uploads {
 			try {
 				this.set(parcel, { state: 'uploading', progress: 0 });
 				const progress = (share: number) => this.set(parcel, { progress: share });
-				const attachment = await this.send(parcel.file, parcel.name, parcel.kind, progress, stop);
+				const attachment = await this.send(parcel.file, parcel.name, parcel.kind, progress, stop, parcel.client_id);
 				if (stop.aborted) return;
 				this.remove(parcel);
 				return this.deps.done(parcel, attachment);
@@ -140,15 +141,16 @@ export class Uploads {
 		kind: UploadKind = 'image',
 		progress: (share: number) => void = () => {},
 		stop: AbortSignal = new AbortController().signal,
+		key = uniqueId(),
 	): Promise<Attachment> {
 		const path = `/messages/upload-${kind}${name ? `?filename=${encodeURIComponent(name)}` : ''}`;
 		const token = await this.deps.bearer.token();
 		try {
-			return await this.deps.courier(path, file, token, progress, stop);
+			return await this.deps.courier(path, file, token, key, progress, stop);
 		} catch (error) {
 			if ((error as { status?: number }).status !== 401) throw error;
 			const fresh = await this.deps.bearer.renew(token); // once: a second 401 is the caller's
-			return await this.deps.courier(path, file, fresh, progress, stop);
+			return await this.deps.courier(path, file, fresh, key, progress, stop);
 		}
 	}
 
@@ -173,18 +175,18 @@ export class Uploads {
 
 /** XMLHttpRequest, because fetch() does not say how much has gone. */
 export function xhrCourier(base: string): Courier {
-	return (path, file, token, progress, stop) =>
+	return (path, file, token, key, progress, stop) =>
 		new Promise((resolve, reject) => {
 			const request = new XMLHttpRequest();
 			request.open('POST', `${base}/api/v1${path}`);
 			request.setRequestHeader('Authorization', `Bearer ${token}`);
-			request.setRequestHeader('Accept', 'application/json');
+			request.setRequestHeader('Idempotency-Key', key);
 			request.upload.onprogress = (e) => progress(e.lengthComputable ? e.loaded / e.total : 0);
 			request.onerror = request.ontimeout = () => reject(networkError(new Error('the upload broke off')));
 			request.onabort = () => reject(networkError(new Error('stopped')));
 			request.onload = () => {
 				const body = parse(request.responseText);
-				if (request.status === 201) resolve(body as Attachment);
+				if (request.status < 300) resolve(body as Attachment);
 				else reject(problemFrom(request.status, body, request.getResponseHeader('Retry-After')));
 			};
 			stop.addEventListener('abort', () => request.abort(), { once: true });

@@ -30,12 +30,12 @@ type Answer = PealError | 'ok' | 'never';
 
 function setUp(answers: Answer[]) {
 	const clock = new HandClock();
-	const asked: { path: string; token: string }[] = [];
+	const asked: { path: string; token: string; key: string }[] = [];
 	const done: { parcel: Parcel; attachment: Attachment }[] = [];
 	const seen: number[] = [];
 	let stopped = 0;
-	const courier: Courier = (path, _file, token, progress, stop) => {
-		asked.push({ path, token });
+	const courier: Courier = (path, _file, token, key, progress, stop) => {
+		asked.push({ path, token, key });
 		stop.addEventListener('abort', () => stopped++);
 		progress(0.5);
 		const answer = answers.shift() ?? 'ok';
@@ -82,9 +82,9 @@ test('a busy server is asked again; a refusal is shown, and what follows goes on
 		'ok',
 		problemFrom(422, { code: 'corrupt', detail: 'It is damaged.', retryable: false }, null),
 	]);
-	uploads.add('10', file(), '', '');
+	const first = uploads.add('10', file(), '', '');
 	const bad = uploads.add('10', file(), '', '');
-	uploads.add('10', file(), '', '');
+	const last = uploads.add('10', file(), '', '');
 	await settle();
 	assert.equal(asked.length, 1);
 	await clock.pass(5000);
@@ -94,6 +94,8 @@ test('a busy server is asked again; a refusal is shown, and what follows goes on
 	uploads.retry(bad.client_id);
 	await settle();
 	assert.equal(done.length, 3);
+	const keys = [first, first, bad, last, bad].map((p) => p.client_id);
+	assert.deepEqual([asked.map((a) => a.key), new Set(keys).size], [keys, 3]);
 	assert.equal(uploads.of('10').length, 0);
 });
 
