@@ -99,6 +99,29 @@ test('a photo with its place and its rotation arrives upright and clean', { time
 	await bob.shoot('picture');
 });
 
+test('an answer that is lost makes no second picture', { timeout: 60_000 }, async () => {
+	const eva = await (await Person.arrive(browser, people[4])).signIn();
+	await eva.talkTo(people[4].username);
+	await eva.live();
+	const devtools = await eva.context.newCDPSession(eva.page);
+	const asked = [];
+	devtools.on('Fetch.requestPaused', ({ requestId, request, responseStatusCode }) => {
+		asked.push([request.headers['Idempotency-Key'], responseStatusCode]);
+		if (asked.length === 1) void devtools.send('Fetch.failRequest', { requestId, errorReason: 'ConnectionReset' });
+		else void devtools.send('Fetch.continueRequest', { requestId });
+	});
+	await devtools.send('Fetch.enable', { patterns: [{ urlPattern: '*/messages/upload-image*', requestStage: 'Response' }] });
+	await pick(eva, 'small.png');
+	await arrives(eva, 0);
+	const [[key]] = asked;
+	assert.ok(key);
+	assert.deepEqual(asked, [
+		[key, 201],
+		[key, 200],
+	]);
+	await eva.leave(/ERR_CONNECTION_RESET/);
+});
+
 test('its place is held, and drawn roughly, before it is there', { timeout: 60_000 }, async () => {
 	let open;
 	const opened = new Promise((go) => (open = go));
