@@ -6,7 +6,7 @@
 
 #include "make.h"
 
-/* 0: it may; INFECTED; UNAVAILABLE, TOO_LARGE: nobody could say, and that is not enough (clamd_failure); or a fault. */
+/* 0: it may; INFECTED; BUSY: too many wait for the scanner already; UNAVAILABLE, TOO_LARGE: nobody could say, and that is not enough (clamd_failure); or a fault. */
 int scan(const struct making *);
 
 #endif

@@ -1,7 +1,9 @@
 """What ClamAV's daemon finds in files and films never becomes an attachment; what becomes of uploads when it has no word on them."""
 
+import concurrent.futures
 import io
 import os
+import pathlib
 import signal
 import time
 import zipfile
@@ -14,7 +16,7 @@ from peal.media import ask, form, send, upload
 from peal.people import Person
 from stack import free_port
 
-SETTINGS = {"media_file_mib": 8, "media_video_mib": 8, "clamd_mib": 8, "clamd_timeout_seconds": 2, "media_inline_mib": 4, "media_inline_audio_kib": 16}
+SETTINGS = {"media_file_mib": 8, "media_video_mib": 8, "clamd_mib": 8, "clamd_timeout_seconds": 5, "media_workers": 4, "media_inline_mib": 4, "media_inline_audio_kib": 16}
 LARGE = 4 << 20      # behind: made while nobody waits
 STREAM_MIB = 5       # more than this clamd does not take
 
@@ -53,6 +55,12 @@ def zipped(data):
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as z:
         z.writestr("harmless/name.txt", data)
     return out.getvalue()
+
+
+def places(stack):
+    """Who waits for the scanner: the locks on peal-media's file of places."""
+    inode = (stack.dir / "media" / "scanning").stat().st_ino
+    return [line for line in pathlib.Path("/proc/locks").read_text().splitlines() if f":{inode} " in line]
 
 
 def wait_for(what, seconds=30):
@@ -187,6 +195,23 @@ def test_slow(stack, person, clamd):
         clamd.signal(signal.SIGCONT)
     wait_for(lambda: upload(person, b"a file", "text/plain", None, to="file").status == 201)
     assert kept(stack, person)[0] == 1
+
+
+def test_a_scanner_that_hangs_is_in_nobodys_way(stack, person, clamd):
+    """Two of four processes wait for it at most; the others go on with what needs it not."""
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        clamd.signal(signal.SIGSTOP)
+        try:
+            held = [pool.submit(upload, person, b"a file", "text/plain", None, to="file") for _ in range(2)]
+            wait_for(lambda: len(places(stack)) == 2)
+            refused = upload(person, b"a file", "text/plain", (503, "busy"), to="file")
+            assert int(refused.headers["retry-after"]) >= 1
+            put(person, media.png(), kind="image/png", to="image")
+        finally:
+            clamd.signal(signal.SIGCONT)
+        assert {reply.result().status for reply in held} <= {201, 503}
+    wait_for(lambda: not places(stack))
+    put(person, b"a file")
 
 
 def test_who_does_without(new_stack):
