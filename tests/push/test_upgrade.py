@@ -123,6 +123,34 @@ async def test_a_program_that_does_not_start_changes_nothing(stack):
     assert await run(old.wait, 20) == 0
 
 
+async def drained(stack, person):
+    """Stops the process and starts it again; over how long its 24 sockets were told to go."""
+    sockets = [await Socket.open(stack, person.token) for _ in range(24)]
+    for i, s in enumerate(sockets):
+        await s.hello(f"goes-{i}")
+
+    async def told(s):
+        bye = await s.until("bye", 30)
+        at = time.monotonic()
+        assert bye["reason"] == "drain" and 0 <= bye["reconnect_in_ms"] <= 1000 and await s.wait_closed() == 1012
+        return at
+
+    stopping = asyncio.create_task(operate(stack.stop, "peal-push-0"))
+    moments = await asyncio.gather(*(told(s) for s in sockets))
+    await stopping
+    await operate(stack.start, "peal-push-0")
+    return max(moments) - min(moments)
+
+
+async def test_a_drain_is_spread(stack):
+    """Everybody is told to go at a moment of their own within the second, so that they do not all come back at once."""
+    a, = [await run(Person, stack, "goes")]
+    for _ in range(4):      # a machine that stands still for a moment tells everybody at once
+        if await drained(stack, a) > 0.4:
+            return
+    raise AssertionError("all of them at once, four times")
+
+
 async def test_sockets_of_systemd_while_a_process_drains(new_stack):
     """systemd keeps the socket open: whoever comes must not wait there until the drain is over, nginx asks the other process."""
     with new_stack(push_processes=2, settings={"push_drain_seconds": 2}) as stack:
