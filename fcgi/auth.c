@@ -44,10 +44,8 @@ learn(const struct service *service, int64_t now_us)
 	if (r)
 		return trace(r);
 	for (size_t i = 0; i < news.n; i++)
-		revoked_add(t,
-		            str_present(news.items[i].session_id) ? revoked_session(news.items[i].session_id)
-		                                                  : revoked_user(news.items[i].user_id),
-		            now_us, until);
+		if (str_present(news.items[i].session_id)) /* who is disabled has each of theirs here */
+			revoked_add(t, revoked_session(news.items[i].session_id), now_us, until);
 	revoked_complete(t, news.horizon, now_us);
 	return 0;
 }
@@ -102,14 +100,6 @@ auth_session_lives(struct req *req, struct str session, int64_t user_id)
 		break;
 	}
 	return session_check(req->db, req->arena, session, user_id);
-}
-
-int
-auth_user_lives(struct req *req, int64_t user_id)
-{
-	if (revoked_look(req->service->revoked, revoked_user(user_id), clock_mono_us()) == REVOKED_NO)
-		return 0;
-	return account_alive(req->db, req->arena, user_id);
 }
 
 /* The push daemon says whose socket it is; whether that session still lives is asked each time. */

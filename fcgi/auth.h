@@ -20,10 +20,8 @@ int auth_token(struct req *, struct str token);
 
 /* Before a request is served: learns which sessions have ended, when it is time to. Never fails: see revoked.h. */
 void auth_keep_up(const struct service *, int64_t now_us);
-/* Has it not ended, or they not been disabled, for longer than REVOKED_STALE_US? 0, UNAUTHENTICATED, UNAVAILABLE. A session that never
- * was, and a person who was disabled before the last access_token_seconds, is not noticed. */
+/* Has it not ended, for longer than REVOKED_STALE_US? 0, UNAUTHENTICATED, UNAVAILABLE. A session that never was is not noticed. */
 int auth_session_lives(struct req *, struct str session, int64_t user_id);
-int auth_user_lives(struct req *, int64_t user_id);
 /* Something has just been ended that may have sockets: once it is committed everybody is told. Nothing depends on it but how soon. */
 void auth_ended(struct req *, int64_t user_id, enum feed_ended, struct str session_id);
 

@@ -48,10 +48,10 @@ forget(struct req *req)
 	req->path = req->query = STR_NONE;
 	req->endpoint = NULL;
 	req->allow = req->detail = req->content_type = NULL;
-	req->me = req->conversation = req->seq = req->user = 0;
+	req->me = req->conversation = req->seq = req->user = req->scheduled = req->thing = 0;
 	req->access_token = req->expires_at = 0;
 	req->bot = false;
-	req->session = req->session_named = req->attachment = req->made = STR_NONE;
+	req->session = req->session_named = req->attachment = req->issuer = req->made = STR_NONE;
 	req->retry_after_ms = 0;
 	req->challenge = STR_NONE;
 	req->report = (struct json_report){ 0 };

@@ -2,7 +2,6 @@
 #include "revoked.h"
 
 #define UUID_CHARS 36
-#define RANDOM     UINT64_C(0x9e3779b97f4a7c15)
 
 /* The finalizer of SplitMix64, as in rate_table.c: neighbouring ids fall into sets far apart. */
 static uint64_t
@@ -28,12 +27,6 @@ revoked_session(struct str session_id)
 		if (session_id.p[i] != '-')
 			key = (key << 4 | key >> 60) ^ digit(session_id.p[i]);
 	return key | 1;
-}
-
-uint64_t
-revoked_user(int64_t user_id)
-{
-	return spread((uint64_t)user_id ^ RANDOM) | 1;
 }
 
 static struct revoked_place *

@@ -39,7 +39,6 @@ struct revoked {
 enum revoked_answer { REVOKED_NO, REVOKED_YES, REVOKED_UNKNOWN };
 
 uint64_t revoked_session(struct str session_id); /* the key of a session, from the random bits of its UUID */
-uint64_t revoked_user(int64_t user_id);          /* of everything that acts for a person; now and then also a session's */
 
 /* Is it time to ask? True for one of those who want to know. */
 bool revoked_due(struct revoked *, int64_t now_us);

@@ -118,10 +118,6 @@ static const struct stmt rehash = {
 	.name = "account_rehash", .params = "iss", .results = "", .writes = true,
 	.text = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
 };
-static const struct stmt alive = {
-	.name = "account_alive", .params = "i", .results = "n",
-	.text = "SELECT 1 FROM users WHERE id = $1 AND disabled_at IS NULL",
-};
 static const struct stmt disable = {
 	.name = "account_disable", .params = "sb", .results = "ib", .writes = true,
 	.text = "UPDATE users SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, now()) END WHERE username_key = lower($1) "
@@ -139,7 +135,7 @@ static const struct stmt revoked = {
 
 const struct stmt *const account_statements[] = { &create,   &password,   &get,         &get_me,       &update, &search,
 	                                          &start,    &find,       &rotate,      &end,          &check,  &list,
-	                                          &end_mine, &end_others, &my_password, &set_password, &rehash, &alive,
+	                                          &end_mine, &end_others, &my_password, &set_password, &rehash,
 	                                          &disable,  &revoked,    NULL };
 
 /* Runs a statement that gives one user or nobody. */
@@ -214,17 +210,6 @@ account_rehash(struct db *db, struct arena *arena, int64_t user_id, struct str o
 	struct rows *rows;
 
 	return db_run(db, arena, &rehash, ARGS(A_INT(user_id), A_STR(old_hash), A_STR(new_hash)), &rows);
-}
-
-int
-account_alive(struct db *db, struct arena *arena, int64_t user_id)
-{
-	struct rows *rows;
-	int r = db_run(db, arena, &alive, ARGS(A_INT(user_id)), &rows);
-
-	if (r)
-		return trace(r);
-	return rows_n(rows) ? 0 : UNAUTHENTICATED;
 }
 
 int

@@ -29,8 +29,6 @@ int account_password_change(struct db *, struct arena *, int64_t user_id, struct
                             struct str keep_session);
 /* The same password, hashed at another cost. */
 int account_rehash(struct db *, struct arena *, int64_t user_id, struct str old_hash, struct str new_hash);
-/* Is there such a person who is not disabled? 0, or UNAUTHENTICATED. */
-int account_alive(struct db *, struct arena *, int64_t user_id);
 /* Disabling ends all their sessions and is told to everybody (revocation, below). NOT_FOUND. Idempotent. */
 int account_disable(struct db *, struct arena *, struct str username, bool disabled, int64_t *ret_user_id);
 int account_get(struct db *, struct arena *, int64_t user_id, struct user *ret); /* NOT_FOUND */

@@ -33,7 +33,10 @@ tear_down(void **state)
 static uint64_t
 nth(uint64_t n)
 {
-	return revoked_user((int64_t)n);
+	char uuid[37];
+
+	snprintf(uuid, sizeof(uuid), "%08x-7dec-4a1f-8000-00a0c91e6bf6", (unsigned)n);
+	return revoked_session(str_c(uuid));
 }
 
 static void
