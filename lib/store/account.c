@@ -133,10 +133,10 @@ static const struct stmt revoked = {
 };
 /* clang-format on */
 
-const struct stmt *const account_statements[] = { &create,   &password,   &get,         &get_me,       &update, &search,
-	                                          &start,    &find,       &rotate,      &end,          &check,  &list,
-	                                          &end_mine, &end_others, &my_password, &set_password, &rehash,
-	                                          &disable,  &revoked,    NULL };
+const struct stmt *const account_statements[] = { &create,       &password, &get,      &get_me,     &update,
+	                                          &search,       &start,    &find,     &rotate,     &end,
+	                                          &check,        &list,     &end_mine, &end_others, &my_password,
+	                                          &set_password, &rehash,   &disable,  &revoked,    NULL };
 
 /* Runs a statement that gives one user or nobody. */
 static int
