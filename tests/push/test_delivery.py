@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from peal import truth
+from peal import busy, truth
 from peal.device import Device
 from peal.loop import operate, run
 from peal.ws import Raw, Socket
@@ -61,12 +61,13 @@ async def test_the_retry_schedule(stack, pair):
         await run(a.say, conversation, "unacknowledged")
         start = time.monotonic()
         event = await s.until("new_message")
-        first = await s.until("retry", 4)
+        first = await s.until("retry", 20)
         at_first = time.monotonic() - start
-        second = await s.until("retry", 6)
+        second = await s.until("retry", 20)
         at_second = time.monotonic() - start
         assert first["attempt"] == 1 and second["attempt"] == 2 and first["events"] == second["events"] == [event]
-        assert 1.7 < at_first < 3.2 and 5.5 < at_second < 7.5, (at_first, at_second)
+        assert 1.7 < at_first and 5.5 < at_second, (at_first, at_second)
+        assert await run(busy.within, stack, at_first, 3.2) and await run(busy.within, stack, at_second, 7.5), (at_first, at_second)
         await s.send({"type": "ack", "count": 1})
         await s.none_of({"retry"}, 2.5)
 
@@ -140,9 +141,9 @@ async def test_without_redis(stack, pair):
     for i in range(15):
         m = await run(a.say, conversation, f"without {i}")
         start = time.monotonic()
-        await db.at(conversation, m["seq"], 5)
+        await db.at(conversation, m["seq"], 30)
         times.append(time.monotonic() - start)
-    assert sorted(times)[7] < 0.7, times
+    assert await run(busy.within, stack, sorted(times)[7], 0.7), times
     new = await Device(b).start()
     await run(a.say, conversation, "to a device that came meanwhile")
     await settle([da, db, new])
@@ -151,10 +152,10 @@ async def test_without_redis(stack, pair):
     for i in range(10):
         m = await run(b.say, conversation, f"again {i}")
         start = time.monotonic()
-        await da.at(conversation, m["seq"], 5)
+        await da.at(conversation, m["seq"], 30)
         times.append(time.monotonic() - start)
     await settle([da, db, new])
-    assert sorted(times[-10:])[5] < 0.1, times[-10:]
+    assert await run(busy.within, stack, sorted(times[-10:])[5], 0.1), times[-10:]
     assert all(d.stats["connections"] == 1 for d in (da, db, new)), "no socket was closed for it"
     for d in (da, db, new):
         await d.stop()
@@ -288,8 +289,8 @@ async def test_a_worker_dies_around_the_doorbell(stack, pair, name):
         start = time.monotonic()
         reply = await run(lambda: a.rest.post(f"/conversations/{conversation}/messages", body))
         assert reply.status == 502
-        await d.at(conversation, 2, 5)
-        assert time.monotonic() - start < 3.5
+        await d.at(conversation, 2, 30)
+        assert await run(busy.within, stack, time.monotonic() - start, 3.5)
         assert [m["client_id"] for m in d.messages(conversation)] == [name]
         assert (await run(lambda: a.rest.post(f"/conversations/{conversation}/messages", body))).status == 200
         await asyncio.sleep(1.2)
