@@ -2,7 +2,10 @@
 
 import contextlib
 import hashlib
+import http.client
+import json
 import os
+import select
 import socket
 import time
 
@@ -128,6 +131,34 @@ def test_too_large_and_empty(stack, someone):
                   f"Content-Length: {210 << 20}\r\n\r\n".encode())
         reply = s.recv(65536).decode()
     assert reply.startswith("HTTP/1.1 413") and '"code":"too_large"' in reply
+
+
+def in_chunks(person, to, size):
+    """Somebody who does not say how much there will be; stops when there is an answer."""
+    with socket.create_connection(("127.0.0.1", person.stack.port), timeout=30) as s:
+        s.sendall(f"POST /api/v1/messages/upload-{to} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {person.token}\r\nTransfer-Encoding: chunked\r\n\r\n".encode())
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            for _ in range(size >> 16):
+                s.sendall(b"10000\r\n" + bytes(1 << 16) + b"\r\n")
+                if select.select([s], [], [], 0)[0]:
+                    break
+            s.sendall(b"0\r\n\r\n")
+        response = http.client.HTTPResponse(s, method="POST")
+        response.begin()
+        return response.status, json.loads(response.read())
+
+
+def test_length_unknown(stack):
+    """Nothing is wrong with that; the limits hold all the same, and nothing is kept of what goes beyond."""
+    person = Person(stack, "chunks")
+    status, attachment = in_chunks(person, "file", 1 << 20)
+    assert (status, attachment["size"]) == (201, 1 << 20)
+    status, problem = in_chunks(person, "image", 30 << 20)
+    assert (status, problem["code"]) == (413, "too_large")
+    last = time.monotonic() + 5
+    while any((stack.dir / "media" / "incoming").iterdir()):
+        assert time.monotonic() < last, "what was refused is gone"
+        time.sleep(0.05)
 
 
 def kept_bytes(stack):
