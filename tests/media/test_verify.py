@@ -3,11 +3,12 @@
 import json
 
 from peal import media
-from peal.media import upload
+from peal.media import settle, upload
 from peal.people import Person, pair
 
 
 def verify(stack, *options):
+    settle(stack)
     return stack.pealctl(*options, "media", "verify", check=False)
 
 

@@ -249,6 +249,14 @@ def programs(stack):
         time.sleep(0.05)
 
 
+def settle(stack):
+    """Until nginx has removed the bodies of requests that have ended: each is one name more of a file that was kept."""
+    end = time.monotonic() + 20
+    while any((stack.dir / "media" / "incoming").iterdir()):
+        assert time.monotonic() < end, "nginx keeps a body"
+        time.sleep(0.02)
+
+
 def send(person, conversation, *ids, expect=201, **more):
     body = {"client_id": "-".join(ids)[:64], "message_type": "image", "attachment_ids": list(ids), **more}
     return person.rest.post(f"/conversations/{conversation}/messages", body, expect=expect)
