@@ -29,22 +29,12 @@ number(struct str bytes, size_t at)
 	return (int64_t)v;
 }
 
-/* One key for several purposes would let the answer to one question stand for another. */
-static void
-mac(struct str key, struct str purpose, struct str text, unsigned char out[SHA256_BYTES])
-{
-	unsigned char own[SHA256_BYTES];
-
-	bytes_hmac_sha256(key, purpose, own);
-	bytes_hmac_sha256(str_n((char *)own, sizeof(own)), text, out);
-}
-
 static void
 bind(struct str key, struct str bound, unsigned char out[SHA256_BYTES])
 {
 	memset(out, 0, SHA256_BYTES);
 	if (str_present(bound))
-		mac(key, STR("peal challenge bound"), bound, out);
+		bytes_hmac_for(key, STR("peal challenge bound"), bound, out);
 }
 
 struct str
@@ -59,7 +49,7 @@ challenge_make(struct arena *arena, struct str key, enum challenge_kind kind, in
 	bytes_random(bytes + RANDOM_AT, RANDOM_BYTES);
 	bind(key, bound, digest);
 	memcpy(bytes + BOUND_AT, digest, BOUND_BYTES);
-	mac(key, STR("peal challenge"), str_n((char *)bytes, MAC_AT), bytes + MAC_AT);
+	bytes_hmac_for(key, STR("peal challenge"), str_n((char *)bytes, MAC_AT), bytes + MAC_AT);
 	return base64url(arena, bytes, sizeof(bytes));
 }
 
@@ -73,7 +63,7 @@ challenge_read(struct arena *arena, struct str key, struct str text, enum challe
 
 	if (text.n > 2 * CHALLENGE_BYTES || !base64url_decode(arena, text, &bytes) || bytes.n != CHALLENGE_BYTES)
 		return false;
-	mac(key, STR("peal challenge"), str_n(bytes.p, MAC_AT), digest);
+	bytes_hmac_for(key, STR("peal challenge"), str_n(bytes.p, MAC_AT), digest);
 	end = number(bytes, END_AT);
 	if (!bytes_equal(digest, bytes.p + MAC_AT, sizeof(digest)) || (unsigned char)bytes.p[0] != kind ||
 	    end <= now_us / SECOND_US)

@@ -15,10 +15,9 @@ static void
 sign(struct req *req, struct str username, const unsigned char nonce[NONCE_BYTES], unsigned char out[SHA256_BYTES])
 {
 	struct str name = str_lower(req->arena, username);
-	struct str text =
-	        arena_printf(req->arena, "device %.*s %.*s", STR_ARG(hex(req->arena, nonce, NONCE_BYTES)), STR_ARG(name));
+	struct str text = arena_printf(req->arena, "%.*s %.*s", STR_ARG(hex(req->arena, nonce, NONCE_BYTES)), STR_ARG(name));
 
-	bytes_hmac_sha256(req->service->refresh_key, text, out);
+	bytes_hmac_for(req->service->refresh_key, STR("peal device"), text, out);
 }
 
 /* NULL: none, or not one in which this name has signed in. */

@@ -46,11 +46,10 @@ factor_code_given(struct req *req, const struct factor_code *in)
 static struct str
 recovery_hash(struct req *req, int64_t user_id, struct str code)
 {
-	unsigned char key[SHA256_BYTES], digest[SHA256_BYTES];
 	struct str text = arena_printf(req->arena, "%lld %.*s", (long long)user_id, STR_ARG(code));
+	unsigned char digest[SHA256_BYTES];
 
-	bytes_hmac_sha256(req->service->factor_key, STR("peal recovery code"), key);
-	bytes_hmac_sha256(str_n((char *)key, sizeof(key)), text, digest);
+	bytes_hmac_for(req->service->factor_key, STR("peal recovery code"), text, digest);
 	return arena_str(req->arena, str_n((char *)digest, sizeof(digest)));
 }
 

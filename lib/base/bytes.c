@@ -91,6 +91,15 @@ bytes_hmac_sha256(struct str key, struct str message, unsigned char out[SHA256_B
 		give_up("hmac");
 }
 
+void
+bytes_hmac_for(struct str key, struct str purpose, struct str message, unsigned char out[SHA256_BYTES])
+{
+	unsigned char own[SHA256_BYTES];
+
+	bytes_hmac_sha256(key, purpose, own);
+	bytes_hmac_sha256(str_n((char *)own, sizeof(own)), message, out);
+}
+
 bool
 bytes_equal(const void *a, const void *b, size_t n)
 {

@@ -15,7 +15,9 @@ void bytes_sha256(struct str, unsigned char out[SHA256_BYTES]);
 bool bytes_sha256_file(int fd, uint64_t offset, uint64_t size, unsigned char out[SHA256_BYTES]);
 void bytes_md5(struct str, unsigned char out[16]); /* for nginx's secure_link, which has no other */
 void bytes_hmac_sha256(struct str key, struct str message, unsigned char out[SHA256_BYTES]); /* RFC 2104 */
-bool bytes_equal(const void *, const void *, size_t n);                                      /* in constant time */
+/* Under a key of the purpose's own that is made of this one: else the answer to one question could stand for another. */
+void bytes_hmac_for(struct str key, struct str purpose, struct str message, unsigned char out[SHA256_BYTES]);
+bool bytes_equal(const void *, const void *, size_t n); /* in constant time */
 
 struct str base64(struct arena *, const void *, size_t n); /* RFC 4648 section 4, padded */
 /* Strict: padded, no blanks, no other alphabet, zero trailing bits. */
