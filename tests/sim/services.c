@@ -247,7 +247,7 @@ redis_link_send(struct redis_link *l, size_t argc, const struct str *argv, redis
 /* --- the workers --- */
 
 #define ASKED_MAX 4096
-#define OPEN_MOST 3
+#define OPEN_MOST 8
 
 /* As push/door.c has them: some are open, the others wait in two lines, of which the patient's is behind and has all the time. */
 struct asked {
