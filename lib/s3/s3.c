@@ -14,8 +14,8 @@
 
 #define ARENA_MOST      ((size_t)16 << 20)
 #define ANSWER_MOST     ((size_t)8 << 20)
-#define ATTEMPTS        4
-#define PAUSE_US        50000 /* before the second attempt; four times that before the next, and so on */
+#define ATTEMPTS        3
+#define PAUSE_US        50000 /* before the second attempt; four times that before the third */
 #define CONNECT_SECONDS 3
 #define LIST_MOST       1000 /* objects in one answer */
 #define CODE_MOST       64

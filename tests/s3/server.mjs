@@ -19,8 +19,8 @@ const back = await new S3rver({
 // Nothing is kept open to it: a line that it closes at that moment would be a fault that nobody has planned.
 const agent = new http.Agent({ keepAlive: false });
 
-const signed = (request, headers, path, signQuery) => aws4.sign(
-	{ service: "s3", region, method: request.method, path, headers, signQuery, doNotModifyHeaders: !signQuery }, account);
+// By the date that the request has.
+const signed = (request, headers, path, signQuery) => aws4.sign({ service: "s3", region, method: request.method, path, headers, signQuery }, account);
 
 // What is wrong with a request, or nothing.
 function refusal(request, body) {
