@@ -164,14 +164,14 @@ $(B)/fuzz/fuzz_frames: $(B)/tests/fuzz/fuzz_frames.o $(call obj,tests/sim/world.
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) $(SIM_WRAP:%=-Wl,--wrap=%) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -luv -lz -lfcgi -largon2 -lm
-# what it finds interesting stays under build/; a crash is kept in tests/fuzz/crash, which `make test` replays
+# what it finds interesting stays under build/; the least of it that reaches as much (-set_cover_merge=1) may be kept in tests/fuzz/corpus, a crash is kept in tests/fuzz/crash, which `make test` replays
 FUZZ ?= json_in
 SECONDS := 60
 fuzz: ## look for crashes with libFuzzer (needs clang); FUZZ=json_in|token|... SECONDS=60
 	@$(MAKE) --no-print-directory KIND=fuzz build/fuzz/fuzz/fuzz_$(FUZZ)
 	@mkdir -p build/fuzz/corpus/$(FUZZ) tests/fuzz/crash/$(FUZZ)
 	@build/fuzz/fuzz/fuzz_$(FUZZ) -max_total_time=$(SECONDS) -timeout=10 -max_len=16384 -print_final_stats=1 \
-		-artifact_prefix=tests/fuzz/crash/$(FUZZ)/ build/fuzz/corpus/$(FUZZ) tests/fuzz/seed/$(FUZZ)
+		-artifact_prefix=tests/fuzz/crash/$(FUZZ)/ build/fuzz/corpus/$(FUZZ) tests/fuzz/seed/$(FUZZ) $(wildcard tests/fuzz/corpus/$(FUZZ))
 
 setup: ## install what is missing (Debian 12), for `make run` and `make test`
 	@dev/setup.sh test

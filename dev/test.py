@@ -80,7 +80,7 @@ LONG_FUZZ_SECONDS = 600
 
 
 def fuzz():
-    """Every fuzz target over its seeds and the inputs that once crashed it; each input is a test. TIER=2: some look for new ones."""
+    """Every fuzz target over its seeds, what long runs found worth keeping, and what once crashed it; each input is a test. TIER=2: some look for new ones."""
     total = Result()
     for name in LONG_FUZZ if TIER >= 2 else ():
         code, text = execute(["make", "--no-print-directory", "fuzz", f"FUZZ={name}", f"SECONDS={LONG_FUZZ_SECONDS}"], LONG_FUZZ_SECONDS + 600)
@@ -89,7 +89,7 @@ def fuzz():
         if not (ROOT / "tests" / "fuzz" / f"{program.name}.c").exists():
             continue
         name = program.name.removeprefix("fuzz_")
-        inputs = sorted(p for folder in ("seed", "crash") for p in (ROOT / "tests" / "fuzz" / folder / name).glob("*"))
+        inputs = sorted(p for folder in ("seed", "corpus", "crash") for p in (ROOT / "tests" / "fuzz" / folder / name).glob("*"))
         code, text = execute([program, *inputs], 600)
         if not inputs:
             code, text = 1, f"{name} has no seeds\n"
