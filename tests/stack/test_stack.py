@@ -166,8 +166,8 @@ def test_two_push_processes_share_the_sockets(kind):
 
 
 @pytest.mark.parametrize("line", ["login with 'a password of tests, long enough'", "Authorization: Bearer eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiI3In0.c2ln"])
-def test_a_secret_in_a_log_is_found(line):
-    made = Stack()
+def test_a_secret_in_a_log_is_found(kind, line):
+    made = Stack(kind=kind)
     made.__enter__()
     (made.dir / "log" / "postgres.log").open("a").write(f"LOG:  {line}\n")
     made.down()
