@@ -316,16 +316,17 @@ take(struct connection *c, const char *p, size_t n)
 	return c->body_left ? MORE : WHOLE;
 }
 
+/* A connection on which nothing was asked may be closed at any time. */
 static void
 lost(struct connection *c, const char *what)
 {
-	failed(what);
+	if (!c->idle)
+		failed(what);
 	close(c->fd);
 	open_connection(c);
 	if (!c->idle)
 		ready(c);
 }
-
 static void
 readable(struct connection *c)
 {

@@ -1,7 +1,7 @@
 """bench/search.py: searching in ten million messages through the whole product, beside plain to_tsvector and pg_trgm in the same database.
 
     make KIND=release build bench-build && /usr/bin/python3 bench/search.py          (QUICK=1: one million; MESSAGES=n: so
-    many; WRITING=1: without the questions and the peers)
+    many; WRITING=1: without the questions and the peers; RATE=1000: messages a second)
 
 Activity follows Zipf's law, and so do words. Three people are in 5, 50 and 500 conversations. Queries of each kind are asked in turn,
 each for a page of 20, newest first. The peers answer the bare SQL over one connection, without HTTP, tokens, the message's views or
@@ -43,7 +43,8 @@ ASKED = int(os.environ.get("ASKED") or (40 if QUICK else 200))
 PEOPLE = (5, 50, 500)
 SENDERS = 1000
 PEER_TIMEOUT_MS, PEER_SECONDS, PEER_LEAST = 3000, 4, 3  # a cell of a peer: so long, and so many queries at least
-SEND_RATE, SEND_SECONDS, SEND_ROUNDS, CONNECTIONS = 1000, 5 if QUICK else 8, 2 if QUICK else 8, 16
+SEND_SECONDS, SEND_ROUNDS, CONNECTIONS = 5 if QUICK else 8, 2 if QUICK else 8, 16
+SEND_RATE = int(os.environ.get("RATE") or 1000)    # messages a second
 CHUNK, YEAR = 50_000, 364 * 86400
 SETTINGS = {"argon2_memory_kib": 19456, "access_token_seconds": 86400, **dict.fromkeys(RATES, 1000000)}
 POSTGRES = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "wal_compression": "lz4", "maintenance_work_mem": "1GB"}
