@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/clock.h"
+#include "base/daemon.h"
 #include "base/fail.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -47,23 +48,6 @@ static void
 woken(int signal)
 {
 	(void)signal; /* it has ended the sleep; slot->stop says what for */
-}
-
-/* SIGTERM is blocked but while the worker sleeps, so that nothing of a request is ever interrupted. */
-static void
-set_signals(void)
-{
-	struct sigaction wake = { .sa_handler = woken };
-	sigset_t term;
-
-	sigaction(SIGTERM, &wake, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; the master tells us when */
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
-	sigemptyset(&term);
-	sigaddset(&term, SIGTERM);
-	sigprocmask(SIG_SETMASK, &term, NULL);
 }
 
 /* EPOLLEXCLUSIVE: a connection wakes one sleeping worker, the one that slept last, instead of all of them. */
@@ -106,7 +90,7 @@ init(struct worker *w, const struct worker_job *job)
 
 	*w = (struct worker){ .job = job, .conf = conf, .share = share(conf) };
 	io_init(&w->io, body_most(conf)); /* libfcgi sets signal handlers of its own: ours come after */
-	set_signals();
+	daemon_block_term(woken);
 	log_open("peal-fcgi", log_level_of(conf->log_level));
 	fail_init(conf->run_dir);
 	open_doors(w);

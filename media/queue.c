@@ -1,7 +1,5 @@
 /* media/queue.c -- a folder of links; every name in it begins with an id of ours. */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -14,14 +12,14 @@
 #include "base/json_in.h"
 #include "base/json_out.h"
 #include "base/log.h"
+#include "folder.h"
 #include "queue.h"
 #include "wire/link.h"
 
-#define NAME_BYTES   96
-#define JOB_MOST     ((size_t)16 * 1024)
-#define LISTED_MOST  2048
-#define NEW_SECONDS  60 /* longer than a question to the workers takes */
-#define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+#define NAME_BYTES  96
+#define JOB_MOST    ((size_t)16 * 1024)
+#define LISTED_MOST 2048
+#define NEW_SECONDS 60 /* longer than a question to the workers takes */
 
 /* A .new or .job of the folder. */
 struct entry {
@@ -35,15 +33,14 @@ struct entry {
 int
 queue_open(const char *media_dir, int64_t most, int bell, struct queue *ret)
 {
-	int dir = open(media_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool made;
+	int dir = open(media_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
+	*ret = (struct queue){ .folder = -1, .most = most, .bell = bell };
 	if (dir < 0)
 		return fault(-errno);
-	made = !mkdirat(dir, "queue", 0750) || errno == EEXIST;
-	*ret = (struct queue){ .folder = made ? openat(dir, "queue", FOLDER_FLAGS) : -1, .most = most, .bell = bell };
+	r = folder_open(dir, "queue", &ret->folder);
 	close(dir);
-	return ret->folder < 0 ? fault(-errno) : 0;
+	return r;
 }
 
 void
@@ -76,24 +73,13 @@ write_name(char out[NAME_BYTES], struct str id, int64_t owner, unsigned tries, c
 	snprintf(out, NAME_BYTES, "%.32s.%lld.%u.%s", id.p, (long long)owner, tries, kind);
 }
 
-static DIR *
-list(const struct queue *q)
-{
-	int fd = openat(q->folder, ".", FOLDER_FLAGS);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!d && fd >= 0)
-		close(fd);
-	return d;
-}
-
 int
 queue_room(const struct queue *q, int64_t owner)
 {
 	int64_t all = 0, own = 0;
 	struct dirent *e;
 	struct entry entry;
-	DIR *d = list(q);
+	DIR *d = folder_list(q->folder, ".");
 
 	if (!d)
 		return fault(-errno);
@@ -107,12 +93,6 @@ queue_room(const struct queue *q, int64_t owner)
 }
 
 /* ---- putting ---- */
-
-static int
-disk_fault(void)
-{
-	return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
-}
 
 static int
 copy_body(const struct queue *q, const char *name, int from)
@@ -165,11 +145,12 @@ write_job(struct buf *out, const struct queued *job)
 static int
 write_file(const struct queue *q, const char *name, struct str text)
 {
-	int fd = openat(q->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640), r = 0;
+	int fd = openat(q->folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640), r;
 
 	if (fd < 0)
 		return disk_fault();
-	if (write(fd, text.p, text.n) != (ssize_t)text.n || fdatasync(fd))
+	r = write_whole(fd, text);
+	if (!r && fdatasync(fd))
 		r = disk_fault();
 	close(fd);
 	return r;
@@ -239,7 +220,7 @@ waiting(const struct queue *q, struct arena *a, struct entry **ret, size_t *ret_
 	time_t old = time(NULL) - NEW_SECONDS;
 	struct dirent *e;
 	struct stat st;
-	DIR *d = list(q);
+	DIR *d = folder_list(q->folder, ".");
 	size_t n = 0;
 
 	if (!d)
@@ -403,7 +384,7 @@ queue_remove(const struct queue *q, struct str id)
 	snprintf(name, sizeof(name), "%.32s.body", id.p);
 	if (unlinkat(q->folder, name, 0) && errno != ENOENT)
 		return fault(-errno);
-	d = list(q);
+	d = folder_list(q->folder, ".");
 	if (!d)
 		return fault(-errno);
 	while ((e = readdir(d)))

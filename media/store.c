@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "folder.h"
 #include "s3/s3.h"
 #include "store.h"
 
@@ -40,9 +41,9 @@ store_open(struct arena *a, const struct conf *conf, struct media_store *ret)
 	if (dir < 0)
 		return fault(-errno);
 	s.incoming_path = arena_printf(a, "%s/incoming/", conf->media_dir).p;
-	r = store_folder(dir, "incoming", &s.incoming);
+	r = folder_open(dir, "incoming", &s.incoming);
 	if (!r)
-		r = store_folder(dir, "ren", &s.renditions);
+		r = folder_open(dir, "ren", &s.renditions);
 	close(dir);
 	if (!r)
 		r = open_account(a, conf, &s);

@@ -77,6 +77,5 @@ struct store_form {
 	            void *arg);
 };
 extern const struct store_form store_disk, store_s3;
-int store_folder(int at, const char *name, int *ret); /* opens a folder, made when it is not there. NO_SPACE */
 
 #endif

@@ -1,34 +1,17 @@
 /* media/store_disk.c -- an attachment is a folder; every name is below a descriptor. */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "folder.h"
 #include "store.h"
 
-#define AA_N         2
-#define ORIGINAL     "original"
-#define PIECE        ((size_t)32 * 1024)
-#define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-
-static int
-disk_fault(void)
-{
-	return errno == ENOSPC || errno == EDQUOT ? NO_SPACE : fault(-errno);
-}
-
-int
-store_folder(int at, const char *name, int *ret)
-{
-	if (mkdirat(at, name, 0750) && errno != EEXIST)
-		return disk_fault();
-	*ret = openat(at, name, FOLDER_FLAGS);
-	return *ret < 0 ? fault(-errno) : 0;
-}
+#define AA_N     2
+#define ORIGINAL "original"
+#define PIECE    ((size_t)32 * 1024)
 
 /* Reserved, since whoever writes to a mapping of it dies when the disk is full. Not every file system can. */
 static int
@@ -52,21 +35,6 @@ store_scratch(const struct media_store *s, uint64_t size, int *ret_fd)
 	else
 		*ret_fd = fd;
 	return r;
-}
-
-static int
-write_all(int fd, struct str bytes)
-{
-	while (bytes.n) {
-		ssize_t n = write(fd, bytes.p, bytes.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return disk_fault();
-		bytes = str_n(bytes.p + n, bytes.n - (size_t)n);
-	}
-	return fdatasync(fd) ? fault(-errno) : 0;
 }
 
 /* A name for a file that is open. */
@@ -98,7 +66,9 @@ write_file(int folder, const struct store_file *f)
 	fd = openat(folder, f->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return disk_fault();
-	r = write_all(fd, f->bytes);
+	r = write_whole(fd, f->bytes);
+	if (!r && fdatasync(fd))
+		r = fault(-errno);
 	close(fd);
 	return r;
 }
@@ -131,7 +101,7 @@ fill_folder(int outer, const char *name, int (*fill)(int folder, void *arg), voi
 {
 	int folder = -1, r;
 
-	r = store_folder(outer, name, &folder);
+	r = folder_open(outer, name, &folder);
 	if (r)
 		return r;
 	r = fill(folder, arg);
@@ -151,7 +121,7 @@ new_folder(const struct media_store *s, struct str id, int (*fill)(int folder, v
 	aa_of(id, aa);
 	memcpy(name, id.p, ATTACHMENT_ID_N);
 	name[ATTACHMENT_ID_N] = 0;
-	r = store_folder(s->renditions, aa, &outer);
+	r = folder_open(s->renditions, aa, &outer);
 	if (r)
 		return trace(r);
 	r = fill_folder(outer, name, fill, arg);
@@ -309,17 +279,6 @@ disk_remove(const struct media_store *s, struct str id)
 	return r;
 }
 
-static DIR *
-list(int at, const char *name)
-{
-	int fd = openat(at, name, FOLDER_FLAGS);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!d && fd >= 0)
-		close(fd);
-	return d;
-}
-
 static int
 walk_folder(DIR *d, time_t before, int (*fn)(void *, struct str), void *arg)
 {
@@ -343,7 +302,7 @@ disk_walk(const struct media_store *s, unsigned part, int64_t min_age_seconds, i
 	int r;
 
 	snprintf(aa, sizeof(aa), "%02x", part & 0xff);
-	d = list(s->renditions, aa);
+	d = folder_list(s->renditions, aa);
 	if (!d)
 		return 0;
 	r = walk_folder(d, before, fn, arg);

@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/daemon.h"
 #include "base/fail.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -46,23 +47,6 @@ stopped(int signal)
 	stop = 1;
 }
 
-/* SIGTERM is blocked but while the process sleeps: what it has begun it finishes. */
-static void
-set_signals(void)
-{
-	struct sigaction term = { .sa_handler = stopped };
-	sigset_t blocked;
-
-	sigaction(SIGTERM, &term, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGTERM);
-	sigprocmask(SIG_SETMASK, &blocked, NULL);
-}
-
 static int
 init(struct worker *w, const struct worker_job *job)
 {
@@ -70,7 +54,7 @@ init(struct worker *w, const struct worker_job *job)
 	int r;
 
 	io_init(&w->io, BODY_MOST);
-	set_signals();
+	daemon_block_term(stopped);
 	fail_init(conf->run_dir);
 	w->job = job;
 	w->arena = arena_new(ARENA_MOST);

@@ -173,3 +173,19 @@ daemon_signal_fd(void)
 	fd = signalfd(-1, &taken, SFD_NONBLOCK | SFD_CLOEXEC);
 	return fd < 0 ? fault(-errno) : fd;
 }
+
+void
+daemon_block_term(void (*asked)(int signal))
+{
+	struct sigaction term = { .sa_handler = asked };
+	sigset_t blocked;
+
+	sigaction(SIGTERM, &term, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGINT, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL);
+	sigemptyset(&blocked);
+	sigaddset(&blocked, SIGTERM);
+	sigprocmask(SIG_SETMASK, &blocked, NULL);
+}

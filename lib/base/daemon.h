@@ -18,4 +18,8 @@ void daemon_watchdog(void);  /* WATCHDOG=1, when the unit asks for it */
 /* Blocks SIGTERM, SIGINT, SIGHUP, SIGUSR2, SIGCHLD and ignores SIGPIPE; they are then taken from the returned signalfd(2). */
 int daemon_signal_fd(void);
 
+/* For a process that ends between two pieces of work: SIGTERM is blocked, to be let through where it waits (epoll_pwait(2)), and then calls
+ * `asked`. SIGPIPE, SIGINT, which reaches the whole group, and SIGHUP are ignored, SIGCHLD does nothing. */
+void daemon_block_term(void (*asked)(int signal));
+
 #endif

@@ -1,9 +1,7 @@
 /* media/tus/parcel.c -- folders by descriptor, names of our own making only. */
 #include "parcel.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -16,8 +14,8 @@
 #include "base/json_in.h"
 #include "base/json_out.h"
 #include "base/log.h"
+#include "media/folder.h"
 
-#define FOLDER_FLAGS  (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 #define NAME_MOST     64
 #define RECORD_MOST   ((size_t)64 * 1024)
 #define OVER_US       (INT64_C(86400) * 1000000) /* what became of it is told for so long, as of all that was made with a key */
@@ -29,25 +27,10 @@
 #define SUFFIX_N      (sizeof(OPEN_SUFFIX) - 1)
 #define BESIDE_PREFIX ".beside-"
 
-static int
-refused(int error)
-{
-	return error == ENOSPC || error == EDQUOT ? NO_SPACE : fault(-error);
-}
-
 static void
 close_fd(void *arg)
 {
 	close((int)(intptr_t)arg);
-}
-
-static int
-open_folder(int at, const char *name, int *ret)
-{
-	if (mkdirat(at, name, 0750) && errno != EEXIST)
-		return refused(errno);
-	*ret = openat(at, name, FOLDER_FLAGS);
-	return *ret < 0 ? fault(-errno) : 0;
 }
 
 int
@@ -59,9 +42,9 @@ parcels_open(struct arena *a, const char *media_dir, int64_t min_free_bytes, int
 	if (dir < 0)
 		return fault(-errno);
 	s.incoming_path = arena_printf(a, "%s/incoming/", media_dir).p;
-	r = open_folder(dir, "tus", &s.root);
+	r = folder_open(dir, "tus", &s.root);
 	if (!r)
-		r = open_folder(dir, "incoming", &s.incoming);
+		r = folder_open(dir, "incoming", &s.incoming);
 	close(dir);
 	*ret = s;
 	return r ? trace(r) : 0;
@@ -72,21 +55,6 @@ parcels_close(struct parcels *s)
 {
 	close(s->root);
 	close(s->incoming);
-}
-
-int
-write_whole(int fd, struct str bytes)
-{
-	while (bytes.n) {
-		ssize_t n = write(fd, bytes.p, bytes.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return refused(errno);
-		bytes = str_n(bytes.p + n, bytes.n - (size_t)n);
-	}
-	return 0;
 }
 
 int
@@ -112,7 +80,7 @@ own_folder(const struct parcels *s, int64_t owner, int *ret)
 	char name[NAME_MOST];
 
 	snprintf(name, sizeof(name), "%lld", (long long)owner);
-	return open_folder(s->root, name, ret);
+	return folder_open(s->root, name, ret);
 }
 
 static void
@@ -142,7 +110,7 @@ write_record(const struct parcels *s, const struct parcel *p, const char *suffix
 	name_of(draft, p->owner, p->id, ".new");
 	fd = openat(s->root, draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return refused(errno);
+		return disk_fault();
 	r = write_whole(fd, text);
 	close(fd);
 	if (!r && renameat(s->root, draft, s->root, name))
@@ -268,7 +236,7 @@ parcel_new(const struct parcels *s, struct arena *a, struct parcel *p)
 	name_of(name, p->owner, p->id, "");
 	p->fd = openat(s->root, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (p->fd < 0)
-		return refused(errno);
+		return disk_fault();
 	arena_defer(a, close_fd, (void *)(intptr_t)p->fd);
 	r = write_record(s, p, OPEN_SUFFIX, record_text(a, p, STR_NONE, STR_NONE));
 	if (r)
@@ -357,7 +325,7 @@ parcel_beside(const struct parcels *s, struct arena *a, const struct parcel *p, 
 	unlinkat(s->root, name, 0);
 	fd = openat(s->root, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return refused(errno);
+		return disk_fault();
 	arena_defer(a, close_fd, (void *)(intptr_t)fd);
 	unlinkat(s->root, name, 0);
 	*ret_fd = fd;
@@ -390,7 +358,7 @@ parcel_offer(const struct parcels *s, struct arena *a, const struct parcel *p, s
 	name_of(name, p->owner, p->id, "");
 	snprintf(offered, sizeof(offered), OFFERED "%.*s", STR_ARG(p->id));
 	if (linkat(s->root, name, s->incoming, offered, 0) && errno != EEXIST)
-		return refused(errno);
+		return disk_fault();
 	*ret_path = arena_printf(a, "%s%s", s->incoming_path, offered);
 	return 0;
 }
@@ -439,23 +407,12 @@ parcel_remove(const struct parcels *s, int64_t owner, struct str id)
 }
 
 static DIR *
-list(int at, const char *name)
-{
-	int fd = openat(at, name, FOLDER_FLAGS);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!d && fd >= 0)
-		close(fd);
-	return d;
-}
-
-static DIR *
 list_own(const struct parcels *s, int64_t owner)
 {
 	char name[NAME_MOST];
 
 	snprintf(name, sizeof(name), "%lld", (long long)owner);
-	return list(s->root, name);
+	return folder_list(s->root, name);
 }
 
 static bool
@@ -538,7 +495,7 @@ sweep_folder(const struct parcels *s, DIR *d, int64_t now_us)
 static void
 sweep_offered(const struct parcels *s, int64_t now_us)
 {
-	DIR *d = list(s->incoming, ".");
+	DIR *d = folder_list(s->incoming, ".");
 	struct dirent *e;
 	struct stat st;
 
@@ -553,12 +510,12 @@ sweep_offered(const struct parcels *s, int64_t now_us)
 void
 parcels_sweep(const struct parcels *s, int64_t now_us)
 {
-	DIR *root = list(s->root, "."), *d;
+	DIR *root = folder_list(s->root, "."), *d;
 	struct dirent *e;
 	size_t n = 0;
 
 	while (root && (e = readdir(root))) {
-		d = dots(e->d_name) ? NULL : list(s->root, e->d_name);
+		d = dots(e->d_name) ? NULL : folder_list(s->root, e->d_name);
 		if (!d)
 			continue;
 		n += sweep_folder(s, d, now_us);

@@ -67,7 +67,4 @@ void parcel_take_back(const struct parcels *, struct str id);
 int parcel_end(const struct parcels *, struct arena *, const struct parcel *, struct str attachment, struct str refusal);
 int parcel_remove(const struct parcels *, int64_t owner, struct str id); /* 0 also when there is none */
 
-/* All of it, however often the kernel takes a part. NO_SPACE. */
-int write_whole(int fd, struct str bytes);
-
 #endif

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "loop.h"
+#include "media/folder.h"
 #include "wire/problem.h"
 #include "wire/retry_key.h"
 

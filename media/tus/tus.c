@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/daemon.h"
 #include "base/fail.h"
 #include "base/log.h"
 #include "loop.h"
@@ -26,23 +27,6 @@ stopped(int signal)
 {
 	(void)signal;
 	stop = 1;
-}
-
-/* SIGTERM is blocked but while the process waits. */
-static void
-set_signals(void)
-{
-	struct sigaction term = { .sa_handler = stopped };
-	sigset_t blocked;
-
-	sigaction(SIGTERM, &term, NULL);
-	signal(SIGPIPE, SIG_IGN);
-	signal(SIGINT, SIG_IGN);
-	signal(SIGHUP, SIG_IGN);
-	signal(SIGCHLD, SIG_DFL);
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGTERM);
-	sigprocmask(SIG_SETMASK, &blocked, NULL);
 }
 
 bool
@@ -160,7 +144,7 @@ init(struct tus *t, const struct worker_job *job)
 {
 	const struct conf *conf = job->conf;
 
-	set_signals();
+	daemon_block_term(stopped);
 	fail_init(conf->run_dir);
 	t->process = arena_new(ARENA_MOST);
 	t->conf = conf;
