@@ -3,8 +3,21 @@
 
 #include "../lib/base/breached.h"
 #include "../lib/base/err.h"
+#include "../lib/base/ice.h"
 #include "../lib/base/issuers.h"
 #include "ctl.h"
+
+static int
+check_turn_secret(struct ctl *ctl, struct buf *errors)
+{
+	const char *path = ctl->conf.call_turn_secret_file;
+	struct str secret;
+	int r = *ctl->conf.call_turn_urls ? ice_secret_load(ctl->arena, path, &secret) : 0;
+
+	if (r)
+		buf_printf(errors, "%s: %s\n", path, r < 0 ? strerror(-r) : ICE_SECRET_RULE);
+	return r;
+}
 
 static int
 config_check(struct ctl *ctl, int argc, char **argv)
@@ -19,6 +32,8 @@ config_check(struct ctl *ctl, int argc, char **argv)
 	buf_init(&errors, 1 << 20);
 	r = issuers_load(ctl->conf.issuers_dir, ctl->conf.token_issuer, &issuers, &errors);
 	if (*ctl->conf.breached_passwords_file && breached_check(ctl->conf.breached_passwords_file, &errors))
+		r = INVALID;
+	if (check_turn_secret(ctl, &errors))
 		r = INVALID;
 	if (r)
 		fprintf(stderr, "%.*s", STR_ARG(buf_view(&errors)));

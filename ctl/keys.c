@@ -1,5 +1,5 @@
 /* keys.c -- makes the keys that the configuration names: the pair for access tokens (EC P-256), the refresh key, the
- * key of second factors, the links' secret. */
+ * key of second factors, the links' secret, the TURN servers'. */
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/ec.h>
@@ -88,6 +88,25 @@ keys_media_link(struct ctl *ctl, int argc, char **argv)
 {
 	(void)argv;
 	return argc ? EXIT_USAGE : write_link_secret(ctl->conf.media_link_secret_file);
+}
+
+static int
+keys_turn(struct ctl *ctl, int argc, char **argv)
+{
+	const char *path = ctl->conf.call_turn_secret_file;
+	unsigned char secret[SECRET_BYTES];
+	struct str text;
+	FILE *f;
+
+	(void)argv;
+	if (argc)
+		return EXIT_USAGE;
+	f = create(path, 0640);
+	if (!f)
+		return ctl_fail("%s: %s", path, strerror(errno));
+	bytes_random(secret, sizeof(secret));
+	text = base64url(ctl->arena, secret, sizeof(secret));
+	return finish(f, path, fprintf(f, "%.*s\n", STR_ARG(text)) > 0);
 }
 
 static int
@@ -242,6 +261,14 @@ const struct verb keys_factor_verb = {
 	.usage = "",
 	.help = "Make the file with the key that seals second factors; never overwrites it.",
 	.fn = keys_factor,
+	.needs_conf = true,
+};
+
+const struct verb keys_turn_verb = {
+	.name = "keys turn",
+	.usage = "",
+	.help = "Make the file with the secret that TURN servers share with peal-fcgi; never overwrites it.",
+	.fn = keys_turn,
 	.needs_conf = true,
 };
 

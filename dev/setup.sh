@@ -11,7 +11,7 @@ mark="# peal dev/setup.sh, for the time of an installation"
 policy=/usr/sbin/policy-rc.d
 cluster=/etc/postgresql-common/createcluster.conf
 lock=/var/lock/peal-setup.lock
-services="nginx redis-server postgresql clamav-daemon clamav-freshclam"
+services="nginx redis-server postgresql clamav-daemon clamav-freshclam coturn"
 
 say() { printf 'setup: %s\n' "$*"; }
 die() { printf 'setup: %s\n' "$*" >&2; exit 1; }

@@ -685,6 +685,7 @@ class Stack:
             "database": self.dsn("peal"), "database_owner": self.dsn("peal_owner"),
             "token_private_key_file": keys / "token.key", "token_public_key_file": keys / "token.pub",
             "refresh_key_file": keys / "refresh.key", "factor_key_file": keys / "factor.key", "passkey_rp_id": "localhost",
+            "call_turn_secret_file": keys / "turn.secret",
             "media_dir": self.dir / "media",
             "media_link_secret_file": keys / "media-link.conf", "issuers_dir": self.dir / "issuers.d", **self.overrides,
         }
@@ -699,6 +700,8 @@ class Stack:
             self.pealctl("keys", "media-link")
         if not (keys / "factor.key").exists():
             self.pealctl("keys", "factor")
+        if self.conf.get("call_turn_urls") and not (keys / "turn.secret").exists():
+            self.pealctl("keys", "turn")
 
     def _write_nginx(self):
         """The site as a sysadmin installs it, with these values and no others replaced."""

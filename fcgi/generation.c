@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/ice.h"
 #include "base/log.h"
 #include "generation.h"
 #include "stored.h"
@@ -59,6 +60,17 @@ load_key(struct generation *g, const char *path, struct str *ret)
 }
 
 static int
+load_turn_secret(struct generation *g)
+{
+	int r = *g->conf.call_turn_urls ? ice_secret_load(g->arena, g->conf.call_turn_secret_file, &g->turn_secret) : 0;
+
+	if (r)
+		LOG(ERROR, "turn_secret", L_CSTR("file", g->conf.call_turn_secret_file),
+		    L_CSTR("error", r < 0 ? strerror(-r) : ICE_SECRET_RULE));
+	return r;
+}
+
+static int
 load_issuers(struct generation *g)
 {
 	struct buf errors;
@@ -110,6 +122,8 @@ load(struct generation *g, const char *path)
 	r = load_key(g, g->conf.refresh_key_file, &g->refresh_key);
 	if (!r)
 		r = load_key(g, g->conf.factor_key_file, &g->factor_key);
+	if (!r)
+		r = load_turn_secret(g);
 	if (!r)
 		r = load_link_secret(g);
 	return r ? r : load_account(g);

@@ -19,6 +19,7 @@ struct generation {
 	struct token_keys *keys;
 	struct issuers *issuers;
 	struct str refresh_key, factor_key;
+	struct str turn_secret; /* absent: there are no TURN servers */
 };
 
 /* 0; INVALID or a fault, with the reasons logged. */

@@ -99,6 +99,7 @@ struct service {
 	struct token_keys *keys;
 	const struct issuers *issuers; /* others whose tokens are good here */
 	struct str refresh_key, factor_key;
+	struct str turn_secret; /* absent: there are no TURN servers */
 	struct db *db;
 	struct redis *redis;
 	struct rate_table *rates; /* shared by all workers of the master */

@@ -102,6 +102,7 @@
 	X(typing_start_post) \
 	X(typing_stop_post) \
 	X(signal_post) \
+	X(calls_ice_get) \
 	X(sync_get) \
 	X(health_get) \
 	X(ready_get) \

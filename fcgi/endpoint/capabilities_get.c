@@ -143,6 +143,7 @@ capabilities_get(struct req *req)
 	json_cstr(w, "uploads", "image audio video file");
 	for (const char *const *feature = features; *feature; feature++)
 		json_bool(w, *feature, true);
+	json_bool(w, "call_relay", *req->conf->call_turn_urls);
 	json_bool(w, "bots", req->conf->max_bots > 0);
 	json_bool(w, "passkeys", str_present(factor_rp_id(req->conf)));
 	json_close(w);

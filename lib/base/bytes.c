@@ -92,6 +92,13 @@ bytes_hmac_sha256(struct str key, struct str message, unsigned char out[SHA256_B
 }
 
 void
+bytes_hmac_sha1(struct str key, struct str message, unsigned char out[SHA1_BYTES])
+{
+	if (!HMAC(EVP_sha1(), key.p ? key.p : "", (int)key.n, (const unsigned char *)message.p, message.n, out, NULL))
+		give_up("hmac");
+}
+
+void
 bytes_hmac_for(struct str key, struct str purpose, struct str message, unsigned char out[SHA256_BYTES])
 {
 	unsigned char own[SHA256_BYTES];

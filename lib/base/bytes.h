@@ -7,6 +7,7 @@
 #include "arena.h"
 #include "str.h"
 
+#define SHA1_BYTES   20
 #define SHA256_BYTES 32
 
 void bytes_random(void *out, size_t n); /* getrandom(2); aborts when the kernel refuses */
@@ -15,6 +16,8 @@ void bytes_sha256(struct str, unsigned char out[SHA256_BYTES]);
 bool bytes_sha256_file(int fd, uint64_t offset, uint64_t size, unsigned char out[SHA256_BYTES]);
 void bytes_md5(struct str, unsigned char out[16]); /* for nginx's secure_link, which has no other */
 void bytes_hmac_sha256(struct str key, struct str message, unsigned char out[SHA256_BYTES]); /* RFC 2104 */
+void bytes_hmac_sha1(struct str key, struct str message,
+                     unsigned char out[SHA1_BYTES]); /* for TURN servers, which have no other */
 /* Under a key of the purpose's own that is made of this one: else the answer to one question could stand for another. */
 void bytes_hmac_for(struct str key, struct str purpose, struct str message, unsigned char out[SHA256_BYTES]);
 bool bytes_equal(const void *, const void *, size_t n); /* in constant time */

@@ -8,6 +8,7 @@
 
 #include "address.h"
 #include "err.h"
+#include "ice.h"
 #include "log.h"
 
 #define FILE_MAX_BYTES ((size_t)1024 * 1024)
@@ -33,6 +34,10 @@ const struct conf_key conf_keys[] = {
 	PATH_KEY(breached_passwords_file, "", "List of passwords that nobody may choose because they were published after break-ins: SHA-1 in hexadecimal, one a line, in order, as Have I Been Pwned offers for download. Empty: no such list."),
 	INT_KEY(call_gone_seconds, "60", 1, 3600, "A call is over when fewer than two of its people have been connected for so long."),
 	INT_KEY(call_ring_seconds, "90", 1, 3600, "A call that nobody has answered for so long is a missed one."),
+	STRING_KEY(call_stun_urls, "", "STUN servers that calls may ask for their own address, separated by blanks: stun:turn.example.org:3478. See calls.md."),
+	INT_KEY(call_turn_seconds, "3600", 1, 604800, "How long credentials for the TURN servers are good."),
+	PATH_KEY(call_turn_secret_file, "/etc/peal/turn.secret", "File with the secret that the TURN servers know too, in its first line. `pealctl keys turn` makes it. Read when call_turn_urls says something."),
+	STRING_KEY(call_turn_urls, "", "TURN servers by which calls get through where nothing else does, separated by blanks: turn:turn.example.org:3478?transport=udp turns:turn.example.org:5349?transport=tcp. Empty: none. See calls.md."),
 	STRING_KEY(clamd_address, "", "ClamAV's daemon, asked about files and films before anybody can have them: its socket (/run/clamav/clamd.ctl), or addresses and ports, separated by blanks. Empty: nobody is asked. See media-storage.md."),
 	WORD_KEY(clamd_failure, "refuse", "refuse accept", "What becomes of an upload that clamd does not look at: because it is away, has not finished in time, or takes no more than the upload has."),
 	INT_KEY(clamd_mib, "200", 1, 4000, "Largest upload that clamd is asked about; not more than its StreamMaxLength."),
@@ -523,6 +528,27 @@ check_scanner(struct conf_reader *r)
 }
 
 static void
+check_ice(struct conf_reader *r, const char *key, const char *value, enum ice_kind kind)
+{
+	struct str rest = str_trim(str_c(value));
+	size_t n = 0;
+
+	at_key(r, key);
+	while (rest.n) {
+		struct str url = str_cut(&rest, ' ');
+
+		if (!url.n)
+			continue;
+		if (ice_kind(url) != kind)
+			complain(r, "%s: \"%.*s\" is not an address such as %s", key, STR_ARG(url),
+			         kind == ICE_STUN ? "stun:turn.example.org:3478"
+			                          : "turn:turn.example.org:3478?transport=udp");
+		else if (++n > ICE_URLS_MOST)
+			complain(r, "%s: %d addresses at most", key, ICE_URLS_MOST);
+	}
+}
+
+static void
 check_numbers(struct conf_reader *r)
 {
 	const struct conf *conf = r->to;
@@ -560,6 +586,8 @@ check_all(struct conf_reader *r, void *out)
 	check_remote(r);
 	check_object_store(r);
 	check_scanner(r);
+	check_ice(r, "call_stun_urls", ((const struct conf *)r->to)->call_stun_urls, ICE_STUN);
+	check_ice(r, "call_turn_urls", ((const struct conf *)r->to)->call_turn_urls, ICE_TURN);
 	check_numbers(r);
 }
 

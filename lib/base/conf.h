@@ -33,10 +33,13 @@ struct conf {
 	const char *passkey_rp_id;          /* empty: the host of public_url */
 	const char *token_issuer;
 	const char *token_audience;
-	const char *issuers_dir;          /* who else may say who somebody is: issuers.h */
-	int64_t access_token_seconds;     /* 600 */
-	int64_t call_gone_seconds;        /* 60 */
-	int64_t call_ring_seconds;        /* 90 */
+	const char *issuers_dir;      /* who else may say who somebody is: issuers.h */
+	int64_t access_token_seconds; /* 600 */
+	int64_t call_gone_seconds;    /* 60 */
+	int64_t call_ring_seconds;    /* 90 */
+	/* ice.h; empty: none */
+	const char *call_stun_urls, *call_turn_urls, *call_turn_secret_file;
+	int64_t call_turn_seconds;        /* 3600 */
 	int64_t refresh_token_days;       /* 30 */
 	int64_t session_idle_minutes;     /* 0: only refresh_token_days counts */
 	int64_t refresh_grace_seconds;    /* 20 */

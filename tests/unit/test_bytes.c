@@ -34,6 +34,20 @@ digests_match_their_vectors(void **state)
 }
 
 static void
+hmac_sha1_matches_rfc_2202(void **state)
+{
+	unsigned char out[SHA1_BYTES];
+
+	bytes_hmac_sha1(STR("Jefe"), STR("what do ya want for nothing?"), out);
+	assert_str(hex(*state, out, sizeof out), "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79");
+	bytes_hmac_sha1(STR("\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b"),
+	                STR("Hi There"), out);
+	assert_str(hex(*state, out, sizeof out), "b617318655057264e28bc0b6fb378c8ef146be00");
+	bytes_hmac_sha1(STR_NONE, STR(""), out);
+	assert_str(hex(*state, out, sizeof out), "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d");
+}
+
+static void
 base64url_matches_rfc_4648(void **state)
 {
 	static const struct {
@@ -130,7 +144,7 @@ main(void)
 		cmocka_unit_test(digests_match_their_vectors), cmocka_unit_test(base64url_matches_rfc_4648),
 		cmocka_unit_test(base64url_has_one_spelling),  cmocka_unit_test(random_bytes_survive_both_forms),
 		cmocka_unit_test(hex_refuses_what_is_not_hex), cmocka_unit_test(uuids_are_version_4),
-		cmocka_unit_test(comparing_sees_every_byte),
+		cmocka_unit_test(comparing_sees_every_byte),   cmocka_unit_test(hmac_sha1_matches_rfc_2202),
 	};
 
 	return cmocka_run_group_tests_name("bytes", tests, setup, teardown);

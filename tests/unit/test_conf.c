@@ -201,6 +201,22 @@ values_that_do_not_fit_together(void **state)
 }
 
 static void
+addresses_for_calls(void **state)
+{
+	(void)state;
+	assert_int_equal(load("call_stun_urls = stun:a.example  stun:[2001:db8::1]:3478\n"
+	                      "call_turn_urls = turn:a.example:3478?transport=udp turns:a.example:443?transport=tcp\n"),
+	                 0);
+	refused("call_stun_urls = turn:a.example\n",
+	        "1: call_stun_urls: \"turn:a.example\" is not an address such as stun:turn.example.org:3478\n");
+	refused("\ncall_turn_urls = turn:a.example stun:a.example\n",
+	        "2: call_turn_urls: \"stun:a.example\" is not an address such as "
+	        "turn:turn.example.org:3478?transport=udp\n");
+	refused("call_turn_urls = turn:a turn:b turn:c turn:d turn:e turn:f turn:g turn:h turn:i\n",
+	        "1: call_turn_urls: 8 addresses at most\n");
+}
+
+static void
 addresses_of_other_hosts(void **state)
 {
 	(void)state;
@@ -295,7 +311,7 @@ main(void)
 		T(the_table_is_sorted_and_whole),          T(defaults_are_valid),          T(values_replace_defaults),
 		T(every_error_is_reported_with_its_line),  T(nothing_is_written_on_error), T(a_nul_is_not_text),
 		T(values_that_do_not_fit_together),        T(addresses_of_other_hosts),    T(unreadable_files_are_errors),
-		T(the_sample_is_a_valid_file_of_defaults), T(the_reference_has_every_key),
+		T(the_sample_is_a_valid_file_of_defaults), T(the_reference_has_every_key), T(addresses_for_calls),
 	};
 
 	return cmocka_run_group_tests_name("conf", tests, NULL, NULL);
