@@ -83,7 +83,7 @@ calls_duty(struct work *w, int64_t *wait)
 
 	if (r)
 		return trace(r);
-	r = n ? ask(w, calls, n, &counts) : call_forget(w->db, w->arena);
+	r = n ? ask(w, calls, n, &counts) : 0;
 	for (size_t i = 0; !r && i < n; i++)
 		r = look(w, &calls[i], connected(&calls[i], counts, &at));
 	w->calls.conversation = 0;

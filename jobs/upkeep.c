@@ -1,5 +1,6 @@
 /* upkeep.c -- partitions of the log, and what is kept for a time only. */
 #include "../lib/base/log.h"
+#include "../lib/store/call.h"
 #include "../lib/store/upkeep.h"
 #include "duty.h"
 
@@ -23,16 +24,18 @@ partitions_duty(struct work *w, int64_t *wait)
 int
 keys_duty(struct work *w, int64_t *wait)
 {
-	int64_t sessions, keys = 0;
+	int64_t sessions, keys = 0, calls = 0;
 	bool more = false;
 	int r = upkeep_sessions(w->db, w->arena, w->conf->access_token_seconds + REVOKED_SECONDS, &sessions);
 
 	if (!r)
 		r = upkeep_keys(w->db, w->arena, BATCH, &keys, &more);
+	if (!r)
+		r = call_forget(w->db, w->arena, BATCH, &calls);
 	if (r)
 		return trace(r);
-	w->keys.removed += sessions + keys;
-	if (more || sessions == BATCH) {
+	w->keys.removed += sessions + keys + calls;
+	if (more || sessions == BATCH || calls == BATCH) {
 		*wait = MS(10);
 		return 0;
 	}

@@ -33,8 +33,10 @@ static const struct stmt end_one = {
 	        "WHERE c.conversation_id = $1 AND c.call_id = $2",
 };
 static const struct stmt forget = {
-	.name = "call_forget", .params = "", .results = "", .writes = true,
-	.text = "DELETE FROM call WHERE ended_at < now() - interval '1 day'",
+	.name = "call_forget", .params = "i", .results = "i", .writes = true,
+	.text = "WITH gone AS (DELETE FROM call c USING (SELECT o.conversation_id, o.call_id FROM call o "
+	        "WHERE o.ended_at < now() - interval '1 day' ORDER BY o.ended_at LIMIT $1) AS old "
+	        "WHERE c.conversation_id = old.conversation_id AND c.call_id = old.call_id RETURNING 1) SELECT count(*) FROM gone",
 };
 /* clang-format on */
 
@@ -121,10 +123,13 @@ call_end(struct db *db, struct arena *arena, const struct call_going_on *call, s
 }
 
 int
-call_forget(struct db *db, struct arena *arena)
+call_forget(struct db *db, struct arena *arena, int64_t limit, int64_t *ret_removed)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &forget, NULL, &rows);
+	int r = db_run(db, arena, &forget, ARGS(A_INT(limit)), &rows);
 
-	return r ? trace(r) : 0;
+	if (r)
+		return trace(r);
+	*ret_removed = rows_int(rows, 0, 0);
+	return 0;
 }

@@ -42,6 +42,7 @@ int call_list(struct db *, struct arena *, int64_t after_conversation, struct st
 int call_gone(struct db *, struct arena *, const struct call_going_on *, bool gone);
 /* At the time since which nobody was there, or now. */
 int call_end(struct db *, struct arena *, const struct call_going_on *, struct str outcome, struct call_record *ret);
-int call_forget(struct db *, struct arena *); /* those that ended a day ago */
+/* Those that ended a day ago, at most `limit`. */
+int call_forget(struct db *, struct arena *, int64_t limit, int64_t *ret_removed);
 
 #endif

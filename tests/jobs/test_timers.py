@@ -305,6 +305,17 @@ def test_keys_and_advances_go(stack):
     assert stack.psql(f"SELECT count(*) FROM message_key WHERE conversation_id = {conversation}") == "1"   # its message is still there
 
 
+def test_old_calls_go(stack):
+    """More than one batch of those that ended a day ago, and none that goes on or ended since."""
+    a, _, conversation = pair(stack)
+    stack.psql(f"INSERT INTO call (conversation_id, call_id, caller_id, video, parties, started_at, ended_at) "
+               f"SELECT {conversation}, 'old-' || n, {a.id}, false, ARRAY[{a.id}], now() - interval '3 days', now() - interval '25 hours' FROM generate_series(1, 2300) n;"
+               f"INSERT INTO call (conversation_id, call_id, caller_id, video, parties, ended_at) "
+               f"VALUES ({conversation}, 'young', {a.id}, false, ARRAY[{a.id}], now() - interval '23 hours'), ({conversation}, 'on', {a.id}, false, ARRAY[{a.id}], NULL)")
+    stack.restart("peal-jobs")
+    wait_for(lambda: stack.psql(f"SELECT string_agg(call_id, ' ' ORDER BY call_id) FROM call WHERE conversation_id = {conversation}") == "on young", 10)
+
+
 def test_tokens_of_others_go_when_they_have_expired(stack):
     """An ended one stays until then, or it would be good again; ours go 30 days after their end."""
     a, _, _ = pair(stack)
