@@ -68,14 +68,15 @@ static const struct stmt messages = {
 	"AND x.deleted_at IS NULL AND x.kind <= 7 LIMIT 1) g ON true "
 /*
  * $1 limit. Transactions below the horizon, whole ones. The log keeps what is at or after event_floor: when that has passed the place of
- * the indexer, there was something that nobody will tell it.
+ * the indexer, there was something that nobody will tell it. Both ends are looked up first: joined to `s`, the partitions would be read from
+ * their beginnings, in order, every time.
  */
 static const struct stmt pending = {
 	.name = "search_pending", .params = "i", .results = BATCH_RESULTS,
 	.text = "WITH s AS MATERIALIZED (SELECT x.xid, pg_snapshot_xmin(pg_current_snapshot()) AS horizon, x.xid < m.event_floor AS lost "
 	        "  FROM search_state x, peal_meta m), "
-	        "e AS MATERIALIZED (SELECT e.xid, e.conversation_id, e.target_seq FROM s JOIN event e ON e.xid >= s.xid AND e.xid < s.horizon "
-	        "  WHERE e.kind IN (1, 4) ORDER BY e.xid FETCH FIRST $1 ROWS WITH TIES), "
+	        "e AS MATERIALIZED (SELECT e.xid, e.conversation_id, e.target_seq FROM event e WHERE e.xid >= (SELECT s.xid FROM s) "
+	        "  AND e.xid < (SELECT s.horizon FROM s) AND e.kind IN (1, 4) ORDER BY e.xid FETCH FIRST $1 ROWS WITH TIES), "
 	        "t AS MATERIALIZED (SELECT s.xid AS from_xid, CASE WHEN (SELECT count(*) FROM e) < $1 THEN s.horizon::text::bigint "
 	        "  ELSE (SELECT max(e.xid) FROM e)::text::bigint + 1 END AS to_xid, s.lost FROM s), "
 	        "d AS MATERIALIZED (SELECT DISTINCT e.conversation_id, e.target_seq AS seq FROM e) "

@@ -140,6 +140,14 @@ def test_the_list_looks_only_at_the_conversations_it_shows(session):
     assert plan.probes("users") <= PAGE + 1, f"{plan}"
 
 
+def test_the_indexer_reads_what_is_new(loaded, session):
+    """It asks five times a second, however long the log is."""
+    loaded.psql("UPDATE search_state SET xid = pg_snapshot_xmin(pg_current_snapshot())")
+    plan = session.explain("search_pending", 100)
+    assert plan.rows == 1 and not plan.read("message"), f"{plan}"
+    assert plan.read("event") == 0 and plan.buffers <= 150, f"{plan.buffers} pages\n{plan}"
+
+
 def test_unread_stops_at_a_hundred(session):
     plan = session.explain("conversation_unread", BUSY)
     assert plan.probes("message") <= plan.probes("conversation")
