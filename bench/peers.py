@@ -258,7 +258,7 @@ def _wait_for(done, what, process, seconds=20):
 
 # What lib/store/db.c sets for its sessions.
 SESSION = ("-c statement_timeout=2000 -c lock_timeout=1000 -c idle_in_transaction_session_timeout=5000 "
-           "-c plan_cache_mode=force_generic_plan -c jit=off -c synchronous_commit=on -c TimeZone=UTC -c client_min_messages=warning "
+           "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off -c synchronous_commit=on -c TimeZone=UTC -c client_min_messages=warning "
            "-c search_path=public")
 
 

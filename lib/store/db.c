@@ -287,6 +287,8 @@ start(const struct db *db)
 	         "-c statement_timeout=%lld -c lock_timeout=%d -c idle_in_transaction_session_timeout=5000 "
 	         "-c plan_cache_mode=force_generic_plan -c jit=off -c synchronous_commit=on -c TimeZone=UTC "
 	         "-c client_min_messages=warning -c search_path=public "
+	         /* plans are kept, and some were made while their tables held nothing */
+	         "-c enable_seqscan=off "
 	         /* of a host that is cut off, the server lets go: locks are held by its sessions, and who leads peal-jobs */
 	         "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=8000",
 	         (long long)db->statement_timeout_ms, db->bare ? 2000 : 1000);

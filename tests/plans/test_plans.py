@@ -166,6 +166,6 @@ def test_receipts_of_somebody_who_never_says_that_they_read_walk_through_no_adva
 
 
 def test_a_plan_without_its_indexes_would_be_noticed(loaded, filled):
-    with explain.Session(loaded, "-c enable_indexscan=off -c enable_indexonlyscan=off -c enable_bitmapscan=off") as session:
+    with explain.Session(loaded, "-c enable_seqscan=on -c enable_indexscan=off -c enable_indexonlyscan=off -c enable_bitmapscan=off") as session:
         plan = session.explain("message_get", 1, LARGE, 1000)
         assert "message" in plan.swept() & filled and plan.read("message") >= SHAPE.messages and plan.buffers > 10000
