@@ -12,8 +12,12 @@
 #define WAITING_MAX 32
 #define ASK_MS      10000
 
+/* What must be heard in the order in which it was said: one of each at a time. */
+enum lane { LANE_NONE, LANE_SIGNAL, LANE_TYPING, LANE_N };
+
 struct call {
 	struct call *next;
+	enum lane lane;
 	struct conn *conn; /* referenced */
 	int64_t id;        /* -1: the client gave none, and hears of errors only */
 	const char *method;
@@ -22,6 +26,7 @@ struct call {
 
 struct calls {
 	size_t open, waiting;
+	bool busy[LANE_N];
 	struct call *first, **last;
 };
 
@@ -134,6 +139,7 @@ on_answer(void *arg, const struct cgi_answer *a)
 
 	if (!conn_ended(c)) {
 		c->calls->open--;
+		c->calls->busy[call->lane] = false;
 		if (!a)
 			conn_error(c, UNAVAILABLE, call->id, NULL, -1);
 		else if (call->id >= 0)
@@ -161,13 +167,32 @@ start(struct conn *c, struct call *call)
 		                   .timeout_ms = ASK_MS };
 
 	c->calls->open++;
+	c->calls->busy[call->lane] = call->lane != LANE_NONE;
 	conn_ref(c);
 	if (!door_ask(push.command, &q, on_answer, call))
 		return;
 	c->calls->open--;
+	c->calls->busy[call->lane] = false;
 	conn_error(c, OVERLOADED, call->id, NULL, -1);
 	call_free(call);
 	conn_unref(c);
+}
+
+/* Takes out the first one that need not wait for another; NULL: none. */
+static struct call *
+take_next(struct calls *calls)
+{
+	struct call **at = &calls->first, *call;
+
+	while ((call = *at) && calls->busy[call->lane])
+		at = &call->next;
+	if (!call)
+		return NULL;
+	*at = call->next;
+	if (!*at)
+		calls->last = at;
+	calls->waiting--;
+	return call;
 }
 
 static void
@@ -176,23 +201,18 @@ start_next(struct conn *c)
 	struct calls *calls = c->calls;
 	struct call *call;
 
-	while (calls->open < OPEN_MAX && (call = calls->first)) {
-		calls->first = call->next;
-		if (!calls->first)
-			calls->last = &calls->first;
-		calls->waiting--;
+	while (calls->open < OPEN_MAX && (call = take_next(calls)))
 		start(c, call);
-	}
 	if (!calls->open && !calls->first)
 		calls_free(c);
 }
 
 static int
-add(struct conn *c, int64_t id, const char *method, char *uri, char *body, char *key)
+add(struct conn *c, enum lane lane, int64_t id, const char *method, char *uri, char *body, char *key)
 {
 	struct call *call = mem_zeroed(sizeof(*call));
 
-	*call = (struct call){ .conn = c, .id = id, .method = method, .uri = uri, .body = body, .key = key };
+	*call = (struct call){ .conn = c, .lane = lane, .id = id, .method = method, .uri = uri, .body = body, .key = key };
 	if (!c->calls) {
 		c->calls = mem_zeroed(sizeof(*c->calls));
 		c->calls->last = &c->calls->first;
@@ -257,7 +277,7 @@ calls_request(struct conn *c, const struct call_request *in)
 
 	if (r)
 		return r;
-	return add(c, in->id, known, mem_cstr(in->path),
+	return add(c, LANE_NONE, in->id, known, mem_cstr(in->path),
 	           in->body && !json_is_null(in->body) ? mem_need(json_dumps(in->body, JSON_COMPACT)) : NULL,
 	           str_present(in->key) ? mem_cstr(in->key) : NULL);
 }
@@ -278,13 +298,14 @@ calls_typing(struct conn *c, int64_t conversation_id, bool is_typing, struct str
 
 	snprintf(body, sizeof(body), "{\"is_typing\":%s,\"kind\":\"%.*s\"}", is_typing ? "true" : "false",
 	         STR_ARG(str_present(kind) ? kind : STR("text")));
-	return add(c, -1, "POST", uri_of(conversation_id, "typing"), mem_cstr(str_c(body)), NULL);
+	return add(c, LANE_TYPING, -1, "POST", uri_of(conversation_id, "typing"), mem_cstr(str_c(body)), NULL);
 }
 
 int
-calls_signal(struct conn *c, int64_t conversation_id, const json_t *body)
+calls_signal(struct conn *c, int64_t id, int64_t conversation_id, const json_t *body)
 {
-	return add(c, -1, "POST", uri_of(conversation_id, "signals"), mem_need(json_dumps(body, JSON_COMPACT)), NULL);
+	return add(c, LANE_SIGNAL, id, "POST", uri_of(conversation_id, "signals"), mem_need(json_dumps(body, JSON_COMPACT)),
+	           NULL);
 }
 
 int
@@ -293,5 +314,5 @@ calls_read(struct conn *c, int64_t conversation_id, int64_t seq)
 	char body[48];
 
 	snprintf(body, sizeof(body), "{\"seq\":%lld}", (long long)seq);
-	return add(c, -1, "PATCH", uri_of(conversation_id, "read"), mem_cstr(str_c(body)), NULL);
+	return add(c, LANE_NONE, -1, "PATCH", uri_of(conversation_id, "read"), mem_cstr(str_c(body)), NULL);
 }

@@ -356,16 +356,19 @@ on_typing(struct conn *c, json_t *json, struct json_report *report)
 }
 
 struct signal_frame {
+	struct opt_int id; /* its answer bears it */
 	int64_t conversation_id, to;
 	struct str call_id, kind;
 	json_t *payload;
 };
 
-static const struct field signal_fields[] = {
-	ID_FIELD(struct signal_frame, conversation_id, .required = 1), ID_FIELD(struct signal_frame, to),
-	STR_FIELD(struct signal_frame, call_id, .required = 1),        STR_FIELD(struct signal_frame, kind, .required = 1),
-	JSON_FIELD(struct signal_frame, payload, .required = 1),       { 0 }
-};
+static const struct field signal_fields[] = { INT_FIELD(struct signal_frame, id, .max = INT64_MAX),
+	                                      ID_FIELD(struct signal_frame, conversation_id, .required = 1),
+	                                      ID_FIELD(struct signal_frame, to),
+	                                      STR_FIELD(struct signal_frame, call_id, .required = 1),
+	                                      STR_FIELD(struct signal_frame, kind, .required = 1),
+	                                      JSON_FIELD(struct signal_frame, payload, .required = 1),
+	                                      { 0 } };
 
 /* Passed on as it came: the workers judge it, and say who hears it. */
 static int
@@ -377,7 +380,12 @@ on_signal(struct conn *c, json_t *json, struct json_report *report)
 	if (r)
 		return r;
 	metrics.signals++;
-	return calls_signal(c, in.conversation_id, json);
+	r = calls_signal(c, in.id.set ? in.id.v : -1, in.conversation_id, json);
+	if (r && in.id.set) {
+		conn_error(c, r, in.id.v, NULL, -1);
+		return 0;
+	}
+	return r;
 }
 
 struct presence_change {

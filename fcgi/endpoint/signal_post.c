@@ -86,11 +86,13 @@ signal_post(struct req *req)
 		r = narrow(&hearers, in.to);
 	if (!r)
 		r = note(req, &in, hearers, &record);
+	if (r == CONFLICT)
+		req->detail = "They are calling you: answer that call.";
 	if (r)
 		return trace(r);
 	payload = json_dumps(in.payload, JSON_COMPACT);
 	arena_defer(req->arena, free, payload);
-	signal = (struct signal){ in.call_id, in.kind, in.to, str_c(payload) };
+	signal = (struct signal){ in.call_id, in.kind, in.media, in.reason, in.to, str_c(payload) };
 	if (str_eq(in.kind, STR("answer")) || str_eq(in.kind, STR("hangup")))
 		hearers = with_me(req, hearers);
 	FAILPOINT("signal.before_publish");

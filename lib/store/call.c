@@ -8,6 +8,19 @@ static const struct stmt signal_one = {
 	.name = "call_signal", .params = "iissbNsNi", .results = "NiNi", .writes = true,
 	.text = "SELECT o_seq, o_rev FROM call_signal($1, $2, $3, $4, $5, $6, $7)",
 };
+static const struct stmt known = {
+	.name = "call_known", .params = "is", .results = "n",
+	.text = "SELECT 1 FROM call WHERE conversation_id = $1 AND call_id = $2",
+};
+static const struct stmt hold = {
+	.name = "call_hold", .params = "i", .results = "b", .writes = true,
+	.text = "SELECT kind = 1 FROM conversation WHERE id = $1 FOR NO KEY UPDATE",
+};
+static const struct stmt theirs = {
+	.name = "call_theirs", .params = "ii", .results = "n",
+	.text = "SELECT 1 FROM call WHERE conversation_id = $2 AND caller_id <> $1 AND ended_at IS NULL AND answered_at IS NULL "
+	        "AND started_at > now() - interval '10 seconds'",
+};
 static const struct stmt ours = {
 	.name = "call_ours", .params = "iis", .results = "n",
 	.text = "SELECT 1 FROM call c JOIN member m ON m.conversation_id = c.conversation_id "
@@ -40,7 +53,8 @@ static const struct stmt forget = {
 };
 /* clang-format on */
 
-const struct stmt *const call_statements[] = { &signal_one, &ours, &list, &gone, &end_one, &forget, NULL };
+const struct stmt *const call_statements[] = { &signal_one, &known, &hold,    &theirs, &ours,
+	                                       &list,       &gone,  &end_one, &forget, NULL };
 
 static struct call_record
 record(const struct rows *rows)
@@ -48,9 +62,9 @@ record(const struct rows *rows)
 	return rows_n(rows) ? (struct call_record){ rows_int(rows, 0, 0), rows_int(rows, 0, 1) } : (struct call_record){ 0 };
 }
 
-int
-call_signal(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, const struct call_signal *in,
-            struct call_record *ret)
+static int
+signal_now(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, const struct call_signal *in,
+           struct call_record *ret)
 {
 	struct rows *rows;
 	int r = db_run(db, arena, &signal_one,
@@ -62,6 +76,56 @@ call_signal(struct db *db, struct arena *arena, int64_t me, int64_t conversation
 		return trace(r);
 	*ret = record(rows);
 	return 0;
+}
+
+/* In a direct conversation: is the other side beginning a call at this moment? The lock decides who was first. */
+static int
+glare(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &hold, ARGS(A_INT(conversation_id)), &rows);
+
+	if (r || !rows_n(rows) || !rows_int(rows, 0, 0))
+		return r ? trace(r) : 0;
+	r = db_run(db, arena, &theirs, ARGS(A_INT(me), A_INT(conversation_id)), &rows);
+	if (r)
+		return trace(r);
+	return rows_n(rows) ? CONFLICT : 0;
+}
+
+/* The conversation is locked before the call exists and never after, since who ends a call has its row first. */
+static int
+begin_one(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, const struct call_signal *in,
+          struct call_record *ret)
+{
+	int r = db_begin(db, arena);
+
+	if (!r)
+		r = glare(db, arena, me, conversation_id);
+	if (!r)
+		r = signal_now(db, arena, me, conversation_id, in, ret);
+	if (!r)
+		r = db_commit(db, arena);
+	if (!r)
+		return 0;
+	db_rollback(db, arena);
+	return trace(r);
+}
+
+int
+call_signal(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, const struct call_signal *in,
+            struct call_record *ret)
+{
+	struct rows *rows;
+	int r;
+
+	if (!str_eq(in->kind, STR("offer")))
+		return signal_now(db, arena, me, conversation_id, in, ret);
+	r = db_run(db, arena, &known, ARGS(A_INT(conversation_id), A_STR(in->call_id)), &rows);
+	if (r)
+		return trace(r);
+	return rows_n(rows) ? signal_now(db, arena, me, conversation_id, in, ret)
+	                    : begin_one(db, arena, me, conversation_id, in, ret);
 }
 
 int

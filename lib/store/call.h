@@ -21,6 +21,7 @@ struct call_record {
 	int64_t seq, rev;
 };
 
+/* CONFLICT: an offer that would begin a call in a direct conversation, where the other side has begun one within ten seconds. */
 int call_signal(struct db *, struct arena *, int64_t me, int64_t conversation_id, const struct call_signal *,
                 struct call_record *ret);
 /* CONFLICT: the server itself says, or has said, what became of this call in a conversation of mine. */

@@ -151,6 +151,15 @@ int_or_null(struct json_out *w, const char *key, int64_t value)
 }
 
 static void
+word_or_null(struct json_out *w, const char *key, struct str word)
+{
+	if (str_present(word))
+		json_str(w, key, word);
+	else
+		json_put_null(w, key);
+}
+
+static void
 raw_or_null(struct json_out *w, const char *key, struct str json)
 {
 	if (str_present(json))
@@ -430,6 +439,8 @@ frame_signal(struct buf *out, int64_t conversation_id, int64_t user_id, const st
 		json_id(&w, "to", s->to);
 	else
 		json_put_null(&w, "to");
+	word_or_null(&w, "media", s->media);
+	word_or_null(&w, "reason", s->reason);
 	json_raw(&w, "payload", s->payload_json);
 	json_close(&w);
 	close_frame(&w, at);

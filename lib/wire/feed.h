@@ -108,9 +108,9 @@ void frame_typing(struct buf *, int64_t conversation_id, int64_t user_id, bool i
 
 /* WebRTC signalling, passed on as it came. */
 struct signal {
-	struct str call_id, kind;
-	int64_t to;              /* one person; 0: everybody */
-	struct str payload_json; /* an object */
+	struct str call_id, kind, media, reason; /* the last two may be absent */
+	int64_t to;                              /* one person; 0: everybody */
+	struct str payload_json;                 /* an object */
 };
 void frame_signal(struct buf *, int64_t conversation_id, int64_t user_id, const struct signal *, int64_t at);
 

@@ -1,4 +1,4 @@
-"""Servers for calls: what a TURN server can check without asking anybody, and what it does not learn."""
+"""Servers for calls: what a TURN server can check without asking anybody, and what it does not learn. Calls that begin on both sides."""
 
 import asyncio
 import base64
@@ -109,3 +109,13 @@ def test_a_bad_secret_is_found(stack, secret, text):
     finally:
         file.write_text(secret + "\n")
     assert stack.pealctl("config", "check").returncode == 0
+
+
+def test_a_call_each_at_the_same_moment(pair):
+    a, b, conversation = pair
+    path = f"/conversations/{conversation}/signals"
+    a.rest.post(path, {"call_id": "mine", "kind": "offer", "payload": {}}, expect=204)
+    refused = b.rest.post(path, {"call_id": "theirs", "kind": "offer", "payload": {}}, expect=(409, "conflict"))
+    assert "answer" in refused["detail"]
+    b.rest.post(path, {"call_id": "mine", "kind": "answer", "payload": {}}, expect=204)
+    b.rest.post(path, {"call_id": "theirs", "kind": "offer", "payload": {}}, expect=204)

@@ -99,6 +99,73 @@ async def test_it_rings_out(stack, pair):
     await sa.close()
 
 
+async def test_both_call_at_once(stack, pair):
+    """One of the two has called, the other is told to answer; the record is one. So it is each time."""
+    a, b, conversation = pair
+    sockets = sa, sb = await live(stack, a, b)
+    for n in range(8):
+        await asyncio.gather(sa.send(signal(conversation, "offer", f"a{n}", id=n)), sb.send(signal(conversation, "offer", f"b{n}", id=n)))
+        first = await asyncio.gather(*(next_of(s, "response") for s in sockets))
+        statuses = [frame["status"] for frame, _ in first]
+        assert sorted(statuses) == [204, 409], first
+        winner = statuses.index(204)
+        caller, called = sockets[winner], sockets[1 - winner]
+        assert first[1 - winner][0]["body"]["code"] == "conflict"
+        passed = [f for f in first[1 - winner][1] if f["type"] == "signal"]
+        heard = (passed[0] if passed else await called.until("signal"))["data"]
+        assert (heard["call_id"], heard["kind"]) == (f"{'ab'[winner]}{n}", "offer")
+        await called.send(signal(conversation, "answer", heard["call_id"]))
+        assert (await caller.until("signal"))["data"]["kind"] == "answer"
+        await caller.send(signal(conversation, "hangup", heard["call_id"]))
+        for s in sockets:
+            while (await s.until("signal"))["data"]["kind"] != "hangup":
+                pass
+            await s.until("new_message")
+    assert [c["outcome"] for _, c in await run(records, a, conversation)] == ["completed"] * 8
+    await closed(sockets)
+
+
+async def next_of(socket, type_):
+    """The next frame of this type, and those before it."""
+    before = []
+    while (frame := await socket.recv(5))["type"] != type_:
+        before.append(frame)
+    return frame, before
+
+
+async def test_calling_back(stack, pair):
+    """Somebody called and their device died: after ten seconds, or when it was declined, one calls them."""
+    a, b, conversation = pair
+    sockets = sa, sb = await live(stack, a, b)
+    await sa.send(signal(conversation, "offer", "first"))
+    await sb.until("signal")
+    await sb.send(signal(conversation, "offer", "mine", id=1))
+    assert (await sb.until("response"))["status"] == 409
+    truth.rows(stack, "UPDATE call SET started_at = started_at - interval '10 seconds' WHERE conversation_id = %s", int(conversation))
+    await sb.send(signal(conversation, "offer", "mine", id=2))
+    assert (await sb.until("response"))["status"] == 204
+    await sb.send(signal(conversation, "hangup", "mine"))
+    await sa.send(signal(conversation, "hangup", "first"))
+    await sa.send(signal(conversation, "offer", "second"))
+    while (await sb.until("signal"))["data"]["call_id"] != "second":
+        pass
+    await sb.send(signal(conversation, "hangup", "second", id=3))
+    assert (await sb.until("response"))["status"] == 204
+    await sb.send(signal(conversation, "offer", "third", id=4))
+    assert (await sb.until("response"))["status"] == 204
+    await closed(sockets)
+
+
+async def test_groups_begin_as_many_as_they_like(stack):
+    a, b, c = (Person(stack) for _ in range(3))
+    group = a.group(b, c)
+    sockets = await live(stack, a, b)
+    for s, name in zip(sockets, "ab"):
+        await s.send(signal(group, "offer", name, id=1))
+        assert (await s.until("response"))["status"] == 204
+    await closed(sockets)
+
+
 async def test_a_group_talks_until_two_are_left(stack):
     a, b, c, d = (Person(stack) for _ in range(4))
     group = a.group(b, c, d)

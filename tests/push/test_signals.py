@@ -30,10 +30,11 @@ async def test_a_call(stack, pair):
     """Offer, answer, candidates both ways, hangup; and the message that remains of it."""
     a, b, conversation = pair
     sa, sb, sb2 = sockets = await live(stack, a, b, b)
-    await sa.send(signal(conversation, "offer", SDP))
+    await sa.send(signal(conversation, "offer", SDP, media="video"))
     for s in (sb, sb2):
         heard = await s.until("signal")
-        assert heard["data"] == {"user_id": a.id, "call_id": "call-1", "kind": "offer", "to": None, "payload": SDP}
+        assert heard["data"] == {"user_id": a.id, "call_id": "call-1", "kind": "offer", "to": None, "media": "video", "reason": None,
+                                  "payload": SDP}
     await sb.send(signal(conversation, "answer", SDP, to=a.id))
     assert (await sa.until("signal"))["data"]["kind"] == "answer"
     assert (await sb2.until("signal"))["data"]["user_id"] == b.id, "the other device stops ringing"
@@ -104,10 +105,47 @@ async def test_nobody_keeps_them(stack, pair):
     """Whoever was away hears nothing of it later."""
     a, b, conversation = pair
     (sa,) = await live(stack, a)
-    await sa.send(signal(conversation, "offer"))
-    await sa.send({"type": "ping"})
-    await sa.until("pong")
+    await sa.send(signal(conversation, "offer", id=1))
+    assert (await sa.until("response"))["status"] == 204
     async with await Socket.open(stack, b.token) as sb:
         await sb.hello()
         await sb.none_of({"signal"}, 0.4)
     await sa.close()
+
+
+async def test_in_the_order_in_which_they_were_sent(stack, pair):
+    """As many as may wait, in one go: the offer first, then what belongs to it. Notices of typing likewise."""
+    a, b, conversation = pair
+    sockets = sa, sb = await live(stack, a, b)
+    for n in range(30):
+        await sa.send(signal(conversation, "candidate" if n else "offer", {"n": n}))
+    assert [(await sb.until("signal"))["data"]["payload"]["n"] for _ in range(30)] == list(range(30))
+    for n in range(30):
+        await sa.send({"type": "typing", "conversation_id": conversation, "is_typing": n % 2 == 0})
+    assert [(await sb.until("typing"))["data"]["is_typing"] for _ in range(30)] == [n % 2 == 0 for n in range(30)]
+    await closed(sockets)
+
+
+async def test_an_answer_for_who_wants_one(stack, pair):
+    a, b, conversation = pair
+    sockets = sa, sb = await live(stack, a, b)
+    await sa.send(signal(conversation, "offer", id=7))
+    answer = await sa.until("response")
+    assert (answer["id"], answer["status"], answer["body"]) == (7, 204, None)
+    await sa.send(signal("999999", "offer", id=0))
+    answer = await sa.until("response")
+    assert (answer["id"], answer["status"], answer["body"]["code"]) == (0, 404, "not_found")
+    await sa.send(signal(conversation, "offer", id=9) | {"kind": "ring"}, valid=False)
+    answer = await sa.until("response")
+    assert (answer["id"], answer["status"]) == (9, 400)
+    await closed(sockets)
+
+
+async def test_a_reason_is_heard(stack, pair):
+    a, b, conversation = pair
+    sockets = sa, sb = await live(stack, a, b)
+    await sa.send(signal(conversation, "offer"))
+    assert (await sb.until("signal"))["data"]["media"] is None
+    await sb.send(signal(conversation, "hangup", reason="busy"))
+    assert (await sa.until("signal"))["data"]["reason"] == "busy"
+    await closed(sockets)
