@@ -132,7 +132,7 @@ $(B)/bench/decode-av: $(OBJ_decode) $(call obj,bench/decode/av.c $(SRC_av)) $(LI
 	@$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(PKGS_AV)) -lebur128 $(LIBS_BASE) -lm
 
 # a unit test may use any module but a main(): push/hub.c, push/codec.c, fcgi/route.c and so on
-UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi)) media/sniff.c media/multipart.c media/tus/header.c media/clamd.c media/image/thumbhash.c media/waveform.c
+UNIT_MODULES := $(filter-out %/main.c,$(SRC_push) $(SRC_fcgi)) media/sniff.c media/multipart.c media/tus/header.c media/clamd.c media/image/thumbhash.c media/image/resize.c media/waveform.c
 $(B)/unit/%: $(B)/tests/unit/%.o $(B)/libmodules.a $(LIB_S3) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@mkdir -p $(@D)
 	@echo "  LINK  $@"

@@ -18,7 +18,7 @@ struct encode_rule {
 	float quality;
 	int method;
 	bool photo;    /* else drawings and screenshots: sharper colour edges, and lossless when that is smaller */
-	size_t budget; /* bytes; a second, searching pass begins above it. 0: none */
+	size_t budget; /* bytes; above it lower qualities are tried. 0: none */
 	int passes;
 };
 

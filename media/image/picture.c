@@ -17,6 +17,7 @@
 #include "../decoder/craft.h"
 #include "../sniff.h"
 #include "encode.h"
+#include "resize.h"
 #include "thumbhash.h"
 
 #define STD_AREA          (1600.0 * 1200)
@@ -36,6 +37,8 @@
 #define OVER_BUDGET       1.3 /* above this much of the budget the picture is made smaller */
 #define SHRINK            0.85
 #define SHRINKS           2
+#define STRIP             16   /* rows that are decoded at a time */
+#define SPARE             1.25 /* what resize() is left with at least, since it does better than the JPEG decoder's blocks */
 #define MAIN_ROOM         (JOB_OUTPUT_BYTES - JOB_RESULT_BYTES - THUMB_ROOM)
 #define THUMB_ROOM        (1u << 20)
 
@@ -97,6 +100,7 @@ struct work {
 	struct job_result *result;
 	int width, height; /* of the source, upright, one frame */
 	int frames;
+	int orientation;     /* as Exif has it */
 	bool profiled, cmyk; /* colours that must be converted: what is sRGB already would come out of it worse */
 };
 
@@ -116,6 +120,7 @@ look(struct work *w)
 
 	if (!header)
 		return why();
+	w->orientation = vips_image_get_orientation(header);
 	swap = vips_image_get_orientation_swap(header);
 	w->width = swap ? vips_image_get_height(header) : vips_image_get_width(header);
 	w->height = swap ? vips_image_get_width(header) : vips_image_get_height(header);
@@ -212,14 +217,137 @@ as_image(const struct pixels *px)
 	return image;
 }
 
+/* The rows of a picture in memory, and those of one that is being decoded. */
+struct from_memory {
+	const struct pixels *px;
+	unsigned y;
+};
+
+static const uint8_t *
+next_of_memory(void *arg)
+{
+	struct from_memory *m = arg;
+
+	return m->px->p + (size_t)m->y++ * m->px->width * m->px->bands;
+}
+
+struct from_decoder {
+	VipsRegion *region;
+	int y, width, height;
+};
+
+static const uint8_t *
+next_of_decoder(void *arg)
+{
+	struct from_decoder *d = arg;
+	const VipsRect strip = { 0, d->y, d->width, VIPS_MIN(STRIP, d->height - d->y) };
+
+	if (d->y % STRIP == 0 && vips_region_prepare(d->region, &strip))
+		return NULL;
+	return VIPS_REGION_ADDR(d->region, 0, d->y++);
+}
+
+static bool
+resized(const struct rows *rows, unsigned width, unsigned height, struct pixels *ret)
+{
+	uint8_t *p = g_try_malloc((gsize)width * height * 3);
+
+	if (!p || !resize(rows, width, height, p)) {
+		g_free(p);
+		return false;
+	}
+	*ret = (struct pixels){ .p = p, .width = width, .height = height, .bands = 3 };
+	return true;
+}
+
+/* Within width by height. */
 static bool
 smaller(const struct pixels *px, unsigned width, unsigned height, struct pixels *ret)
 {
-	VipsImage *image = as_image(px), *small = NULL;
+	double scale = VIPS_MIN(1, VIPS_MIN((double)width / px->width, (double)height / px->height));
+	struct from_memory memory = { .px = px };
+	const struct rows rows = { px->width, px->height, next_of_memory, &memory };
+	VipsImage *image, *small = NULL;
 
+	if (px->bands == 3)
+		return resized(&rows, VIPS_MAX(1, (unsigned)rint(px->width * scale)),
+		               VIPS_MAX(1, (unsigned)rint(px->height * scale)), ret);
+	image = as_image(px);
 	if (!image || vips_thumbnail_image(image, &small, (int)width, "height", (int)height, "size", VIPS_SIZE_DOWN, NULL))
 		return false;
 	return to_pixels(plain(small), ret);
+}
+
+/* The picture as small as the JPEG decoder makes it for less work than the whole, and still larger than it is to be. */
+static VipsImage *
+open_shrunk(const struct work *w, int width, int height)
+{
+	double factor = VIPS_MIN((double)w->width / width, (double)w->height / height);
+	char options[48] = "[fail_on=error]";
+	int shrink = 8;
+
+	while (shrink > 1 && shrink * SPARE > factor)
+		shrink /= 2;
+	if (w->job->sniffed == SNIFF_JPEG)
+		snprintf(options, sizeof(options), "[fail_on=error,shrink=%d]", shrink);
+	return vips_image_new_from_buffer(w->bytes, w->job->size, options, "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+}
+
+/* Bytes of red, green and blue, which is what resize() takes; a WebP is made smaller by its own decoder. */
+static bool
+is_simple(const struct work *w, const VipsImage *image)
+{
+	return w->job->sniffed != SNIFF_WEBP && !w->cmyk && image->Bands == 3 && image->BandFmt == VIPS_FORMAT_UCHAR &&
+	       image->Coding == VIPS_CODING_NONE && image->Type == VIPS_INTERPRETATION_sRGB;
+}
+
+static bool
+read_small(VipsImage *image, unsigned width, unsigned height, struct pixels *ret)
+{
+	struct from_decoder decoder = { .region = vips_region_new(image), .width = image->Xsize, .height = image->Ysize };
+	const struct rows rows = { (unsigned)image->Xsize, (unsigned)image->Ysize, next_of_decoder, &decoder };
+	bool ok = decoder.region && resized(&rows, width, height, ret);
+
+	g_clear_object(&decoder.region);
+	return ok;
+}
+
+/* Upright, and its colours converted, which is cheaper of what has become small. */
+static bool
+finish(const struct work *w, VipsImage *source, const struct pixels *px, int width, int height, struct pixels *ret)
+{
+	VipsImage *image = as_image(px), *done = NULL;
+	const void *profile;
+	size_t n;
+
+	if (!image)
+		return false;
+	if (w->profiled) {
+		if (vips_image_get_blob(source, VIPS_META_ICC_NAME, &profile, &n))
+			return false;
+		vips_image_set_blob_copy(image, VIPS_META_ICC_NAME, profile, n);
+	}
+	vips_image_set_int(image, VIPS_META_ORIENTATION, w->orientation);
+	if (vips_thumbnail_image(image, &done, width, "height", height, "size", VIPS_SIZE_DOWN, "export_profile",
+	                         w->profiled ? "srgb" : NULL, "intent", VIPS_INTENT_PERCEPTUAL, NULL))
+		return false;
+	return to_pixels(plain(done), ret);
+}
+
+/* One picture, upright, of this size. */
+static bool
+decode_still(struct work *w, int width, int height, struct pixels *ret)
+{
+	VipsImage *image = open_shrunk(w, width, height);
+	bool swap = w->orientation > 4, ok = image;
+
+	if (ok && !is_simple(w, image))
+		ok = to_pixels(decode(w, width, height, false), ret);
+	else if (ok)
+		ok = read_small(image, (unsigned)(swap ? height : width), (unsigned)(swap ? width : height), ret) &&
+		     ((w->orientation <= 1 && !w->profiled) || finish(w, image, ret, width, height, ret));
+	g_clear_object(&image);
+	return ok;
 }
 
 /* A drawing or a screenshot rather than a photograph: few colours, in a format without loss. */
@@ -325,7 +453,7 @@ make_still(struct work *w)
 	bool drawn;
 
 	box_of(w, &width, &height);
-	if (!to_pixels(decode(w, width, height, false), &full) || !smaller(&full, THUMB_SIDE, THUMB_SIDE, &thumb))
+	if (!decode_still(w, width, height, &full) || !smaller(&full, THUMB_SIDE, THUMB_SIDE, &thumb))
 		return why();
 	w->result->transparent = full.bands == 4;
 	drawn = drawing(w->job, &thumb);
