@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "decode.h"
+#include "metrics.h"
 
 #define SIDE_MAX        16383 /* WebP's */
 #define SOURCE_SIDE_MAX (1 << 20)
@@ -258,6 +259,7 @@ run(struct arena *a, int decoders, const struct job *job, int input, int film, i
 	r = wait_verdict(reply, wait_seconds + job->wall_seconds + KILL_SECONDS, &verdict);
 	if (r)
 		return r;
+	metrics_add(&metrics->children[verdict.end < JOB_ENDS ? verdict.end : JOB_CRASHED], 1);
 	switch (verdict.end) {
 	case JOB_EXITED:
 		*ret_output = output;

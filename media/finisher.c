@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "finisher.h"
 #include "make.h"
+#include "metrics.h"
 
 #define SECOND_US INT64_C(1000000)
 #define REST_US   SECOND_US
@@ -139,6 +140,7 @@ end(struct finisher *f, const struct queued *job, int r)
 		(void)store_remove(f->upload->store, job->id);
 	if (r && r != NOT_FOUND && r != CONFLICT) {
 		queue_give_back(f->queue, job);
+		metrics_add(&metrics->given_back, 1);
 		f->rest_until_us = clock_mono_us() + REST_US;
 		return;
 	}
@@ -185,6 +187,7 @@ finisher_turn(struct finisher *f, int64_t now_us)
 		f->rest_until_us = now_us + REST_US;
 		return false;
 	}
+	metrics_took(&metrics->queue_wait, job.waited_us);
 	FAILPOINT("media.taken");
 	r = process(f, &job);
 	if (r < 0)

@@ -27,6 +27,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "job.h"
+#include "metrics.h"
 #include "tus/tus.h"
 #include "worker.h"
 
@@ -54,6 +55,7 @@ struct master {
 	struct seat seats[SEATS_MAX];
 	size_t seats_n;
 	int listeners[ROLES], signals;             /* by enum role */
+	int stat;                                  /* metrics.h; -1: nobody can ask */
 	int askers[DECODERS], answerers[DECODERS]; /* both ends of the jobs' sockets */
 	sigset_t unblocked;
 	bool stopping;
@@ -139,6 +141,7 @@ become_worker(struct master *m, enum role role, pid_t master)
 		.role = role,
 		.listener = m->listeners[role],
 		.bell = m->listeners[ROLE_QUEUE],
+		.stat = m->stat,
 		.decoders = m->askers,
 		.master = master,
 	};
@@ -150,6 +153,8 @@ become_worker(struct master *m, enum role role, pid_t master)
 	for (size_t i = 0; i < ROLES; i++)
 		if (i != role && i != ROLE_QUEUE)
 			close(m->listeners[i]);
+	if (role != ROLE_TUS && m->stat >= 0)
+		close(m->stat);
 	status = role == ROLE_TUS ? tus_run(&job) : worker_run(&job);
 	arena_free(m->arena);
 	exit(status);
@@ -192,13 +197,16 @@ fill_seats(struct master *m, int64_t now)
 static void
 lost(struct master *m, struct seat *seat, int status, int64_t now)
 {
-	bool fast = now - seat->started_us < LIVED_US;
+	bool fast = now - seat->started_us < LIVED_US,
+	     asked = m->stopping && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM;
 
 	/* one that was asked to stop before it had come to listen for that dies of the asking */
-	if (WIFSIGNALED(status) && !(m->stopping && WTERMSIG(status) == SIGTERM))
+	if (WIFSIGNALED(status) && !asked)
 		LOG(ERROR, "process_lost", L_INT("pid", seat->pid), L_INT("signal", WTERMSIG(status)));
 	else if (WIFEXITED(status) && WEXITSTATUS(status))
 		LOG(ERROR, "process_lost", L_INT("pid", seat->pid), L_INT("status", WEXITSTATUS(status)));
+	if (status && !asked)
+		metrics_add(&metrics->processes_lost, 1);
 	seat->pid = 0;
 	seat->delay_ms = !fast ? 0 : seat->delay_ms ? seat->delay_ms * 2 : DELAY_LEAST_MS;
 	if (seat->delay_ms > DELAY_MOST_MS)
@@ -308,6 +316,19 @@ loop(struct master *m)
 	}
 }
 
+/* Nobody's upload waits because the numbers cannot be shown. */
+static void
+open_stat(struct master *m)
+{
+	int r = daemon_listen("stat-media", conf_socket(m->arena, &m->conf, "stat-media"), &m->stat);
+
+	if (!r)
+		return;
+	m->stat = -1;
+	log_fault("metrics", r, NULL);
+	err_clear();
+}
+
 static int
 open_all(struct master *m)
 {
@@ -358,6 +379,9 @@ main(int argc, char **argv)
 	m.conf_path = argv[2];
 	if (!load(&m))
 		return EXIT_FAILURE;
+	if (!metrics_init())
+		return EXIT_FAILURE;
+	open_stat(&m);
 	r = open_all(&m);
 	if (r) {
 		log_fault("start", r, NULL);

@@ -5,9 +5,11 @@
 
 #include "base/ask.h"
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "decode.h"
 #include "ids.h"
+#include "metrics.h"
 #include "make.h"
 #include "scan.h"
 #include "waveform.h"
@@ -369,6 +371,18 @@ buf_free(void *buf)
 	buf_deinit(buf);
 }
 
+static int
+make_of_kind(struct making *m, const struct upload_kind *kind)
+{
+	int64_t began_us = clock_mono_us();
+	int r = kind->scanned ? scan(m) : 0;
+
+	if (!r)
+		r = kind->make(m);
+	metrics_job(kind->name, r, clock_mono_us() - began_us, m->in.size, m->bytes);
+	return r;
+}
+
 int
 make_told(struct making *m, const struct upload_kind *kind, void (*open)(struct making *, const void *), const void *arg,
           struct str *ret)
@@ -381,10 +395,8 @@ make_told(struct making *m, const struct upload_kind *kind, void (*open)(struct 
 	json_begin(&m->w, b);
 	json_open_object(&m->w, NULL);
 	open(m, arg);
-	if (kind && kind->scanned)
-		r = scan(m);
-	if (!r && kind)
-		r = kind->make(m);
+	if (kind)
+		r = make_of_kind(m, kind);
 	if (r)
 		return trace(r);
 	json_int(&m->w, "bytes", (int64_t)m->bytes);

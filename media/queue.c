@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/json_in.h"
 #include "base/json_out.h"
@@ -71,6 +72,21 @@ static void
 write_name(char out[NAME_BYTES], struct str id, int64_t owner, unsigned tries, const char *kind)
 {
 	snprintf(out, NAME_BYTES, "%.32s.%lld.%u.%s", id.p, (long long)owner, tries, kind);
+}
+
+size_t
+queue_depth(const struct queue *q)
+{
+	struct dirent *e;
+	struct entry entry;
+	DIR *d = folder_list(q->folder, ".");
+	size_t n = 0;
+
+	while (d && (e = readdir(d)))
+		n += parse_name(e->d_name, &entry);
+	if (d)
+		closedir(d);
+	return n;
 }
 
 int
@@ -327,6 +343,7 @@ begin(const struct queue *q, struct arena *a, const struct entry *e, int fd, str
 		                .tries = e->tries + 1,
 		                .owner = e->owner,
 		                .id = arena_str(a, str_n(e->name, ATTACHMENT_ID_N)) };
+	ret->waited_us = clock_wall_us() - (e->at.tv_sec * INT64_C(1000000) + e->at.tv_nsec / 1000);
 	arena_defer(a, close_fd, (void *)(intptr_t)fd);
 	write_name(name, ret->id, e->owner, ret->tries, "job");
 	r = move(q, e->name, name);

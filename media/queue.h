@@ -35,12 +35,14 @@ struct queued {
 	bool whole; /* the upload is all of it */
 	int lock;
 	unsigned tries; /* this one included */
+	int64_t waited_us;
 };
 
 /* Makes the folder when it is not there. */
 int queue_open(const char *media_dir, int64_t most, int bell, struct queue *ret);
 void queue_close(struct queue *);
 
+size_t queue_depth(const struct queue *);            /* how many there are, those that somebody has included */
 int queue_room(const struct queue *, int64_t owner); /* BUSY when there is none */
 /* Durable when it returns 0; `body` is linked, or copied where that is not possible. NO_SPACE. */
 int queue_put(const struct queue *, const struct queued *, int body);

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "clamd.h"
+#include "metrics.h"
 
 #define MIB(n)     ((uint64_t)(n) << 20)
 #define PER_SECOND MIB(8)
@@ -47,6 +48,8 @@ ask_and_judge(const struct making *m)
 	int r;
 
 	r = ask(m, &name);
+	metrics_outcome(metrics->scans, r);
+	metrics_took(&metrics->scan_seconds, clock_mono_us() - began_us);
 	if (r < 0)
 		return trace(r);
 	note(m, name, r, clock_mono_us() - began_us);

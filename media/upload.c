@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/fail.h"
 #include "make.h"
+#include "metrics.h"
 #include "wire/retry_key.h"
 
 #define CHUNK 65536
@@ -111,6 +112,7 @@ make_later(struct making *m, const struct told *told)
 		(void)queue_remove(queue, m->id);
 		return r;
 	}
+	metrics_add(&metrics->behind, 1);
 	FAILPOINT("media.registered");
 	return queue_release(queue, &job);
 }

@@ -21,6 +21,7 @@ struct worker_job {
 	enum role role;
 	int listener;        /* of ROLE_QUEUE the bell */
 	int bell;            /* queue.h */
+	int stat;            /* of ROLE_TUS, for metrics; -1: there is none */
 	const int *decoders; /* the jobs' sockets, by enum decoder */
 	pid_t master;
 };

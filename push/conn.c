@@ -271,7 +271,7 @@ enqueue(struct conn *c, struct frame *f)
 	c->out->events += f->events;
 	metrics.queued_frames++;
 	metrics.queued_bytes += f->n;
-	metrics_observe(&metrics.queue_depth, c->out->n);
+	prom_observe(&metrics.queue_depth, c->out->n);
 	end_of_turn(c);
 }
 
@@ -354,7 +354,7 @@ note_written(const struct frame *f)
 	metrics.queued_frames--;
 	metrics.queued_bytes -= f->n;
 	if (f->at_us)
-		metrics_observe(&metrics.commit_to_write, late_us > 0 ? (double)late_us / 1e6 : 0);
+		prom_observe(&metrics.commit_to_write, late_us > 0 ? (double)late_us / 1e6 : 0);
 }
 
 static void

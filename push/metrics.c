@@ -18,25 +18,9 @@ static const double seconds[] = { 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 static const double turns[] = { 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1 };
 static const double depths[] = { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024 };
 
-#define HISTOGRAM(list)                                                                                                     \
-	{                                                                                                                   \
-		.bounds = (list), .n = sizeof(list) / sizeof((list)[0])                                                     \
-	}
-
 struct metrics metrics = { .commit_to_write = HISTOGRAM(seconds),
 	                   .loop_turn = HISTOGRAM(turns),
 	                   .queue_depth = HISTOGRAM(depths) };
-
-void
-metrics_observe(struct histogram *h, double v)
-{
-	size_t i = 0;
-
-	while (i < h->n && v > h->bounds[i])
-		i++;
-	h->counts[i]++;
-	h->sum += v;
-}
 
 /* The last place takes whatever finds no other. */
 void
@@ -52,49 +36,15 @@ metrics_code(struct code_count counts[CODES], int code)
 
 /* --- the text --- */
 
-static void
-head(struct buf *b, const char *name, const char *type, const char *help)
-{
-	buf_printf(b, "# HELP peal_push_%s %s\n# TYPE peal_push_%s %s\n", name, help, name, type);
-}
+#define head(b, name, type, help)                  prom_head(b, "peal_push_" name, type, help)
+#define one(b, name, type, help, v)                prom_one(b, "peal_push_" name, type, help, v)
+#define labelled(b, name, label, words, values, n) prom_labelled(b, "peal_push_" name, label, words, values, n)
 
 static void
-one(struct buf *b, const char *name, const char *type, const char *help, uint64_t v)
+codes(struct buf *b, const char *name, const struct code_count counts[CODES])
 {
-	head(b, name, type, help);
-	buf_printf(b, "peal_push_%s %llu\n", name, (unsigned long long)v);
-}
-
-static void
-labelled(struct buf *b, const char *name, const char *label, const char *const *words, const uint64_t *values, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (words[i])
-			buf_printf(b, "peal_push_%s{%s=\"%s\"} %llu\n", name, label, words[i],
-			           (unsigned long long)values[i]);
-}
-
-static void
-codes(struct buf *b, const char *name, const char *help, const struct code_count counts[CODES])
-{
-	head(b, name, "counter", help);
 	for (size_t i = 0; i < CODES && counts[i].code; i++)
-		buf_printf(b, "peal_push_%s{code=\"%d\"} %llu\n", name, counts[i].code, (unsigned long long)counts[i].n);
-}
-
-static void
-histogram(struct buf *b, const char *name, const char *help, const struct histogram *h)
-{
-	uint64_t sum = 0;
-
-	head(b, name, "histogram", help);
-	for (size_t i = 0; i < h->n; i++) {
-		sum += h->counts[i];
-		buf_printf(b, "peal_push_%s_bucket{le=\"%g\"} %llu\n", name, h->bounds[i], (unsigned long long)sum);
-	}
-	sum += h->counts[h->n];
-	buf_printf(b, "peal_push_%s_bucket{le=\"+Inf\"} %llu\npeal_push_%s_sum %.6f\npeal_push_%s_count %llu\n", name,
-	           (unsigned long long)sum, name, h->sum, name, (unsigned long long)sum);
+		buf_printf(b, "%s{code=\"%d\"} %llu\n", name, counts[i].code, (unsigned long long)counts[i].n);
 }
 
 static void
@@ -106,8 +56,10 @@ write_connections(struct buf *b)
 	head(b, "connections", "gauge", "Sockets by what they are doing.");
 	labelled(b, "connections", "state", states, metrics.in_state, CONN_STATES);
 	one(b, "channels", "gauge", "Channels heard or kept: people online here, and people watched.", push.hub.channels.n);
-	codes(b, "upgrades_total", "Requests for a socket, by the HTTP status they got.", metrics.upgrades);
-	codes(b, "closes_total", "Sockets that ended, by close code; 1006: without one.", metrics.closes);
+	head(b, "upgrades_total", "counter", "Requests for a socket, by the HTTP status they got.");
+	codes(b, "peal_push_upgrades_total", metrics.upgrades);
+	head(b, "closes_total", "counter", "Sockets that ended, by close code; 1006: without one.");
+	codes(b, "peal_push_closes_total", metrics.closes);
 }
 
 static void
@@ -119,9 +71,9 @@ write_delivery(struct buf *b)
 
 	head(b, "deliveries_total", "counter", "Durable events given to sockets, by how they came.");
 	labelled(b, "deliveries_total", "path", paths, metrics.events, PATHS);
-	histogram(b, "commit_to_write_seconds",
-	          "From the time of an event to the end of its write to a socket, as it happened.",
-	          &metrics.commit_to_write);
+	head(b, "commit_to_write_seconds", "histogram",
+	     "From the time of an event to the end of its write to a socket, as it happened.");
+	prom_histogram(b, "peal_push_commit_to_write_seconds", "", &metrics.commit_to_write);
 	head(b, "retries_total", "counter", "Retry frames, by attempt.");
 	labelled(b, "retries_total", "attempt", attempts, metrics.retries, sizeof(attempts) / sizeof(attempts[0]));
 	head(b, "replays_total", "counter", "Readings of the log for one socket, by reason.");
@@ -135,7 +87,8 @@ write_queues(struct buf *b)
 {
 	one(b, "queue_frames", "gauge", "Frames that wait for sockets, altogether.", metrics.queued_frames);
 	one(b, "queue_bytes", "gauge", "Bytes of these frames.", metrics.queued_bytes);
-	histogram(b, "queue_depth", "Frames in a socket's queue whenever one was added.", &metrics.queue_depth);
+	head(b, "queue_depth", "histogram", "Frames in a socket's queue whenever one was added.");
+	prom_histogram(b, "peal_push_queue_depth", "", &metrics.queue_depth);
 	one(b, "unacknowledged", "gauge", "Durable events not yet acknowledged, altogether.", metrics.unacked);
 	one(b, "ephemeral_dropped_total", "counter", "Ephemeral frames that full queues had no room for.", metrics.given_up);
 	one(b, "received_bytes_total", "counter", "Bytes from clients.", metrics.bytes_in);
@@ -176,7 +129,8 @@ write_feed(struct buf *b)
 	head(b, "door_waiting", "gauge", "Questions in line for them.");
 	buf_printf(b, "peal_push_door_waiting{door=\"command\"} %zu\npeal_push_door_waiting{door=\"feed\"} %zu\n",
 	           door_waiting(push.command), door_waiting(push.feed));
-	histogram(b, "loop_turn_seconds", "What one turn of the loop did, without its sleep.", &metrics.loop_turn);
+	head(b, "loop_turn_seconds", "histogram", "What one turn of the loop did, without its sleep.");
+	prom_histogram(b, "peal_push_loop_turn_seconds", "", &metrics.loop_turn);
 }
 
 static uint64_t
@@ -215,7 +169,6 @@ struct scraper {
 	uv_write_t write;
 	struct buf out;
 	int handles;
-	bool answered;
 	size_t n;
 	char request[REQUEST_MAX];
 };
@@ -264,30 +217,12 @@ on_written(uv_write_t *w, int status)
 	scraper_end(w->data);
 }
 
-/* One path and one method; the connection ends with the answer. */
 static void
 answer(struct scraper *s)
 {
-	struct str line = str_n(s->request, s->n), method = str_cut(&line, ' '), path = str_cut(&line, ' ');
-	bool get = str_eq(method, STR("GET")), found = str_eq(path, STR("/metrics"));
-	struct buf body;
 	uv_buf_t out;
 
-	buf_init(&body, TEXT_MAX);
-	if (get && found)
-		metrics_write(&body);
-	else
-		buf_str(&body, get ? STR("The path is /metrics.\n") : STR("The method is GET.\n"));
-	buf_printf(&s->out,
-	           "HTTP/1.1 %s\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: %zu\r\n"
-	           "Connection: close\r\n\r\n",
-	           !get    ? "405 Method Not Allowed\r\nAllow: GET"
-	           : found ? "200 OK"
-	                   : "404 Not Found",
-	           body.n);
-	buf_str(&s->out, buf_view(&body));
-	buf_deinit(&body);
-	s->answered = true;
+	prom_answer(&s->out, str_n(s->request, s->n), metrics_write);
 	out = uv_buf_init(s->out.p, (unsigned)s->out.n);
 	s->write.data = s;
 	if (uv_write(&s->write, &s->stream, &out, 1, on_written) < 0)
@@ -314,7 +249,7 @@ on_request(uv_stream_t *stream, ssize_t n, const uv_buf_t *b)
 		return;
 	}
 	s->n += (size_t)n;
-	if (memmem(s->request, s->n, "\r\n\r\n", 4)) {
+	if (prom_asked(str_n(s->request, s->n))) {
 		uv_read_stop(stream);
 		answer(s);
 	} else if (s->n == sizeof(s->request)) {

@@ -9,21 +9,11 @@
 
 #include <uv.h>
 
-#include "base/buf.h"
+#include "base/prom.h"
 #include "conn.h"
 
 enum path { PATH_LIVE, PATH_POLL, PATH_REPLAY, PATH_RETRY, PATHS };
 enum replay_kind { REPLAY_RESUME, REPLAY_FRESH, REPLAY_PULL, REPLAY_SYNC, REPLAY_KINDS };
-
-#define HISTOGRAM_MAX 16
-
-/* Counts what is at most bounds[i], cumulated when it is told. */
-struct histogram {
-	const double *bounds;
-	size_t n;
-	uint64_t counts[HISTOGRAM_MAX + 1];
-	double sum;
-};
 
 /* Close codes fall into few: those of the protocol, ours, and statuses of refused requests. */
 #define CODES 32
@@ -50,7 +40,6 @@ struct metrics {
 extern struct metrics metrics;
 
 void metrics_code(struct code_count counts[CODES], int code);
-void metrics_observe(struct histogram *, double);
 void metrics_write(struct buf *);
 
 /* Serves on a listening descriptor, AF_UNIX or AF_INET, until metrics_stop(). Two may be given, one after the other. */

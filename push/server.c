@@ -231,7 +231,7 @@ note_turn(void)
 	uint64_t now = uv_hrtime(), idle = uv_metrics_idle_time(&push.loop);
 
 	if (server.turn_ns)
-		metrics_observe(&metrics.loop_turn, (double)(now - server.turn_ns - (idle - server.idle_ns)) / 1e9);
+		prom_observe(&metrics.loop_turn, (double)(now - server.turn_ns - (idle - server.idle_ns)) / 1e9);
 	server.turn_ns = now;
 	server.idle_ns = idle;
 }

@@ -13,6 +13,7 @@
 #include "base/fastcgi_serve.h"
 #include "base/json_in.h"
 #include "header.h"
+#include "media/queue.h"
 #include "parcel.h"
 
 #define TUS_CONNS_MOST 1024
@@ -83,6 +84,7 @@ struct tus {
 	int epoll, listener;
 	bool listening;
 	struct parcels parcels;
+	struct queue queue;  /* is only counted here */
 	const char *workers; /* socket of those who make attachments */
 	struct conn *conns;
 	size_t conns_n;
@@ -114,5 +116,9 @@ void finish_begin(struct conn *);
 bool finish_running(const struct tus *, int64_t owner, struct str id);
 void finish_drop(struct tus *, int64_t owner, struct str id);
 void finish_free_ended(struct tus *, int64_t now_us);
+
+/* tell.c: the metrics of peal-media; fd -1: nobody can ask */
+void tell_open(struct tus *, int fd);
+void tell_end_late(int64_t now_us);
 
 #endif

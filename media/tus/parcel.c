@@ -448,6 +448,33 @@ parcels_of(const struct parcels *s, struct arena *a, int64_t owner, size_t *ret_
 	return r ? trace(r) : 0;
 }
 
+static size_t
+count_open(DIR *d)
+{
+	struct dirent *e;
+	size_t n = 0;
+
+	while ((e = readdir(d)))
+		n += suffixed(e->d_name, OPEN_SUFFIX);
+	closedir(d);
+	return n;
+}
+
+size_t
+parcels_open_n(const struct parcels *s)
+{
+	DIR *root = folder_list(s->root, "."), *d;
+	struct dirent *e;
+	size_t n = 0;
+
+	while (root && (e = readdir(root)))
+		if (*e->d_name != '.' && (d = folder_list(s->root, e->d_name)))
+			n += count_open(d);
+	if (root)
+		closedir(root);
+	return n;
+}
+
 /* What belongs to nothing goes when it is old: bytes without a record, drafts, what a dead process was writing beside. */
 static bool
 due(const struct parcels *s, int folder, const char *name, int64_t now_us)

@@ -41,6 +41,8 @@ int parcels_open(struct arena *, const char *media_dir, int64_t min_free_bytes, 
 void parcels_close(struct parcels *);
 /* How many this person has begun, and the length of all of them. */
 int parcels_of(const struct parcels *, struct arena *, int64_t owner, size_t *ret_n, uint64_t *ret_bytes);
+/* How many everybody has begun. */
+size_t parcels_open_n(const struct parcels *);
 /* Is there room for so many bytes more? 0, or NO_SPACE below the watermark. */
 int parcels_room(const struct parcels *, uint64_t bytes);
 /* Removes what nobody came back for. */

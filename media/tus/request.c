@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "loop.h"
+#include "media/metrics.h"
 #include "media/folder.h"
 #include "wire/problem.h"
 #include "wire/retry_key.h"
@@ -89,12 +90,14 @@ settle(struct conn *c)
 {
 	struct parcel *p = &c->parcel;
 
-	if (p->over)
+	if (p->over) {
 		done_or_refused(c, p->attachment.n ? 0 : problem_outcome(p->refusal));
-	else if (p->offset == p->length)
-		finish_begin(c);
-	else
+	} else if (p->offset < p->length) {
 		done(c);
+	} else {
+		metrics_add(&metrics->tus_whole, 1);
+		finish_begin(c);
+	}
 }
 
 /* The newest wins: an older request may be one whose end nobody has noticed yet, and its bytes may not follow ours. */
@@ -245,6 +248,7 @@ begin_new(struct conn *c)
 		r = parcel_new(&c->tus->parcels, c->arena, &c->parcel);
 	if (r)
 		return trace(r);
+	metrics_add(&metrics->tus_begun, 1);
 	if (!octets(type)) {
 		done(c);
 		return 0;
@@ -420,6 +424,7 @@ keep(struct conn *c, struct str piece)
 	int r = 0;
 
 	c->got += piece.n;
+	metrics_add(&metrics->tus_bytes, piece.n);
 	if (c->got > c->announced || c->got + (c->digest ? c->parcel.offset : c->parcel.offset - before) > c->parcel.length)
 		return TOO_LARGE;
 	if (before / ROOM_STEP != c->got / ROOM_STEP)

@@ -86,6 +86,7 @@ reap(struct tus *t, int64_t now_us)
 		free_conn(c);
 	}
 	finish_free_ended(t, now_us);
+	tell_end_late(now_us);
 }
 
 /* Whoever is sending is told to come back, and has lost nothing; who is with a worker is waited for. */
@@ -143,6 +144,7 @@ static int
 init(struct tus *t, const struct worker_job *job)
 {
 	const struct conf *conf = job->conf;
+	int r;
 
 	daemon_block_term(stopped);
 	fail_init(conf->run_dir);
@@ -153,6 +155,10 @@ init(struct tus *t, const struct worker_job *job)
 	t->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (t->epoll < 0)
 		return fault(-errno);
+	tell_open(t, job->stat);
+	r = queue_open(conf->media_dir, conf->media_queue_most, job->bell, &t->queue);
+	if (r)
+		return trace(r);
 	return parcels_open(t->process, conf->media_dir, conf->media_min_free_mib << 20, conf->media_tus_hours * HOUR_US,
 	                    &t->parcels);
 }
@@ -164,6 +170,7 @@ deinit(struct tus *t)
 		conn_end(c);
 	reap(t, INT64_MAX);
 	parcels_close(&t->parcels);
+	queue_close(&t->queue);
 	close(t->epoll);
 	arena_free(t->process);
 }

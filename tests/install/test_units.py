@@ -21,6 +21,7 @@ SOCKETS = {
     "peal-media.socket": ("/run/peal/media.sock", "www-data", "peal-media.service"),
     "peal-keeper.socket": ("/run/peal/keeper.sock", "peal", "peal-media.service"),
     "peal-tus.socket": ("/run/peal/tus.sock", "www-data", "peal-media.service"),
+    "peal-stat-media.socket": ("/run/peal/stat-media.sock", "adm", "peal-media.service"),
     "peal-push@.socket": ("/run/peal/push-%i.sock", "www-data", "peal-push@%i.service"),
     "peal-stat@.socket": ("/run/peal/stat-%i.sock", "adm", "peal-push@%i.service"),
 }

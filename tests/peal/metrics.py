@@ -1,9 +1,10 @@
-"""What peal-push tells on its private listener, read as Prometheus would."""
+"""What peal-push and peal-media tell on their private listeners, read as Prometheus would."""
 
 import re
 import socket
 
-LINE = re.compile(r'^([a-z_:][a-z0-9_:]*)(?:\{([a-z_]+)="([^"]*)"\})? (-?[0-9.e+-]+|NaN)$')
+LINE = re.compile(r'^([a-z_:][a-z0-9_:]*)(?:\{([^}]*)\})? (-?[0-9.e+-]+|NaN)$')
+LABEL = re.compile(r'[a-z_]+="([^"]*)"')
 
 
 def exchange(address, request=b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", timeout=5):
@@ -25,7 +26,7 @@ def socket_of(stack, process=0):
 
 
 def parse(text):
-    """name -> value, or name -> {label value: value}; complains of what is not the text format."""
+    """name -> value, or name -> {label value: value} (values of several labels: "image,ok"); complains of what is not the text format."""
     values, types, helped = {}, {}, set()
     for line in text.splitlines():
         if line.startswith("# HELP "):
@@ -35,10 +36,13 @@ def parse(text):
             assert name not in types and kind in ("counter", "gauge", "histogram"), line
             types[name] = kind
         else:
-            name, label, at, value = LINE.match(line).groups()
+            name, labels, value = LINE.match(line).groups()
             base = re.sub(r"_(bucket|sum|count)$", "", name)
             assert name in types or types.get(base) == "histogram", f"{line}: without a type"
-            if label:
+            if labels:
+                found = LABEL.findall(labels)
+                assert len(found) == labels.count(",") + 1, line
+                at = ",".join(found)
                 assert at not in values.setdefault(name, {}), line
                 values[name][at] = float(value)
             else:
@@ -50,6 +54,7 @@ def parse(text):
 
 
 def scrape(stack, process=0):
+    """Of peal-push's process of that number, or of peal-media ("media")."""
     status, headers, body = exchange(socket_of(stack, process))
     assert status == 200 and headers["content-type"].startswith("text/plain; version=0.0.4") and int(headers["content-length"]) == len(body)
     return parse(body)
