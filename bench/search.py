@@ -247,7 +247,8 @@ def watched(stack, lags):
     def watch():
         with stack.db() as db, db.cursor() as c:
             while not done.wait(0.05):
-                c.execute("SELECT coalesce(extract(epoch FROM now() - min(e.at)), 0)::float8 FROM event e, search_state s WHERE e.xid >= s.xid AND e.kind = 1")
+                c.execute("SELECT coalesce(extract(epoch FROM now() - min(e.at)), 0)::float8 "
+                          "FROM event e WHERE e.xid >= (SELECT xid FROM search_state) AND e.kind = 1")
                 lags.append(c.fetchone()[0])
                 db.rollback()
 

@@ -7,7 +7,7 @@ from peal.people import Person
 
 STACK = {"postgres": {"autovacuum": "off"}}
 MESSAGES, PEOPLE = 1500, 5
-READ = "SELECT relname, seq_tup_read FROM pg_stat_user_tables WHERE n_live_tup > 500 ORDER BY seq_tup_read DESC"
+READ = "SELECT relname, seq_tup_read, idx_tup_fetch FROM pg_stat_user_tables WHERE n_live_tup > 500 ORDER BY seq_tup_read DESC"
 
 
 def _work(stack):
@@ -36,6 +36,8 @@ def test_nothing_is_read_whole_though_it_was_planned_while_empty(stack):
     stack.psql("SELECT pg_stat_force_next_flush()")
     with stack.db("postgres") as db, db.cursor() as c:
         c.execute(READ)
-        read = dict(c.fetchall())
-    assert {"message", "message_key"} <= set(read), "the work did not fill the tables"
+        found = c.fetchall()
+    read, fetched = {table: n for table, n, _ in found}, {table: n for table, _, n in found}
+    assert {"message", "message_key", "message_search_1"} <= set(read), "the work did not fill the tables"
     assert {table: n for table, n in read.items() if n > 3 * MESSAGES} == {}
+    assert fetched["message_search_1"] <= 3 * MESSAGES and fetched["message_key"] <= 3 * MESSAGES
