@@ -61,10 +61,12 @@ export class Peal {
 	drafts: Drafts | null = null;
 	outbox: Outbox | null = null;
 	uploads: Uploads | null = null;
+	/** Hears every frame after the store has: calls.ts listens here. */
+	tap?: (frame: Frame) => void;
 
 	private readonly auth: Auth;
 	private readonly clock: Clock;
-	private socket: Socket | null = null;
+	socket: Socket | null = null;
 	private mode: 'resume' | 'fresh' = 'fresh';
 	private resumed = false; // the last hello named a `since`
 	private life = 0; // answers that belong to an earlier session or epoch are ignored
@@ -360,6 +362,7 @@ export class Peal {
 		else if (frame.type === 'presence') this.store.setPresence(frame.data);
 		else if (frame.type === 'attachment_ready' && frame.data.message_id) void this.loadMessage(frame.data.message_id);
 		this.armTick();
+		this.tap?.(frame);
 	}
 
 	private replay(events: Durable[], now: number): void {

@@ -12,6 +12,7 @@ export { thumbhash } from './thumbhash.ts';
 export { Actions } from './actions.ts';
 export { Drafts } from './drafts.ts';
 export { seqOf } from './merge.ts';
+export { Call, Calls, type CallEnd, type CallOptions, type CallState } from './calls.ts';
 export { uniqueId } from './clock.ts';
 export { Order } from './order.ts';
 export type * from './types.ts';

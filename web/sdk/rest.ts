@@ -11,6 +11,7 @@ import type {
 	ConversationChange,
 	Encrypted,
 	GroupNew,
+	IceServers,
 	Id,
 	Me,
 	Mention,
@@ -276,6 +277,8 @@ export class Rest {
 	enableAccount = (id: Id) => this.body<Account>('POST', `/admin/users/${id}/enable`);
 	audit = (cursor?: string | null, limit = 50) => this.get<Page<AuditRow>>(`/admin/audit${query({ limit, cursor })}`);
 
+	/** For a call, each time anew. */
+	iceServers = () => this.get<IceServers>('/calls/ice-servers');
 	vote = (id: Id, options: number[]) => this.body<Message>('POST', `${at(id)}/vote`, { options });
 
 	private get<T>(path: string): Promise<T> {

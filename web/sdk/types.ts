@@ -515,10 +515,46 @@ export type Frame =
 	| Typing
 	| PresenceChanged
 	| AttachmentReady
+	| SignalHeard
 	| Bye
 	| SocketError
 	| { type: 'pong' }
 	| { type: 'response'; id: number; status: number; body?: unknown };
+
+/** Of a call: passed on as it is, to those who may hear me in the conversation. */
+export interface Signal {
+	/** Asks for a `response` with it. */
+	id?: number;
+	conversation_id: Id;
+	call_id: string;
+	kind: 'offer' | 'answer' | 'candidate' | 'hangup';
+	/** Of offers and answers, for the record. */
+	media?: 'audio' | 'video';
+	/** Of a hangup before it was answered, for the record. */
+	reason?: 'busy' | 'failed';
+	to?: Id;
+	payload: object;
+}
+export interface SignalHeard {
+	type: 'signal';
+	conversation_id: Id;
+	data: {
+		user_id: Id;
+		call_id: string;
+		kind: Signal['kind'];
+		to: Id | null;
+		media: 'audio' | 'video' | null;
+		reason: 'busy' | 'failed' | null;
+		payload: object;
+	};
+	timestamp: Time;
+}
+/** As RTCPeerConnection takes them. */
+export interface IceServers {
+	ice_servers: { urls: string[]; username?: string; credential?: string }[];
+	ttl_seconds: number;
+	expires_at: Time;
+}
 
 /** A place in a conversation's order. */
 export interface Place {

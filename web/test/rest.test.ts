@@ -115,6 +115,7 @@ test('every route that the SDK uses is in the contract', async () => {
 		disableAccount: () => rest.disableAccount('9'),
 		enableAccount: () => rest.enableAccount('9'),
 		audit: () => rest.audit(),
+		iceServers: () => rest.iceServers(),
 		vote: () => rest.vote('12.3', [0]),
 	};
 	const known = operations();
