@@ -2,7 +2,6 @@
 #include "base/log.h"
 #include "publish.h"
 #include "store/attachment.h"
-#include "store/event.h"
 
 #define FRAME_MOST ((size_t)8 << 20)
 
@@ -80,6 +79,52 @@ publish_mark(struct req *req, enum mark_kind kind, int64_t conversation_id, int6
 
 	frame_mark(frame_begin(), kind, conversation_id, user_id, seq, at);
 	ring(req, &header, hearers.ids, hearers.n);
+}
+
+struct delivered {
+	const struct mark_moved *moved;
+	size_t n;
+};
+
+static struct str
+delivered_record(struct req *req, const struct mark_moved *m)
+{
+	const struct feed_header header = { .kind = FEED_MARK, .stream = 'c', .id = m->conversation_id };
+
+	feed_write_header(frame_begin(), &header);
+	frame_mark(&frame, MARK_DELIVERED, m->conversation_id, m->user_id, m->seq, m->at);
+	return arena_str(req->arena, buf_view(&frame));
+}
+
+static void
+publish_delivered(struct req *req, void *arg)
+{
+	const struct delivered *d = arg;
+	struct feed_letter *letters;
+	size_t n = 0;
+
+	for (size_t i = 0; i < d->n; i++)
+		n += d->moved[i].hearers.n;
+	letters = arena_alloc_array(req->arena, n + 1, sizeof(*letters));
+	n = 0;
+	for (size_t i = 0; i < d->n; i++) {
+		const struct mark_moved *m = &d->moved[i];
+		struct str record = m->hearers.n ? delivered_record(req, m) : STR_NONE;
+
+		for (size_t k = 0; k < m->hearers.n; k++)
+			letters[n++] = (struct feed_letter){ m->hearers.ids[k], record };
+	}
+	say_late(req, feed_publish_letters(req->redis, req->arena, letters, n), &(struct feed_header){ .kind = FEED_MARK });
+}
+
+void
+publish_delivered_later(struct req *req, const struct mark_moved *moved, size_t n)
+{
+	struct delivered *d = arena_new_of(req->arena, struct delivered);
+
+	*d = (struct delivered){ moved, n };
+	if (n)
+		req_after_commit(req, publish_delivered, d);
 }
 
 void

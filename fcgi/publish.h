@@ -8,6 +8,7 @@
 
 #include "req.h"
 #include "store/conversation.h"
+#include "store/event.h"
 #include "store/message.h"
 #include "wire/feed.h"
 
@@ -21,6 +22,8 @@ void publish_log(struct req *, char stream, int64_t id, int64_t after_position, 
 void publish_new_message(struct req *, const struct message *, const struct advance *);
 void publish_mark(struct req *, enum mark_kind, int64_t conversation_id, int64_t user_id, int64_t seq, int64_t at,
                   struct hearers);
+/* Delivered marks, once what moved them is committed. */
+void publish_delivered_later(struct req *, const struct mark_moved *, size_t n);
 void publish_typing(struct req *, bool is_typing, struct str kind, struct hearers);
 void publish_signal(struct req *, const struct signal *, struct hearers);
 /* What became of an upload that took long: one record for each message that has it; its owner alone hears it when none has. */

@@ -6,7 +6,7 @@
 #include "mem.h"
 #include "push.h"
 
-#define BATCH_MAX 1000
+#define BATCH_MAX 250 /* members whose rows one statement locks */
 #define ASK_MS    10000
 
 struct entry {
@@ -39,13 +39,24 @@ write_seen(struct json_out *w, const struct entry *e)
 static struct notes acks = { .uri = "/feed/acks", .key = "acks", .write = write_ack };
 static struct notes seen = { .uri = "/feed/seen", .key = "users", .write = write_seen };
 
+static void flush(struct notes *);
+
 static void
-note(struct notes *t, int64_t a, int64_t b, int64_t value)
+keep(struct notes *t, int64_t a, int64_t b, int64_t value)
 {
 	struct table_slot *slot = table_put(&t->waiting, a, b);
 
 	if (value > slot->i)
 		slot->i = value;
+}
+
+/* Many at once do not wait for each other's second: a batch goes as soon as it is full, and when the one before it is back. */
+static void
+note(struct notes *t, int64_t a, int64_t b, int64_t value)
+{
+	keep(t, a, b, value);
+	if (t->waiting.n >= BATCH_MAX)
+		flush(t);
 }
 
 void
@@ -68,12 +79,14 @@ on_answer(void *arg, const struct cgi_answer *a)
 	bool again = !a || a->status >= 500 || a->status == 429;
 
 	for (size_t i = 0; again && i < t->asked_n; i++)
-		note(t, t->asked[i].a, t->asked[i].b, t->asked[i].value);
+		keep(t, t->asked[i].a, t->asked[i].b, t->asked[i].value);
 	if (!again && a->status >= 300)
 		LOG(ERROR, "notes_refused", L_CSTR("uri", t->uri), L_INT("status", a->status));
 	free(t->asked);
 	t->asked = NULL;
 	t->asked_n = 0;
+	if (!again && t->waiting.n >= BATCH_MAX)
+		flush(t);
 }
 
 static void

@@ -1,5 +1,6 @@
 /*
- * notes -- what the workers are told in batches: delivered marks (every second) and last_seen_at.
+ * notes -- what the workers are told in batches: delivered marks and last_seen_at, every second or as
+ * soon as a batch is full.
  *
  * Only the newest per key is kept, so what waits is bounded by people and conversations, not by time; a failed batch
  * goes back.

@@ -45,14 +45,6 @@ read_acks(struct req *req, json_t *json, struct ack_in **ret, size_t *ret_n)
 	return 0;
 }
 
-static void
-announce(struct req *req, void *arg)
-{
-	const struct mark_moved *m = arg;
-
-	publish_mark(req, MARK_DELIVERED, m->conversation_id, m->user_id, m->seq, m->at, m->hearers);
-}
-
 static int
 feed_acks(struct req *req)
 {
@@ -71,8 +63,7 @@ feed_acks(struct req *req)
 	r = event_acks(req->db, req->arena, acks, n, req->conf->marks_max_members, &moved, &moved_n);
 	if (r)
 		return trace(r);
-	for (size_t i = 0; i < moved_n; i++)
-		req_after_commit(req, announce, &moved[i]);
+	publish_delivered_later(req, moved, moved_n);
 	return reply_empty(req);
 }
 

@@ -68,15 +68,6 @@ reply_opened(struct req *req, const struct event_open *opened)
 	return reply_end_line(req, opened->heads);
 }
 
-/* What since and cursors prove may be news to senders. */
-static void
-announce(struct req *req, void *arg)
-{
-	const struct mark_moved *m = arg;
-
-	publish_mark(req, MARK_DELIVERED, m->conversation_id, m->user_id, m->seq, m->at, m->hearers);
-}
-
 static int
 feed_open(struct req *req)
 {
@@ -97,8 +88,7 @@ feed_open(struct req *req)
 	               str_present(in.since) ? in.since : STR_NONE, cursors, n, &opened);
 	if (r)
 		return trace(r);
-	for (size_t i = 0; i < opened.moved_n; i++)
-		req_after_commit(req, announce, &opened.moved[i]);
+	publish_delivered_later(req, opened.moved, opened.moved_n);
 	return reply_opened(req, &opened);
 }
 

@@ -44,15 +44,6 @@ reply_sync(struct req *req, const struct event_sync *sync, struct str records)
 	return reply_end(req);
 }
 
-/* What `since` proves may be news to senders. */
-static void
-announce(struct req *req, void *arg)
-{
-	const struct mark_moved *m = arg;
-
-	publish_mark(req, MARK_DELIVERED, m->conversation_id, m->user_id, m->seq, m->at, m->hearers);
-}
-
 static int
 sync_get(struct req *req)
 {
@@ -74,8 +65,7 @@ sync_get(struct req *req)
 		return req_invalid(req, "since", "format", "This is not a place that an answer gave.");
 	if (r)
 		return trace(r);
-	for (size_t i = 0; i < sync.moved_n; i++)
-		req_after_commit(req, announce, &sync.moved[i]);
+	publish_delivered_later(req, sync.moved, sync.moved_n);
 	return reply_sync(req, &sync, buf_view(records));
 }
 

@@ -15,6 +15,8 @@ static const char publish_lua[] = "local n = 0 "
                                   "redis.call('SET', KEYS[1], math.max(old, tonumber(ARGV[1])), 'EX', 3600) end "
                                   "return n";
 
+#define LETTERS_MOST 200 /* in one round trip: Redis serves nobody else meanwhile */
+
 static bool
 parse_stream(struct str word, struct feed_header *h)
 {
@@ -504,5 +506,27 @@ feed_publish(struct redis *redis, struct arena *arena, const struct feed_header 
 		        arena_printf(arena, "%c:%lld", watchers ? 'p' : 'u', (long long)(watchers ? h->id : recipients[i]));
 	r = redis_script(redis, arena, str_n(publish_lua, sizeof(publish_lua) - 1), durable, n + 2 + durable, argv, &reply);
 	buf_deinit(&payload);
+	return r;
+}
+
+int
+feed_publish_letters(struct redis *redis, struct arena *arena, const struct feed_letter *letters, size_t n)
+{
+	struct redis_call calls[LETTERS_MOST];
+	redisReply *replies[LETTERS_MOST];
+	int r = 0;
+
+	for (size_t at = 0, some; !r && at < n; at += some) {
+		some = n - at < LETTERS_MOST ? n - at : LETTERS_MOST;
+		for (size_t i = 0; i < some; i++) {
+			struct str *argv = arena_alloc_array(arena, 3, sizeof(*argv));
+
+			argv[0] = STR("PUBLISH");
+			argv[1] = arena_printf(arena, "u:%lld", (long long)letters[at + i].to);
+			argv[2] = letters[at + i].record;
+			calls[i] = (struct redis_call){ 3, argv };
+		}
+		r = redis_pipeline(redis, arena, calls, some, replies);
+	}
 	return r;
 }

@@ -141,4 +141,11 @@ void frame_user_changed(struct buf *, const struct user_change *);
 int feed_publish(struct redis *, struct arena *, const struct feed_header *, struct str frame, const int64_t *recipients,
                  size_t n);
 
+/* What is not durable, many at a time: whole records, each to one person, in as few round trips as may be. 0, or UNAVAILABLE. */
+struct feed_letter {
+	int64_t to;
+	struct str record;
+};
+int feed_publish_letters(struct redis *, struct arena *, const struct feed_letter *, size_t n);
+
 #endif
