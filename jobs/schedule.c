@@ -7,7 +7,7 @@
 #define BATCH 50
 
 struct tally {
-	int64_t sent, failed;
+	int64_t sent, failed, deferred;
 	int64_t held; /* a conversation that somebody holds for long: what else is due there waits too */
 };
 
@@ -40,6 +40,20 @@ refuse(struct work *w, int64_t id, int refusal, struct tally *t)
 	return 0;
 }
 
+/* Slow mode is no refusal: one of mine went out a moment ago. */
+static int
+defer(struct work *w, int64_t id, struct tally *t)
+{
+	int64_t user_id, user_rev;
+	int r = schedule_defer(w->db, w->arena, id, &user_id, &user_rev);
+
+	if (r || !user_id)
+		return trace(r);
+	t->deferred++;
+	tell(w, 'u', user_id, user_rev);
+	return 0;
+}
+
 static int
 send_one(struct work *w, const struct schedule_due *due, struct tally *t)
 {
@@ -57,6 +71,8 @@ send_one(struct work *w, const struct schedule_due *due, struct tally *t)
 	}
 	if (r == UNAVAILABLE || r == UNCERTAIN)
 		return r;
+	if (r == SLOW_MODE)
+		return defer(w, due->id, t);
 	if (r)
 		return refuse(w, due->id, r, t);
 	if (sent.user_id) {
@@ -79,8 +95,8 @@ schedule_duty(struct work *w, int64_t *wait)
 
 	for (; !r && i < n && due[i].left_us <= 0; i++)
 		r = send_one(w, &due[i], &t);
-	if (t.sent || t.failed)
-		LOG(INFO, "scheduled", L_INT("sent", t.sent), L_INT("failed", t.failed));
+	if (t.sent || t.failed || t.deferred)
+		LOG(INFO, "scheduled", L_INT("sent", t.sent), L_INT("failed", t.failed), L_INT("deferred", t.deferred));
 	if (r)
 		return trace(r);
 	if (t.held)

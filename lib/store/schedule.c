@@ -33,9 +33,13 @@ static const struct stmt fail = {
 	.name = "schedule_fail", .params = "is", .results = "NiNi", .writes = true,
 	.text = "SELECT o_user_id, o_user_rev FROM scheduled_fail($1, $2)",
 };
+static const struct stmt defer = {
+	.name = "schedule_defer", .params = "i", .results = "NiNi", .writes = true,
+	.text = "SELECT o_user_id, o_user_rev FROM scheduled_defer($1)",
+};
 /* clang-format on */
 
-const struct stmt *const schedule_statements[] = { &add, &list, &take_back, &next, &send, &fail, NULL };
+const struct stmt *const schedule_statements[] = { &add, &list, &take_back, &next, &send, &fail, &defer, NULL };
 
 int
 schedule_add(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, const struct schedule_new *in,
@@ -127,15 +131,29 @@ schedule_send(struct db *db, struct arena *arena, int64_t id, struct schedule_se
 	return 0;
 }
 
-int
-schedule_fail(struct db *db, struct arena *arena, int64_t id, struct str code, int64_t *ret_user_id, int64_t *ret_user_rev)
+/* Both say whose it is, and how far the stream is in which it is told. */
+static int
+set_aside(struct db *db, struct arena *arena, const struct stmt *how, const struct arg *args, int64_t *ret_user_id,
+          int64_t *ret_user_rev)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &fail, ARGS(A_INT(id), A_STR(code)), &rows);
+	int r = db_run(db, arena, how, args, &rows);
 
 	if (r)
 		return trace(r);
 	*ret_user_id = rows_int(rows, 0, 0);
 	*ret_user_rev = rows_int(rows, 0, 1);
 	return 0;
+}
+
+int
+schedule_fail(struct db *db, struct arena *arena, int64_t id, struct str code, int64_t *ret_user_id, int64_t *ret_user_rev)
+{
+	return set_aside(db, arena, &fail, ARGS(A_INT(id), A_STR(code)), ret_user_id, ret_user_rev);
+}
+
+int
+schedule_defer(struct db *db, struct arena *arena, int64_t id, int64_t *ret_user_id, int64_t *ret_user_rev)
+{
+	return set_aside(db, arena, &defer, ARGS(A_INT(id)), ret_user_id, ret_user_rev);
 }

@@ -53,5 +53,7 @@ struct schedule_sent {
 int schedule_send(struct db *, struct arena *, int64_t id, struct schedule_sent *ret);
 /* Keeps one that was refused, with the code of the outcome. *ret_user_id 0: it was taken back meanwhile. */
 int schedule_fail(struct db *, struct arena *, int64_t id, struct str code, int64_t *ret_user_id, int64_t *ret_user_rev);
+/* After SLOW_MODE: it is due again when its owner may speak. *ret_user_id 0: it was taken back meanwhile. */
+int schedule_defer(struct db *, struct arena *, int64_t id, int64_t *ret_user_id, int64_t *ret_user_rev);
 
 #endif

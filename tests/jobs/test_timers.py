@@ -151,6 +151,20 @@ def test_kept_with_the_reason_when_no_longer_a_member(stack):
     assert not {one["client_id"] for one in [*planned, staying]} & set(said(stack, group))
 
 
+def test_slow_mode_moves_it(stack):
+    owner, member = Person(stack, "ann"), Person(stack, "ben")
+    group = owner.group(member)
+    owner.rest.patch(f"/conversations/{group}", {"slow_mode_seconds": 5}, expect=200)
+    first, second = schedule(member, group, 2), schedule(member, group, 2)
+    wait_for(lambda: len({first["client_id"], second["client_id"]} & set(said(stack, group))) == 1)
+    waiting = wait_for(lambda: [i for i in listed(member) if i["send_at"] not in (first["send_at"], second["send_at"])])[0]
+    assert waiting["failed_at"] is None and waiting["send_at"] > max(first["send_at"], second["send_at"])
+    wait_for(lambda: {first["client_id"], second["client_id"]} <= set(said(stack, group)), 15)
+    a, b = stack.psql(f"SELECT extract(epoch FROM created_at) FROM message WHERE conversation_id = {group} AND sender_id = {member.id} AND kind = 1 ORDER BY seq").split()
+    assert 5 <= float(b) - float(a) < 8
+    assert listed(member) == []
+
+
 def test_a_disabled_account_says_nothing(stack):
     a, _, conversation = pair(stack)
     schedule(a, conversation)
