@@ -4,22 +4,8 @@
  * What tells people apart at a TURN server is made of their id by our key: its quotas count it, its log shows it, and nobody there learns
  * who it is. The credentials open nothing of ours.
  */
-#include "base/bytes.h"
 #include "base/ice.h"
 #include "fcgi/reply.h"
-
-#define ALIAS_BYTES 16
-
-/* The same for all devices of a person, and for always. */
-static struct str
-alias(struct req *req)
-{
-	struct str id = arena_printf(req->arena, "%lld", (long long)req->me);
-	unsigned char mac[SHA256_BYTES];
-
-	bytes_hmac_for(req->service->refresh_key, STR("peal turn"), id, mac);
-	return base64url(req->arena, mac, ALIAS_BYTES);
-}
 
 static void
 write_urls(struct json_out *w, const char *urls)
@@ -49,7 +35,8 @@ write_servers(struct req *req, struct json_out *w, int64_t until_seconds)
 	}
 	if (!*conf->call_turn_urls)
 		return;
-	c = ice_credentials(req->arena, req->service->turn_secret, until_seconds, alias(req));
+	c = ice_credentials(req->arena, req->service->turn_secret, until_seconds,
+	                    ice_alias(req->arena, req->service->refresh_key, req->me));
 	json_open_object(w, NULL);
 	write_urls(w, conf->call_turn_urls);
 	json_str(w, "username", c.username);

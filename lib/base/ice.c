@@ -8,6 +8,7 @@
 #include "err.h"
 
 #define SECRET_MOST 1024
+#define ALIAS_BYTES 16
 
 static bool
 made_of(struct str s, const char *allowed)
@@ -97,4 +98,14 @@ ice_credentials(struct arena *a, struct str secret, int64_t until_seconds, struc
 
 	bytes_hmac_sha1(secret, username, mac);
 	return (struct ice_credentials){ username, base64(a, mac, sizeof(mac)) };
+}
+
+struct str
+ice_alias(struct arena *a, struct str key, int64_t user_id)
+{
+	struct str id = arena_printf(a, "%lld", (long long)user_id);
+	unsigned char mac[SHA256_BYTES];
+
+	bytes_hmac_for(key, STR("peal turn"), id, mac);
+	return base64url(a, mac, ALIAS_BYTES);
 }

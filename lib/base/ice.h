@@ -27,4 +27,7 @@ struct ice_credentials {
 /* Good until this second of 1970; `who` tells people apart and has no colon. */
 struct ice_credentials ice_credentials(struct arena *, struct str secret, int64_t until_seconds, struct str who);
 
+/* The name by which TURN servers know this person: always the same, and made by our key, without which it says nothing. */
+struct str ice_alias(struct arena *, struct str key, int64_t user_id);
+
 #endif

@@ -131,12 +131,16 @@ static const struct stmt revoked = {
 	        " CASE WHEN $1::text::xid8 <= pg_snapshot_xmax(pg_current_snapshot()) THEN $1::text::xid8 ELSE '0' END AS since) h "
 	        "LEFT JOIN revocation v ON v.xid >= h.since",
 };
+static const struct stmt names = {
+	.name = "account_names", .params = "ii", .results = "is",
+	.text = "SELECT id, username FROM users WHERE id > $1 ORDER BY id LIMIT $2",
+};
 /* clang-format on */
 
-const struct stmt *const account_statements[] = { &create,       &password, &get,      &get_me,     &update,
-	                                          &search,       &start,    &find,     &rotate,     &end,
-	                                          &check,        &list,     &end_mine, &end_others, &my_password,
-	                                          &set_password, &rehash,   &disable,  &revoked,    NULL };
+const struct stmt *const account_statements[] = { &names,   &create,   &password,   &get,         &get_me,       &update,
+	                                          &search,  &start,    &find,       &rotate,      &end,          &check,
+	                                          &list,    &end_mine, &end_others, &my_password, &set_password, &rehash,
+	                                          &disable, &revoked,  NULL };
 
 /* Runs a statement that gives one user or nobody. */
 static int
@@ -447,5 +451,22 @@ account_revoked(struct db *db, struct arena *arena, int64_t horizon, struct revo
 		if (!rows_null(rows, i, 1))
 			items[n++] = (struct revocation){ rows_int(rows, i, 1), rows_str(rows, i, 2) };
 	*ret = (struct revocations){ .horizon = rows_int(rows, 0, 0), .items = items, .n = n };
+	return 0;
+}
+
+int
+account_names(struct db *db, struct arena *arena, int64_t after_id, size_t limit, struct account_name **ret, size_t *ret_n)
+{
+	struct account_name *all;
+	struct rows *rows;
+	int r = db_run(db, arena, &names, ARGS(A_INT(after_id), A_INT((int64_t)limit)), &rows);
+
+	if (r)
+		return trace(r);
+	*ret_n = rows_n(rows);
+	all = arena_alloc_array(arena, *ret_n + 1, sizeof(*all));
+	for (size_t i = 0; i < *ret_n; i++)
+		all[i] = (struct account_name){ rows_int(rows, i, 0), rows_str(rows, i, 1) };
+	*ret = all;
 	return 0;
 }

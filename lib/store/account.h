@@ -104,4 +104,11 @@ struct revocations {
 };
 int account_revoked(struct db *, struct arena *, int64_t horizon, struct revocations *ret);
 
+/* Everybody, by id. */
+struct account_name {
+	int64_t id;
+	struct str username;
+};
+int account_names(struct db *, struct arena *, int64_t after_id, size_t limit, struct account_name **ret, size_t *ret_n);
+
 #endif

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
+import json
 import time
 
 import pytest
@@ -53,6 +54,17 @@ def test_one_name_per_person_that_names_nobody(stack, pair):
     plain = [f"{form}{p}" for p in (a.id, a.username) for form in ("", "peal turn")]
     guesses = {base64.urlsafe_b64encode(h(x.encode()).digest()[:16]).decode().rstrip("=") for x in plain for h in (hashlib.sha256, hashlib.sha1)}
     assert names[0] not in guesses | set(plain)
+
+
+def test_pealctl_knows_who_it_is(stack, pair):
+    a, b, _ = pair
+    name = relay(a.rest.get(PATH, expect=200))["username"]
+    for asked in (name, name.partition(":")[2]):
+        assert stack.pealctl("user", "behind", asked).stdout == f"{a.username} (user {a.id})\n"
+    assert json.loads(stack.pealctl("--json", "user", "behind", name).stdout) == {"id": a.id, "username": a.username}
+    for nobody in ("1795291727:" + "A" * 22, "x", ""):
+        out = stack.pealctl("user", "behind", nobody, check=False)
+        assert out.returncode == 1 and "nobody here" in out.stderr
 
 
 def test_a_secret_that_is_exchanged(stack, person, secret):
