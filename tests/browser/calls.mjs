@@ -3,7 +3,7 @@
  * hold no client, only the SDK, and the example of docs/calls.md as it stands there.
  */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,7 @@ import { launch, people, until, url } from './browser.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const { buildSync } = createRequire(`${root}web/package.json`)('esbuild');
+const deep = Number(process.env.TIER || 1) >= 2 ? test : () => undefined;
 let browser, folder, script;
 let alice, bob, bob2, conversation;
 
@@ -60,7 +61,14 @@ function bundle() {
 		};
 		w.filmed = () => {
 			w.screen = document.body.appendChild(document.createElement('video'));
-			w.screen.muted = true;
+			Object.assign(w.screen, { autoplay: true, muted: true });
+			w.tracks = [];
+			const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+			navigator.mediaDevices.getUserMedia = async (what) => {
+				const stream = await ask(what);
+				w.tracks.push(...stream.getTracks());
+				return stream;
+			};
 			w.calls = phone(w.peal, w.screen, changed, 'relay');
 		};
 		`,
@@ -103,6 +111,13 @@ const ended = (one, want) => until(`end ${want}`, async () => (await ends(one)).
 const call = (one, options) => one.page.evaluate(([id, o]) => calls.call(id, o).then((c) => c.id), [conversation, options]);
 const answer = (one) => one.page.evaluate(() => calls.answer());
 
+/** What test_calls.py has to do for us. */
+async function ask(deed) {
+	const file = `${process.env.PEAL_ASK}/${deed}`;
+	writeFileSync(file, '');
+	await until(deed, () => !existsSync(file), 30_000);
+}
+
 /** What the conversation says of calls, the last one first. */
 function records() {
 	return alice.page.evaluate(async (id) => {
@@ -122,13 +137,19 @@ async function talk(one, other) {
 	}
 }
 
-/** By which way the data goes. */
-function way(one) {
-	return one.page.evaluate(async () => {
-		const stats = [...(await pc.getStats()).values()];
-		const pair = stats.find((s) => s.type === 'candidate-pair' && s.nominated && s.state === 'succeeded');
-		return [pair.localCandidateId, pair.remoteCandidateId].map((id) => stats.find((s) => s.id === id).candidateType);
+/** By which way the data goes, as the browser counts it. */
+async function way(one) {
+	let types;
+	await until('a chosen way', async () => {
+		types = await one.page.evaluate(async () => {
+			const stats = [...(await pc.getStats()).values()];
+			const by = (id) => stats.find((s) => s.id === id);
+			const pair = by(stats.find((s) => s.type === 'transport')?.selectedCandidatePairId);
+			return pair && [pair.localCandidateId, pair.remoteCandidateId].map((id) => by(id).candidateType);
+		});
+		return types;
 	});
+	return types;
 }
 
 test('it rings on all devices, one answers, data goes by the relay, and one record remains', { timeout: 60_000 }, async () => {
@@ -236,6 +257,34 @@ test('sockets that break do not hurt a call, and a hangup is said when they are 
 	await ended(alice, 'hung_up');
 });
 
+test('processes of peal-push die: what is said goes on, and ends with one record', { timeout: 90_000 }, async () => {
+	await plain(alice, bob, bob2);
+	const before = (await records()).length;
+	await call(alice);
+	await is(bob, 'ringing');
+	await ask('kill-push');
+	await answer(bob);
+	await talk(alice, bob);
+	await ask('kill-push');
+	await talk(alice, bob);
+	await alice.page.evaluate(() => calls.hangUp());
+	await ended(bob, 'hung_up');
+	await until('the record', async () => (await records()).length === before + 1);
+	assert.equal((await records())[0][0], 'completed');
+});
+
+deep('the TURN server dies and comes back: the call is mended', { timeout: 180_000 }, async () => {
+	await plain(alice, bob, bob2);
+	await call(alice);
+	await is(bob, 'ringing');
+	await answer(bob);
+	await talk(alice, bob);
+	await ask('restart-turn');
+	await until('the break', async () => (await state(alice)) === 'connecting', 60_000);
+	await until('the mending', async () => (await state(alice)) === 'connected', 60_000);
+	await talk(alice, bob);
+});
+
 test('whoever blocks the other has hung up', { timeout: 60_000 }, async () => {
 	await plain(alice, bob, bob2);
 	await call(alice);
@@ -258,6 +307,7 @@ test('the example of docs/calls.md: sound and pictures, and a screen that is sho
 	for (const one of [alice, bob]) await until('pictures', () => one.page.evaluate(() => screen.videoWidth > 0 && screen.currentTime > 0.2), 20_000);
 	for (const one of [alice, bob])
 		assert.deepEqual(await one.page.evaluate(() => screen.srcObject.getTracks().map((t) => t.kind).sort()), ['audio', 'video']);
+	const [camera] = await Promise.all([alice, bob].map((one) => one.page.evaluateHandle(() => [...tracks])));
 	for (const [from, to] of [[bob, alice], [alice, bob]]) {
 		await to.page.evaluate(() => calls.current.pc.addEventListener('track', ({ track }) => (window.more = track.kind)));
 		await from.page.evaluate(async () => {
@@ -266,4 +316,7 @@ test('the example of docs/calls.md: sound and pictures, and a screen that is sho
 		});
 		await until('one more track', () => to.page.evaluate(() => window.more === 'video'));
 	}
+	await bob.page.evaluate(() => calls.hangUp());
+	await ended(alice, 'hung_up');
+	assert.deepEqual(await camera.evaluate((all) => all.map((t) => t.readyState)), ['ended', 'ended'], 'the camera is off');
 });

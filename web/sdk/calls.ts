@@ -38,7 +38,13 @@ interface Said {
 	n?: number;
 	sdp?: RTCSessionDescriptionInit;
 	candidates?: RTCIceCandidateInit[];
+	missed?: true; // was away for a moment: say your candidates again
 }
+
+const OVER = new Error('the call is over');
+
+/** What comes of it, unless the call ends before. */
+const during = <T>(call: Call, work: Promise<T>): Promise<T> => Promise.race([work, call.gone]);
 
 export interface CallOptions {
 	/** Something about a call is different; `calls.current` says whether it is the one that goes on. */
@@ -58,11 +64,15 @@ export class Call {
 	/** @internal */ offer: RTCSessionDescriptionInit | null = null; // theirs, while it rings
 	/** @internal */ early: RTCIceCandidateInit[] = []; // before there is anything to add them to
 	/** @internal */ gathered: RTCIceCandidateInit[] = [];
+	/** @internal */ found: RTCIceCandidateInit[] = []; // all of them
 	/** @internal */ n = { mine: 0, theirs: 0 };
 	/** @internal */ making = false;
 	/** @internal */ mine = false; // nobody was before me
 	/** @internal */ passed: boolean | null = null; // my first offer: null while nothing is known
 	/** @internal */ rival: SignalHeard | null = null;
+	/** @internal */ over!: () => void;
+	/** @internal What a connection is asked while it closes is never answered: rejects when the call has ended. */
+	readonly gone: Promise<never>;
 	/** @internal */ at: { began: number; heard: number; repeated: number; broke: number | null; mended: number };
 
 	constructor(
@@ -73,6 +83,8 @@ export class Call {
 		now: number,
 	) {
 		this.state = outgoing ? 'calling' : 'ringing';
+		this.gone = new Promise((_, reject) => (this.over = () => reject(OVER)));
+		this.gone.catch(() => undefined);
 		this.at = { began: now, heard: now, repeated: now, broke: null, mended: 0 };
 	}
 }
@@ -108,8 +120,7 @@ export class Calls {
 		const call = this.begin(new Call(uniqueId(), conversation, true, video, this.clock.now()));
 		await this.trying(call, async () => {
 			const pc = await this.open(call);
-			if (!pc) return;
-			await pc.setLocalDescription();
+			await during(call, pc.setLocalDescription());
 			this.offers(call);
 		});
 		return call;
@@ -120,10 +131,9 @@ export class Calls {
 		this.becomes(call, 'connecting');
 		await this.trying(call, async () => {
 			const pc = await this.open(call);
-			if (!pc) return;
-			await pc.setRemoteDescription(call.offer!);
+			await during(call, pc.setRemoteDescription(call.offer!));
 			await this.addEarly(call);
-			await pc.setLocalDescription();
+			await during(call, pc.setLocalDescription());
 			this.answers(call);
 		});
 	}
@@ -168,12 +178,14 @@ export class Calls {
 		this.finish(call, end);
 	}
 
-	/** What could not be said without a connection. Offers are said again anyway. */
+	/** What could not be said without a connection; and what was said meanwhile, nobody keeps. Offers are said again anyway. */
 	private flush(): void {
 		const all = this.unsent;
 		this.unsent = [];
 		for (const frame of all)
 			if (frame.kind === 'hangup' || frame.call_id === this.current?.id) this.send(frame);
+		const call = this.current;
+		if (call?.state === 'ringing' || call?.state === 'connecting') this.say(call, 'candidate', { missed: true });
 	}
 
 	// ---- hearing -------------------------------------------------------------------------------------------------------
@@ -189,7 +201,9 @@ export class Calls {
 
 	/** One signal after the other: a description takes a moment to be taken in. */
 	private queue(take: () => Promise<void> | void): void {
-		this.turn = this.turn.then(take).catch(() => this.current && this.breaks(this.current));
+		this.turn = this.turn.then(take).catch((error) => {
+			if (error !== OVER && this.current) this.breaks(this.current);
+		});
 	}
 
 	private told(id: number, status: number): void {
@@ -231,6 +245,7 @@ export class Calls {
 		if (call.device && call.device !== said.device && data.kind !== 'hangup') return; // of a device that came too late
 		if (data.kind === 'offer') await this.heardOffer(call, said);
 		else if (data.kind === 'answer') await this.heardAnswer(call, said);
+		else if (data.kind === 'candidate' && said.missed) this.say(call, 'candidate', { candidates: call.found });
 		else if (data.kind === 'candidate') await this.addCandidates(call, said.candidates ?? []);
 		else this.heardHangup(call, data.reason);
 	}
@@ -274,9 +289,9 @@ export class Calls {
 		}
 		if (call.outgoing && (call.making || pc.signalingState !== 'stable')) return; // mine goes first; they take theirs back
 		call.n.theirs = n;
-		await pc.setRemoteDescription(said.sdp);
+		await during(call, pc.setRemoteDescription(said.sdp));
 		await this.addEarly(call);
-		await pc.setLocalDescription();
+		await during(call, pc.setLocalDescription());
 		this.answers(call);
 	}
 
@@ -285,7 +300,7 @@ export class Calls {
 		if (!pc || !said.sdp || said.n !== call.n.mine || pc.signalingState !== 'have-local-offer') return;
 		call.device = said.device;
 		if (call.state === 'calling') this.becomes(call, 'connecting');
-		await pc.setRemoteDescription(said.sdp);
+		await during(call, pc.setRemoteDescription(said.sdp));
 		await this.addEarly(call);
 	}
 
@@ -315,17 +330,16 @@ export class Calls {
 
 	// ---- the connection ------------------------------------------------------------------------------------------------
 
-	private async open(call: Call): Promise<RTCPeerConnection | null> {
-		const config: RTCConfiguration = { iceServers: await this.servers() };
+	private async open(call: Call): Promise<RTCPeerConnection> {
+		const config: RTCConfiguration = { iceServers: await during(call, this.servers()) };
 		if (this.options.policy) config.iceTransportPolicy = this.options.policy;
-		if (call.state === 'ended') return null;
 		const pc = new RTCPeerConnection(config);
 		call.pc = pc;
 		pc.onicecandidate = ({ candidate }) => candidate && this.gathers(call, candidate.toJSON());
 		pc.onconnectionstatechange = () => this.connectionIs(call, pc.connectionState);
 		pc.onnegotiationneeded = () => this.queue(() => this.renegotiate(call));
-		await this.options.prepare?.(call, pc);
-		return call.pc; // null: it ended meanwhile
+		await during(call, Promise.resolve(this.options.prepare?.(call, pc)));
+		return pc;
 	}
 
 	private async servers(): Promise<IceServers['ice_servers']> {
@@ -338,7 +352,7 @@ export class Calls {
 		if (!pc || (call.state !== 'connecting' && call.state !== 'connected') || pc.signalingState !== 'stable') return;
 		call.making = true;
 		try {
-			await pc.setLocalDescription();
+			await during(call, pc.setLocalDescription());
 			if (pc.localDescription?.type === 'offer') this.offers(call);
 		} finally {
 			call.making = false;
@@ -346,6 +360,7 @@ export class Calls {
 	}
 
 	private gathers(call: Call, candidate: RTCIceCandidateInit): void {
+		call.found.push(candidate);
 		call.gathered.push(candidate);
 		if (call.gathered.length > 1) return;
 		this.clock.after(GATHER_MS, () => {
@@ -360,7 +375,8 @@ export class Calls {
 			call.early.push(...candidates);
 			return;
 		}
-		for (const candidate of candidates) await call.pc.addIceCandidate(candidate).catch(() => undefined); // of an offer taken back
+		const { pc } = call;
+		for (const candidate of candidates) await during(call, pc.addIceCandidate(candidate).catch(() => undefined)); // of an offer taken back
 	}
 
 	private async addEarly(call: Call): Promise<void> {
@@ -410,6 +426,7 @@ export class Calls {
 
 	private finish(call: Call, end: CallEnd): void {
 		if (call.state === 'ended') return;
+		call.over();
 		call.pc?.close();
 		call.pc = null;
 		call.end = end;
