@@ -205,14 +205,14 @@ def extremes(stack, shape):
         "page of 50, two people, a million messages, in the middle": ("message_page", 1, shape.large, 1, shape.largest // 2, 50),
         "page of 50, 5,000 people": ("message_page", 17, shape.crowd, 0, 0, 50),
         "unread in 2,000 conversations": ("conversation_unread", shape.busy),
-        "heads of 2,000 conversations, a day away": ("event_heads", shape.busy, day, "f", "{}", "{}", "{}", MARKS),
+        "heads of 2,000 conversations, a day away": ("event_heads", shape.busy, day, "f", "{}", "{}", "{}", MARKS, "2000-01-01", "2000-01-01"),
     })
     stack.psql(f"DELETE FROM member WHERE user_id = {shape.busy} AND conversation_id % 4 <> 0")
     stack.psql("VACUUM (ANALYZE) member")
     measured(stack, {
-        "heads of 500 conversations, afresh": ("event_heads", shape.busy, 0, "t", "{}", "{}", "{}", MARKS),
-        "heads of 500 conversations, nothing new": ("event_heads", shape.busy, 10**6, "f", "{}", "{}", "{}", MARKS),
-        "heads of 500 conversations, a day away": ("event_heads", shape.busy, day, "f", "{}", "{}", "{}", MARKS),
+        "heads of 500 conversations, afresh": ("event_heads", shape.busy, 0, "t", "{}", "{}", "{}", MARKS, "2000-01-01", "2000-01-01"),
+        "heads of 500 conversations, nothing new": ("event_heads", shape.busy, 10**6, "f", "{}", "{}", "{}", MARKS, "2000-01-01", "2000-01-01"),
+        "heads of 500 conversations, a day away": ("event_heads", shape.busy, day, "f", "{}", "{}", "{}", MARKS, "2000-01-01", "2000-01-01"),
     })
 
 

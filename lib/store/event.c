@@ -15,17 +15,17 @@
 #define SINCE_JOINING(place, c) \
 	"CASE WHEN " place " < " c ".joined_position - 1 THEN " c ".joined_position - 1 ELSE " place " END"
 /*
- * $3: the client's horizon. The last column is the number of my own stream that it proves: everything up to the last
- * event whose transaction is below the horizon (docs/architecture.md), or, when that is no longer kept, up to the
- * first one kept.
+ * $3: the client's horizon, $4: log_since() of it. The last column is the number of my own stream that it proves: everything up to the last
+ * event whose transaction is below the horizon (docs/architecture.md), or, when that is too old to be looked at or no longer kept, up
+ * to the first one that is not.
  */
 static const struct stmt state = {
-	.name = "event_state", .params = "uii", .results = "siiiNi",
+	.name = "event_state", .params = "uiit", .results = "siiiNi",
 	.text = "SELECT log_epoch(), pg_snapshot_xmin(pg_current_snapshot())::text::bigint, "
 	        "t.event_floor::text::bigint, u.last_user_rev, "
-	        " coalesce((SELECT e.user_rev FROM user_event e WHERE e.user_id = $2 AND e.xid < $3::text::xid8 ORDER "
+	        " coalesce((SELECT e.user_rev FROM user_event e WHERE e.user_id = $2 AND e.at >= $4 AND e.xid < $3::text::xid8 ORDER "
 	        "BY e.user_rev DESC LIMIT 1), "
-	        " (SELECT e.user_rev - 1 FROM user_event e WHERE e.user_id = $2 ORDER BY e.user_rev LIMIT 1), "
+	        " (SELECT e.user_rev - 1 FROM user_event e WHERE e.user_id = $2 AND e.at >= $4 ORDER BY e.user_rev LIMIT 1), "
 	        "u.last_user_rev) "
 	        "FROM users u, peal_meta t WHERE u.id = $2 AND u.disabled_at IS NULL AND (EXISTS (SELECT FROM session s "
 	        " WHERE s.id = $1 AND s.user_id = $2 AND s.ended_at IS NULL AND s.expires_at > now()) "
@@ -34,26 +34,24 @@ static const struct stmt state = {
 	        " AND NOT EXISTS (SELECT FROM users o WHERE o.id = u.owner_id AND o.disabled_at IS NOT NULL)))",
 };
 /*
- * Of conversation c: the last event below the horizon $2, or the place before the first one kept, when its older ones are no
- * longer kept. `wanted` says for which conversations. Only the partitions since the horizon are looked into: what was written by
- * later transactions had begun at most an hour before the last one below it, and in an older partition there is nothing else.
+ * Of conversation c: the last event below the horizon $2, or the place before the first one looked at, when its older ones are too old
+ * for that or no longer kept. `wanted` says for which conversations. `at` is log_since() of the horizon: a parameter, since partitions that it
+ * rules out are not even opened then.
  */
-#define SINCE_HORIZON                                                                                         \
-	"(SELECT coalesce((SELECT e.at - interval '1 hour' FROM event e WHERE e.xid < $2::text::xid8 ORDER BY e.xid DESC LIMIT 1), " \
-	"'-infinity'))"
-#define EVENT_SINCE "FROM event e WHERE e.conversation_id = c.id AND e.at >= " SINCE_HORIZON " "
-#define LAST_BELOW(wanted)                                                                                    \
-	"LEFT JOIN LATERAL (SELECT y.* FROM ((SELECT e.position, e.seq " EVENT_SINCE wanted                     \
+#define LAST_BELOW(at, wanted)                                                                                \
+	"LEFT JOIN LATERAL (SELECT y.* FROM ((SELECT e.position, e.seq " EVENT_SINCE(at) wanted                 \
 	"  AND e.xid < $2::text::xid8 ORDER BY e.position DESC LIMIT 1) UNION ALL "                              \
-	" (SELECT e.position - 1, e.seq - (e.kind = 1)::integer " EVENT_SINCE wanted " ORDER BY e.position LIMIT 1)) y LIMIT 1) b ON true "
+	" (SELECT e.position - 1, e.seq - (e.kind = 1)::integer " EVENT_SINCE(at) wanted " ORDER BY e.position LIMIT 1)) y LIMIT 1) b ON true "
+#define EVENT_SINCE(at) "FROM event e WHERE e.conversation_id = c.id AND e.at >= " at " "
 /*
- * $2: horizon, $3: fresh, $4..$6: cursors, $7: who gets marks. Per conversation: `start`, the position up to which
+ * $2: horizon, $3: fresh, $4..$6: cursors, $7: who gets marks, $8: log_since() of the horizon, $9: where the log begins, when there are
+ * cursors, or where there is nothing of it. Per conversation: `start`, the position up to which
  * the client has everything, from its cursor, or proven by the horizon, or because it was not a member before; `seen`,
  * the seq that goes with it; `gap`: the log no longer reaches back to it, which can be said of cursors only, since horizons are
  * not older than the log. A conversation is left out when neither an event nor a mark in it can be younger than the horizon.
  */
 static const struct stmt heads = {
-	.name = "event_heads", .params = "iibIIIi", .results = "iiiiii" "NiNiNiNiNi" "bNININI",
+	.name = "event_heads", .params = "iibIIIitt", .results = "iiiiii" "NiNiNiNiNi" "bNININI",
 	.text = "SELECT c.id, c.last_seq, c.last_rev, c.floor, c.read_seq, c.delivered_seq, c.unread_from, un.unread, un.mentions, "
 	        " f.start, f.seen, c.cursor IS NOT NULL AND f.start < c.last_seq + c.last_rev AND "
 	        " coalesce(w.first > f.start + 1, true), k.users, k.receipts, k.delivereds "
@@ -61,7 +59,7 @@ static const struct stmt heads = {
 	        ">= $2::text::xid8 AS moved "
 	        " FROM " MINE("AND NOT m.hidden") " LEFT JOIN unnest($4, $5, $6) AS q (id, seq, rev) ON q.id = c.id "
 	        "OFFSET 0) c "
-	        LAST_BELOW("AND NOT $3 AND c.cursor IS NULL AND c.moved")
+	        LAST_BELOW("$8", "AND NOT $3 AND c.cursor IS NULL AND c.moved")
 	        "CROSS JOIN LATERAL (SELECT CASE WHEN $3 THEN NULL WHEN c.cursor IS NOT NULL THEN c.cursor_position "
 	        "WHEN c.moved THEN b.position "
 	        " ELSE c.last_seq + c.last_rev END AS start, CASE WHEN $3 THEN NULL WHEN c.cursor IS NOT NULL THEN "
@@ -69,7 +67,7 @@ static const struct stmt heads = {
 	        " WHEN c.moved THEN b.seq ELSE c.last_seq END AS seen) p "
 	        "CROSS JOIN LATERAL (SELECT " SINCE_JOINING("p.start", "c") " AS start, p.seen) f "
 	        "LEFT JOIN LATERAL (SELECT e.position AS first FROM event e WHERE c.cursor IS NOT NULL AND e.conversation_id = c.id "
-	        " AND f.start < c.last_seq + c.last_rev ORDER BY e.position LIMIT 1) w ON true "
+	        " AND e.at >= $9 AND f.start < c.last_seq + c.last_rev ORDER BY e.position LIMIT 1) w ON true "
 	        "LEFT JOIN LATERAL (SELECT array_agg(o.user_id ORDER BY o.user_id) AS users, array_agg(o.receipt_seq "
 	        "ORDER BY o.user_id) AS receipts, "
 	        " array_agg(o.delivered_seq ORDER BY o.user_id) AS delivereds FROM member o "
@@ -80,23 +78,23 @@ static const struct stmt heads = {
 	        "o.mark_xid >= $2::text::xid8)) "
 	        "ORDER BY c.updated_at DESC, c.id DESC",
 };
-/* Not mine any more: of the client's cursors ($2), and of what my own stream says after $3. */
+/* Not mine any more: of the client's cursors ($2), and of what my own stream says after $3, at or after $4. */
 static const struct stmt removed = {
-	.name = "event_removed", .params = "iIi", .results = "i",
+	.name = "event_removed", .params = "iIit", .results = "i",
 	.text = "SELECT q.id FROM (SELECT unnest($2) UNION SELECT e.conversation_id FROM user_event e WHERE e.user_id = $1 "
-	        " AND e.user_rev > $3 AND e.kind = 9) AS q (id) WHERE NOT EXISTS (SELECT FROM member m "
+	        " AND e.user_rev > $3 AND e.at >= $4 AND e.kind = 9) AS q (id) WHERE NOT EXISTS (SELECT FROM member m "
 	        "WHERE m.user_id = $1 AND m.conversation_id = q.id AND NOT m.hidden) ORDER BY q.id",
 };
 /*
  * The next part of a round of /sync, in the order of ids. $2: the horizon it began from, $3: the conversation it has come to,
- * $4: how far in that one, $5: how many.
+ * $4: how far in that one, $5: how many, $6: log_since() of the horizon.
  */
 static const struct stmt sync_next = {
-	.name = "event_sync_next", .params = "iiiii", .results = "iNi",
+	.name = "event_sync_next", .params = "iiiiit", .results = "iNi",
 	.text = "SELECT c.id, greatest(" SINCE_JOINING("b.position", "c") ", CASE WHEN c.id = $3 THEN $4 END) "
 	        "FROM " MINE("AND NOT m.hidden AND m.conversation_id >= $3 AND v.last_xid >= $2::text::xid8 "
 	                     "ORDER BY m.conversation_id LIMIT $5")
-	        LAST_BELOW("") "ORDER BY c.id",
+	        LAST_BELOW("$6", "") "ORDER BY c.id",
 };
 static const struct stmt acks = {
 	.name = "event_acks", .params = "IIIi", .results = "iiitNI", .writes = true,
@@ -120,13 +118,15 @@ const struct stmt *const event_statements[] = { &state,
 	                                        &event_again_statement,
 	                                        &event_user_again_statement,
 	                                        &event_horizon_statement,
+	                                        &event_since_statement,
 	                                        NULL };
 
 struct opening {
 	struct db *db;
 	struct arena *arena;
 	int64_t user_id, marks_max;
-	int64_t xid; /* the client's horizon; 0 when fresh */
+	int64_t xid;   /* the client's horizon; 0 when fresh */
+	int64_t since; /* of it: when the log is to be looked into */
 	int64_t horizon, last_user_rev, user_start;
 	struct str epoch;
 	const int64_t *cursor_ids, *cursor_seqs, *cursor_revs;
@@ -158,8 +158,11 @@ static int
 read_state(struct opening *o, struct str session_id, const struct log_place *place)
 {
 	struct rows *rows;
-	int r = db_run(o->db, o->arena, &state, ARGS(A_STR(session_id), A_INT(o->user_id), A_INT(place->xid)), &rows);
+	int r = log_since(o->db, o->arena, place, &o->since);
 
+	if (!r)
+		r = db_run(o->db, o->arena, &state,
+		           ARGS(A_STR(session_id), A_INT(o->user_id), A_INT(place->xid), A_INT(o->since)), &rows);
 	if (r)
 		return r == INVALID ? UNAUTHENTICATED : trace(r);
 	if (!rows_n(rows))
@@ -170,6 +173,7 @@ read_state(struct opening *o, struct str session_id, const struct log_place *pla
 	o->user_start = rows_int(rows, 0, 4);
 	o->fresh = !str_eq(place->epoch, o->epoch) || place->xid < rows_int(rows, 0, 2) || place->xid > o->horizon;
 	o->xid = o->fresh ? 0 : place->xid;
+	log_since_epoch(o->epoch);
 	return 0;
 }
 
@@ -177,10 +181,15 @@ static int
 read_heads(struct opening *o)
 {
 	size_t n = o->fresh ? 0 : o->cursors;
-	const struct arg args[] = { A_INT(o->user_id),        A_INT(o->xid),
-		                    A_INT(o->fresh),          A_IDS(o->cursor_ids, n),
-		                    A_IDS(o->cursor_seqs, n), A_IDS(o->cursor_revs, n),
-		                    A_INT(o->marks_max) };
+	const struct arg args[] = { A_INT(o->user_id),
+		                    A_INT(o->xid),
+		                    A_INT(o->fresh),
+		                    A_IDS(o->cursor_ids, n),
+		                    A_IDS(o->cursor_seqs, n),
+		                    A_IDS(o->cursor_revs, n),
+		                    A_INT(o->marks_max),
+		                    A_INT(o->fresh ? LOG_NOTHING : o->since),
+		                    A_INT(n ? LOG_ALL : LOG_NOTHING) };
 
 	return db_run(o->db, o->arena, &heads, args, &o->heads);
 }
@@ -283,7 +292,8 @@ write_removed(const struct opening *o, struct json_out *w)
 	json_open_array(w, "removed");
 	if (!o->fresh) {
 		r = db_run(o->db, o->arena, &removed,
-		           ARGS(A_INT(o->user_id), A_IDS(o->cursor_ids, o->cursors), A_INT(o->user_start)), &rows);
+		           ARGS(A_INT(o->user_id), A_IDS(o->cursor_ids, o->cursors), A_INT(o->user_start), A_INT(o->since)),
+		           &rows);
 		if (r)
 			return trace(r);
 		for (size_t i = 0; i < rows_n(rows); i++)
@@ -441,7 +451,7 @@ hand_out_conversations(struct round *d)
 	size_t asked = d->most - d->events;
 	int r = db_run(o->db, o->arena, &sync_next,
 	               ARGS(A_INT(o->user_id), A_INT(d->at.from), A_INT(d->at.conversation), A_INT(d->at.position),
-	                    A_INT((int64_t)asked)),
+	                    A_INT((int64_t)asked), A_INT(o->since)),
 	               &rows);
 
 	if (r)

@@ -29,7 +29,17 @@ bool log_place_read(struct arena *, struct str, struct log_place *ret);
 struct str sync_place_write(struct arena *, const struct sync_place *);
 bool sync_place_read(struct arena *, struct str, struct sync_place *ret);
 
+/*
+ * From when on, in us since 1970, the log has to be looked into for whoever has everything below a horizon: nothing at or above it was
+ * written by a transaction that began earlier. LOG_NOTHING for no horizon. Asked of the log at times only, since an earlier moment than
+ * necessary is as true: see log_since.c.
+ */
+int log_since(struct db *, struct arena *, const struct log_place *, int64_t *ret_at);
+void log_since_epoch(struct str epoch); /* the log's, as just read: what was known of another one is nothing */
+#define LOG_ALL     INT64_C(1)
+#define LOG_NOTHING INT64_C(253402300799000000) /* year 9999 */
+
 extern const struct stmt event_replay_statement, event_poll_statement, event_user_poll_statement, event_again_statement,
-        event_user_again_statement, event_horizon_statement;
+        event_user_again_statement, event_horizon_statement, event_since_statement;
 
 #endif

@@ -67,6 +67,11 @@ def page_of(session, me, conversation, how=0, seq=0):
     return session.explain("message_page", me, conversation, how, seq, PAGE)
 
 
+def since(horizon):
+    """What the workers look up for a horizon before they ask."""
+    return lambda session: session.execute("event_since", horizon)[0][0]
+
+
 # statement and arguments; rows that come, pages and rows that may be read
 BOUNDED = {
     "list: 2,000 conversations, 51 shown": (("conversation_list", BUSY, False, False, False, LATEST, 0, PAGE + 1), 51, 11500, 6500),
@@ -100,21 +105,21 @@ BOUNDED = {
     "again: everybody in 5,000 hears": (("event_again", CROWD, 1990, NEVER, PAGE, LONG_AGO), 11, 5700, 62000),
     "poll: while Redis is away": (("event_poll", LAST_XID, PAGE), 2000, 51000, 52000),
     "poll: everybody's own streams": (("event_user_poll", LAST_XID, PAGE), None, 40000, 17000),
-    "state: who comes": (("event_state", str(uuid.UUID(int=BUSY)), BUSY, LAST_XID), 1, 430, 6600),
-    "removed: 2,000 conversations": (("event_removed", BUSY, list(range(10, 510)), 0), 0, 1600, 9600),
-    "heads: 2,000 conversations, a day away": (("event_heads", BUSY, DAY_AGO, False, [], [], [], MARKS), None, 95000, 28000),
-    "heads: an ordinary person, a week away": (("event_heads", ORDINARY, WEEK_AGO, False, [], [], [], MARKS), None, 1500, 1000),
-    "heads: 2,000 conversations, nothing new": (("event_heads", BUSY, NOW, False, [], [], [], MARKS), 0, 20000, 18500),
-    "heads: 2,000 conversations, afresh": (("event_heads", BUSY, NEVER, True, [], [], [], MARKS), None, 27000, 19000),
-    "sync: a day away": (("event_sync_next", BUSY, DAY_AGO, 0, 0, 100), 100, 8200, 1500),
-    "sync: nothing new": (("event_sync_next", BUSY, NOW, 0, 0, 100), 0, 12500, 6100),
+    "state: who comes": (("event_state", str(uuid.UUID(int=BUSY)), BUSY, LAST_XID, LONG_AGO), 1, 430, 6600),
+    "removed: 2,000 conversations": (("event_removed", BUSY, list(range(10, 510)), 0, LONG_AGO), 0, 1600, 9600),
+    "heads: 2,000 conversations, a day away": (("event_heads", BUSY, DAY_AGO, False, [], [], [], MARKS, since(DAY_AGO), LATEST), None, 95000, 28000),
+    "heads: an ordinary person, a week away": (("event_heads", ORDINARY, WEEK_AGO, False, [], [], [], MARKS, since(WEEK_AGO), LATEST), None, 1500, 1000),
+    "heads: 2,000 conversations, nothing new": (("event_heads", BUSY, NOW, False, [], [], [], MARKS, since(NOW), LATEST), 0, 20000, 18500),
+    "heads: 2,000 conversations, afresh": (("event_heads", BUSY, NEVER, True, [], [], [], MARKS, LATEST, LATEST), None, 27000, 19000),
+    "sync: a day away": (("event_sync_next", BUSY, DAY_AGO, 0, 0, 100, since(DAY_AGO)), 100, 8200, 1500),
+    "sync: nothing new": (("event_sync_next", BUSY, NOW, 0, 0, 100, since(NOW)), 0, 12500, 6100),
 }
 
 
 @pytest.mark.parametrize("case", BOUNDED)
 def test_it_reads_little(session, filled, case):
     (name, *args), rows, pages, read = BOUNDED[case]
-    plan = session.explain(name, *args)
+    plan = session.explain(name, *(arg(session) if callable(arg) else arg for arg in args))
     assert rows is None or plan.rows == rows, f"{plan.rows} rows came\n{plan}"
     assert plan.rows or rows == 0, "nothing came"
     assert not plan.swept() & filled, f"{plan}"
@@ -146,6 +151,14 @@ def test_the_indexer_reads_what_is_new(loaded, session):
     plan = session.explain("search_pending", 100)
     assert plan.rows == 1 and not plan.read("message"), f"{plan}"
     assert plan.read("event") == 0 and plan.buffers <= 150, f"{plan.buffers} pages\n{plan}"
+
+
+def test_whoever_comes_back_has_only_new_partitions_opened(session):
+    moment = since(NOW)(session)
+    asked = ("event_heads", ORDINARY, NOW, False, [], [], [], MARKS)
+    plan, whole = session.explain(*asked, moment, LATEST), session.explain(*asked, LONG_AGO, LONG_AGO)
+    assert plan.rows == whole.rows
+    assert len(plan.nodes) * 3 < len(whole.nodes), f"{len(plan.nodes)} of {len(whole.nodes)}\n{plan}"
 
 
 def test_unread_stops_at_a_hundred(session):
