@@ -135,7 +135,7 @@ SELECT is((SELECT row(first_seq, (SELECT array_agg(g.seq ORDER BY g.seq) FROM me
 SELECT is((SELECT o_due FROM conversation_ageing(0, 10)), NULL, 'nothing more');
 
 -- keys
-INSERT INTO mark_advance (conversation_id, user_id, slot, at, receipt_seq, delivered_seq) SELECT c.id, n, 1, now() - n * interval '10 days', 1, 1 FROM c, generate_series(1, 6) n;
+INSERT INTO mark_advance (conversation_id, user_id, slot, at, receipt_seq, delivered_seq) SELECT c.id, 1, floor(extract(epoch FROM now() - n * interval '10 days') / 10), now() - n * interval '10 days', 1, 1 FROM c, generate_series(1, 6) n;
 INSERT INTO request_key (user_id, route, key, request_hash, created_at) SELECT n, 'x', 'x', '\x', now() - n * interval '10 hours' FROM generate_series(1, 6) n;
 SELECT is((SELECT row(k.*)::text FROM keys_expire(2) k), '(2,2,1)', 'what has lived long enough');
 SELECT is((SELECT row(k.*)::text FROM keys_expire(10) k), '(1,2,0)', 'the rest');

@@ -306,7 +306,8 @@ def test_retention(stack):
 
 def test_keys_and_advances_go(stack):
     a, b, conversation = pair(stack)
-    stack.psql(f"INSERT INTO mark_advance SELECT {conversation}, {a.id}, n, now() - n * interval '1 day', 1, 1 FROM generate_series(1, 60) n;"
+    stack.psql(f"INSERT INTO mark_advance SELECT {conversation}, {a.id}, floor(extract(epoch FROM now()) / 10) - 8640 * n - 1, "
+               f"now() - n * interval '1 day', 1, 1 FROM generate_series(1, 60) n;"
                f"INSERT INTO request_key (user_id, route, key, request_hash, created_at) "
                f"SELECT {a.id}, 'x', n::text, '', now() - n * interval '1 hour' FROM generate_series(1, 48) n")
     planned = schedule(a, conversation, 3600)
