@@ -86,7 +86,7 @@ fail(struct making *m, int failure)
 }
 
 static int
-finish(struct making *m, const struct upload_kind *kind)
+finish(struct making *m, const struct upload_kind *kind, const struct queued *job)
 {
 	const struct result result = { .id = m->id };
 	struct str body;
@@ -95,6 +95,10 @@ finish(struct making *m, const struct upload_kind *kind)
 	r = make_told(m, kind, open_result, &result, &body);
 	if (r)
 		return trace(r);
+	if (m->later) {
+		FAILPOINT("media.handing");
+		return queue_hand(m->u->queue, m->u->transcode, job);
+	}
 	FAILPOINT("media.made");
 	r = tell(m->u, m->id, body);
 	FAILPOINT("media.told");
@@ -106,16 +110,18 @@ static int
 work(struct making *m, const struct queued *job)
 {
 	const struct upload_kind *kind = make_kind(job->kind);
+	unsigned most = m->transcoding ? 2 * QUEUE_TRIES : QUEUE_TRIES; /* the second half without transcoding */
 	int r = store_remove(m->u->store, m->id);
 
 	if (r)
 		return trace(r);
+	m->as_it_is = m->transcoding && job->tries > QUEUE_TRIES;
 	if (job->body < 0 || !kind)
 		r = CORRUPT;
-	else if (job->tries > QUEUE_TRIES)
+	else if (job->tries > most)
 		r = TOO_COMPLEX;
 	else
-		r = finish(m, kind);
+		r = finish(m, kind, job);
 	if (!final(r))
 		return r;
 	(void)store_remove(m->u->store, m->id);
@@ -145,6 +151,8 @@ end(struct finisher *f, const struct queued *job, int r)
 		return;
 	}
 	left = queue_remove(f->queue, job->id);
+	if (!left && f->transcoding)
+		left = queue_remove(f->upload->queue, job->id); /* what is left there of one that was handed over */
 	if (left)
 		log_fault("queue_remove", left, NULL);
 }
@@ -152,7 +160,9 @@ end(struct finisher *f, const struct queued *job, int r)
 static int
 process(struct finisher *f, const struct queued *job)
 {
-	struct making m = { .u = f->upload, .id = job->id, .owner = job->owner, .behind = true };
+	struct making m = {
+		.u = f->upload, .id = job->id, .owner = job->owner, .behind = true, .transcoding = f->transcoding
+	};
 	int r;
 
 	r = store_room(f->upload->store);
@@ -170,6 +180,23 @@ process(struct finisher *f, const struct queued *job)
 	return work(&m, job);
 }
 
+/* Where nobody transcodes any more, what still waits for it is made as it came. */
+static int
+take(struct finisher *f, struct queued *ret)
+{
+	struct upload *u = f->upload;
+	int r = NOT_FOUND;
+
+	f->queue = u->queue;
+	if (!f->transcoding)
+		r = queue_take(u->queue, u->arena, ret);
+	if (r == NOT_FOUND && (f->transcoding || !u->conf->media_transcode_workers)) {
+		f->queue = u->transcode;
+		r = queue_take(u->transcode, u->arena, ret);
+	}
+	return r;
+}
+
 bool
 finisher_turn(struct finisher *f, int64_t now_us)
 {
@@ -179,7 +206,7 @@ finisher_turn(struct finisher *f, int64_t now_us)
 	if (now_us < f->rest_until_us)
 		return false;
 	arena_reset(f->upload->arena);
-	r = queue_take(f->queue, f->upload->arena, &job);
+	r = take(f, &job);
 	if (r == NOT_FOUND)
 		return false;
 	if (r) {

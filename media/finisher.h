@@ -10,9 +10,10 @@
 #include "upload.h"
 
 struct finisher {
-	struct upload *upload; /* of the process; for the length of one job */
-	const struct queue *queue;
-	int64_t rest_until_us; /* monotonic */
+	struct upload *upload;     /* of the process; for the length of one job */
+	const struct queue *queue; /* that of the job */
+	bool transcoding;          /* its jobs are films, and it takes its time for them */
+	int64_t rest_until_us;     /* monotonic */
 };
 
 /* One job, if there is one; resets the arena. False: there was nothing to do. */

@@ -29,11 +29,12 @@ struct job {
 	uint64_t max_pixels;   /* of all frames together */
 	uint32_t max_frames;
 	uint32_t hd;
-	uint32_t max_seconds; /* of sound */
+	uint32_t max_seconds; /* of sound; of a film that is transcoded */
 	uint32_t cpu_seconds, wall_seconds;
 	uint32_t nice;         /* 0 to 19 */
 	uint64_t memory_bytes; /* of address space */
 	uint64_t output_bytes;
+	uint32_t transcode;  /* of a film: H.264 and AAC, whatever it was; its sound and its pictures are encoded anew */
 	uint64_t film_bytes; /* moving pictures rather than sound, if not 0 */
 };
 

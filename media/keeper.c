@@ -26,6 +26,8 @@ remove_one(const struct keeper *k, struct str id)
 {
 	int r = queue_remove(k->queue, id);
 
+	if (!r)
+		r = queue_remove(k->transcode, id);
 	return r ? r : store_remove(k->store, id);
 }
 

@@ -15,7 +15,7 @@
 
 struct keeper {
 	const struct media_store *store;
-	const struct queue *queue;
+	const struct queue *queue, *transcode;
 	const char *door;                   /* the workers' socket */
 	int64_t next_turn_us, next_walk_us; /* monotonic */
 	unsigned part;                      /* of the store, that the walk is at */

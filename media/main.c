@@ -3,7 +3,7 @@
  *
  *     peal-media ---- N workers (media.sock) --\ jobs' sockets
  *         |---------- keeper (keeper.sock)      +--> peal-media-image --> one child per picture
- *         |---------- finishers (the queue) ----+
+ *         |---------- finishers (the queues) ---+
  *         |---------- tus (tus.sock)            |
  *         |                                     `--> peal-media-av -----> one child per recording
  *         `-- holds both ends of the jobs' sockets, so that neither side's death breaks it
@@ -31,14 +31,14 @@
 #include "tus/tus.h"
 #include "worker.h"
 
-#define SEATS_MAX      1092
+#define SEATS_MAX      1108
 #define MS_US          INT64_C(1000)
 #define DELAY_LEAST_MS 100
 #define DELAY_MOST_MS  5000
 #define LIVED_US       (1000 * MS_US) /* who lived this long did not die of starting */
 #define DECODER_FD     3
 
-/* The first seats are those of the decoders, by enum decoder; then the keeper's; then that of tus; then the workers'; then those of the queue. */
+/* The first seats are those of the decoders, by enum decoder; then the keeper's; then that of tus; then the workers'; then those of the queues. */
 static const char *const decoder_names[DECODERS] = { [DECODER_IMAGE] = "peal-media-image", [DECODER_AV] = "peal-media-av" };
 
 enum { SEAT_KEEPER = DECODERS, SEAT_TUS, SEAT_WORKERS };
@@ -115,7 +115,7 @@ become_decoder(struct master *m, enum decoder which)
 			n++;
 	env[n] = NULL;
 	snprintf(children, sizeof(children), "%lld", (long long)m->conf.media_decoders);
-	snprintf(behind, sizeof(behind), "%lld", (long long)m->conf.media_queue_workers);
+	snprintf(behind, sizeof(behind), "%lld", (long long)(m->conf.media_queue_workers + m->conf.media_transcode_workers));
 	sigprocmask(SIG_SETMASK, &m->unblocked, NULL);
 	if (decoder_path(decoder_names[which], path) && dup2(m->answerers[which], DECODER_FD) >= 0 &&
 	    !close_range(DECODER_FD + 1, ~0U, 0))
@@ -127,10 +127,14 @@ become_decoder(struct master *m, enum decoder which)
 static enum role
 role_of(const struct master *m, size_t seat)
 {
-	return seat == SEAT_KEEPER                                    ? ROLE_KEEPER
-	       : seat == SEAT_TUS                                     ? ROLE_TUS
-	       : seat >= SEAT_WORKERS + (size_t)m->conf.media_workers ? ROLE_QUEUE
-	                                                              : ROLE_UPLOADS;
+	const size_t queue = SEAT_WORKERS + (size_t)m->conf.media_workers,
+	             transcode = queue + (size_t)m->conf.media_queue_workers;
+
+	return seat == SEAT_KEEPER ? ROLE_KEEPER
+	       : seat == SEAT_TUS  ? ROLE_TUS
+	       : seat >= transcode ? ROLE_TRANSCODE
+	       : seat >= queue     ? ROLE_QUEUE
+	                           : ROLE_UPLOADS;
 }
 
 static _Noreturn void
@@ -141,6 +145,7 @@ become_worker(struct master *m, enum role role, pid_t master)
 		.role = role,
 		.listener = m->listeners[role],
 		.bell = m->listeners[ROLE_QUEUE],
+		.transcode_bell = m->listeners[ROLE_TRANSCODE],
 		.stat = m->stat,
 		.decoders = m->askers,
 		.master = master,
@@ -151,7 +156,7 @@ become_worker(struct master *m, enum role role, pid_t master)
 	for (size_t i = 0; i < DECODERS; i++)
 		close(m->answerers[i]);
 	for (size_t i = 0; i < ROLES; i++)
-		if (i != role && i != ROLE_QUEUE)
+		if (i != role && i < ROLE_QUEUE)
 			close(m->listeners[i]);
 	if (role != ROLE_TUS && m->stat >= 0)
 		close(m->stat);
@@ -183,7 +188,8 @@ spawn(struct master *m, struct seat *seat, int64_t now)
 static void
 place_seats(struct master *m)
 {
-	m->seats_n = SEAT_WORKERS + (size_t)m->conf.media_workers + (size_t)m->conf.media_queue_workers;
+	m->seats_n = SEAT_WORKERS + (size_t)m->conf.media_workers + (size_t)m->conf.media_queue_workers +
+	             (size_t)m->conf.media_transcode_workers;
 }
 
 static void
@@ -346,9 +352,11 @@ open_all(struct master *m)
 		m->askers[i] = pair[0];
 		m->answerers[i] = pair[1];
 	}
-	m->listeners[ROLE_QUEUE] = eventfd(0, EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC);
-	if (m->listeners[ROLE_QUEUE] < 0)
-		return fault(-errno);
+	for (size_t i = ROLE_QUEUE; i < ROLES; i++) {
+		m->listeners[i] = eventfd(0, EFD_SEMAPHORE | EFD_NONBLOCK | EFD_CLOEXEC);
+		if (m->listeners[i] < 0)
+			return fault(-errno);
+	}
 	for (size_t i = 0; i < ROLE_QUEUE; i++) {
 		int r = daemon_listen(sockets[i], conf_socket(m->arena, &m->conf, sockets[i]), &m->listeners[i]);
 

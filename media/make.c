@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "decode.h"
 #include "ids.h"
 #include "metrics.h"
@@ -19,8 +20,12 @@
 #define CPU_PER_MINUTE  2 /* seconds, of sound */
 #define BEHIND_NICE     10
 #define POSTER_BYTES    ((uint64_t)8 << 20)
-#define FILM_LEAST      ((uint64_t)1 << 16) /* of room, however small the film */
-#define FILM_PER_SECOND ((uint64_t)8 << 20) /* bytes that are copied within a second at least */
+#define TRANSCODE_NICE  19
+#define TRANSCODE_CPU   8 /* seconds, of a second of film */
+#define TRANSCODE_WALL  32
+#define TRANSCODE_BYTES ((uint64_t)400 << 10) /* of a second: more than the encoders make */
+#define FILM_LEAST      ((uint64_t)1 << 16)   /* of room, however small the film */
+#define FILM_PER_SECOND ((uint64_t)8 << 20)   /* bytes that are copied within a second at least */
 
 static struct job
 job_of(const struct making *m)
@@ -277,7 +282,49 @@ new_scratch(struct making *m, uint64_t bytes, int *ret)
 	return r;
 }
 
-/* What browsers play is kept without what its camera wrote into it; anything else as it came, to be downloaded. */
+static bool
+to_transcode(const struct making *m, const struct film *f)
+{
+	const struct conf *conf = m->u->conf;
+
+	return !f->size && conf->media_transcode_workers && !m->as_it_is &&
+	       f->duration_ms <= (uint64_t)conf->media_transcode_minutes * 60000 &&
+	       (m->transcoding || !queue_room(m->u->transcode, m->owner));
+}
+
+/* Whatever is wrong with it, the film is kept as it came: only who may help another time is waited for. */
+static int
+transcode(struct making *m, struct film *f, int *fd)
+{
+	const int64_t began_us = clock_mono_us();
+	uint32_t seconds = f->duration_ms / 1000 + 2;
+	struct job job = job_of(m);
+	struct film made = { 0 };
+	int r;
+
+	job.transcode = 1;
+	job.nice = TRANSCODE_NICE;
+	job.max_seconds = seconds;
+	job.cpu_seconds += seconds * TRANSCODE_CPU;
+	job.wall_seconds += seconds * TRANSCODE_WALL;
+	job.output_bytes = JOB_RESULT_BYTES + POSTER_BYTES;
+	job.film_bytes = FILM_LEAST + seconds * TRANSCODE_BYTES;
+	r = new_scratch(m, job.film_bytes, fd);
+	if (r)
+		return trace(r);
+	r = decode_film(m->u->arena, m->u->decoders[DECODER_AV], &job, m->in.fd, *fd, m->u->conf->media_wait_seconds, &made);
+	if (!r && !made.size)
+		r = CORRUPT;
+	metrics_outcome(metrics->transcoded, r);
+	metrics_took(&metrics->transcode_seconds, clock_mono_us() - began_us);
+	LOG(INFO, "transcoded", L_STR("id", m->id), L_INT("bytes", (int64_t)m->in.size), L_INT("made", (int64_t)made.size),
+	    L_INT("ms", (clock_mono_us() - began_us) / 1000), L_CSTR("outcome", r ? outcome_info(r)->code : "ok"));
+	if (!r)
+		*f = made;
+	return r > 0 && outcome_info(r)->status == 422 ? 0 : r;
+}
+
+/* What browsers play is kept without what its camera wrote into it; anything else as it came, to be downloaded, or transcoded. */
 static int
 make_video(struct making *m)
 {
@@ -293,6 +340,11 @@ make_video(struct making *m)
 	if (!r)
 		r = decode_film(m->u->arena, m->u->decoders[DECODER_AV], &job, m->in.fd, fd, m->u->conf->media_wait_seconds,
 		                &f);
+	m->later = !r && to_transcode(m, &f) && !m->transcoding;
+	if (m->later)
+		return 0;
+	if (!r && to_transcode(m, &f))
+		r = transcode(m, &f, &fd);
 	if (!r)
 		r = make_poster(m, &f, &poster);
 	if (r)
@@ -379,6 +431,8 @@ make_of_kind(struct making *m, const struct upload_kind *kind)
 
 	if (!r)
 		r = kind->make(m);
+	if (m->later)
+		return 0;
 	metrics_job(kind->name, r, clock_mono_us() - began_us, m->in.size, m->bytes);
 	return r;
 }

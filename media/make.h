@@ -15,6 +15,9 @@ struct making {
 	struct incoming in;
 	struct str id;
 	int64_t owner;
+	bool transcoding;  /* a film is transcoded here and now, if it has to be */
+	bool as_it_is;     /* and in no case */
+	bool later;        /* said by make_told(): nothing was made, since the film is to be transcoded */
 	bool behind;       /* nobody waits for the answer: it may take its time, and gives way to those who do */
 	struct json_out w; /* what the workers are told: open, until everything is in it */
 	uint64_t bytes;    /* on disk */

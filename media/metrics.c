@@ -117,6 +117,11 @@ write_queue(struct buf *b)
 	    metrics->given_back);
 	head(b, "queue_wait_seconds", "histogram", "How long a job was in the queue before it was taken.");
 	write_seconds(b, "peal_media_queue_wait_seconds", "", &metrics->queue_wait);
+	head(b, "transcoded_total", "counter",
+	     "Films that were to be transcoded, by what came of it; those of which nothing came are kept as they were.");
+	write_outcomes(b, "transcoded_total", "", metrics->transcoded);
+	head(b, "transcode_seconds", "histogram", "How long that took.");
+	write_seconds(b, "peal_media_transcode_seconds", "", &metrics->transcode_seconds);
 }
 
 static void

@@ -25,6 +25,8 @@ struct media_metrics {
 	uint64_t received_bytes[METRICS_KINDS], stored_bytes[METRICS_KINDS];
 	uint64_t behind, given_back; /* jobs that were queued; that were taken and left for another time */
 	struct metrics_seconds queue_wait;
+	uint64_t transcoded[OUTCOME_MAX + 1]; /* by outcome */
+	struct metrics_seconds transcode_seconds;
 	uint64_t children[JOB_ENDS];     /* by how they ended */
 	uint64_t scans[OUTCOME_MAX + 1]; /* by outcome */
 	struct metrics_seconds scan_seconds;

@@ -32,14 +32,14 @@ struct entry {
 };
 
 int
-queue_open(const char *media_dir, int64_t most, int bell, struct queue *ret)
+queue_open(const char *media_dir, const char *folder, int64_t most, int bell, struct queue *ret)
 {
 	int dir = open(media_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 
 	*ret = (struct queue){ .folder = -1, .most = most, .bell = bell };
 	if (dir < 0)
 		return fault(-errno);
-	r = folder_open(dir, "queue", &ret->folder);
+	r = folder_open(dir, folder, &ret->folder);
 	close(dir);
 	return r;
 }
@@ -201,18 +201,26 @@ move(const struct queue *q, const char *from, const char *to)
 	return renameat(q->folder, from, q->folder, to) ? fault(-errno) : 0;
 }
 
+static void
+ring(const struct queue *q)
+{
+	const uint64_t one = 1;
+
+	if (write(q->bell, &one, sizeof(one)) < 0)
+		LOG(NOTICE, "bell_not_rung", L_INT("errno", errno)); /* they look without being called, too */
+}
+
 int
 queue_release(const struct queue *q, const struct queued *job)
 {
 	char from[NAME_BYTES], to[NAME_BYTES];
-	const uint64_t one = 1;
 	int r;
 
 	write_name(from, job->id, job->owner, 0, "new");
 	write_name(to, job->id, job->owner, 0, "job");
 	r = move(q, from, to);
-	if (!r && write(q->bell, &one, sizeof(one)) < 0)
-		LOG(NOTICE, "bell_not_rung", L_INT("errno", errno)); /* they look without being called, too */
+	if (!r)
+		ring(q);
 	return r;
 }
 
@@ -385,6 +393,23 @@ queue_give_back(const struct queue *q, const struct queued *job)
 	write_name(to, job->id, job->owner, job->tries - 1, "job");
 	if (move(q, from, to) < 0 || utimensat(q->folder, to, NULL, 0))
 		LOG(NOTICE, "job_not_given_back", L_STR("id", job->id));
+}
+
+/* First the body, by a second name: wherever the job is meanwhile, it has one. */
+int
+queue_hand(const struct queue *q, const struct queue *to, const struct queued *job)
+{
+	char from[NAME_BYTES], name[NAME_BYTES];
+
+	snprintf(name, sizeof(name), "%.32s.body", job->id.p);
+	if (linkat(q->folder, name, to->folder, name, 0) && errno != EEXIST)
+		return disk_fault();
+	write_name(from, job->id, job->owner, job->tries, "job");
+	write_name(name, job->id, job->owner, 0, "job");
+	if (fsync(to->folder) || renameat(q->folder, from, to->folder, name) || fsync(to->folder))
+		return fault(-errno);
+	ring(to);
+	return 0;
 }
 
 /* First the body: a job without one is found, and a body without a job never. */

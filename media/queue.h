@@ -1,6 +1,8 @@
 /*
  * queue -- uploads that take long: kept on disk until somebody has made of them what they are to be.
  *
+ * There are two: `queue`, and `transcode` for films that are to be transcoded, which takes so long that nothing else must wait for it.
+ *
  *     <media_dir>/queue/<id>.body                    what was sent
  *     <media_dir>/queue/<id>.<owner>.<tries>.new     what it is; nobody takes it yet, since no attachment may stand for it
  *     <media_dir>/queue/<id>.<owner>.<tries>.job     the same, to be taken
@@ -38,12 +40,14 @@ struct queued {
 	int64_t waited_us;
 };
 
-/* Makes the folder when it is not there. */
-int queue_open(const char *media_dir, int64_t most, int bell, struct queue *ret);
+/* Makes the folder when it is not there; `name` is one of the two. */
+int queue_open(const char *media_dir, const char *name, int64_t most, int bell, struct queue *ret);
 void queue_close(struct queue *);
 
 size_t queue_depth(const struct queue *);            /* how many there are, those that somebody has included */
 int queue_room(const struct queue *, int64_t owner); /* BUSY when there is none */
+/* One that is taken goes over to another queue, its tries forgotten; queue_remove() from the first has to follow. */
+int queue_hand(const struct queue *, const struct queue *to, const struct queued *);
 /* Durable when it returns 0; `body` is linked, or copied where that is not possible. NO_SPACE. */
 int queue_put(const struct queue *, const struct queued *, int body);
 int queue_release(const struct queue *, const struct queued *); /* now it may be taken */

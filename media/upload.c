@@ -64,27 +64,11 @@ open_told(struct making *m, const void *arg)
 	json_close(&m->w);
 }
 
-static int
-make_now(struct making *m, const struct told *told)
-{
-	struct str body;
-	int r;
-
-	r = make_told(m, told->kind, open_told, told, &body);
-	if (!r)
-		r = register_with_workers(m->u, body);
-	/* when it is unknown whether it was registered, the sweep will know */
-	if ((r && r != UNCERTAIN) || (!r && m->u->status != 201))
-		(void)store_remove(m->u->store, m->id);
-	return r;
-}
-
 /* The bytes are kept first, then there is an attachment, then somebody may begin: whoever dies in between leaves nothing behind that
  * is not found. */
 static int
-make_later(struct making *m, const struct told *told)
+make_later(struct making *m, struct told *told, const struct queue *queue)
 {
-	const struct queue *queue = m->u->queue;
 	const struct queued job = { .id = m->id,
 		                    .kind = str_c(told->kind->name),
 		                    .name = m->in.name,
@@ -96,6 +80,7 @@ make_later(struct making *m, const struct told *told)
 	struct str body;
 	int r;
 
+	told->later = true;
 	m->bytes = m->in.size;
 	r = queue_room(queue, told->owner);
 	if (!r)
@@ -115,6 +100,23 @@ make_later(struct making *m, const struct told *told)
 	metrics_add(&metrics->behind, 1);
 	FAILPOINT("media.registered");
 	return queue_release(queue, &job);
+}
+
+static int
+make_now(struct making *m, struct told *told)
+{
+	struct str body;
+	int r;
+
+	r = make_told(m, told->kind, open_told, told, &body);
+	if (!r && m->later)
+		return make_later(m, told, m->u->transcode);
+	if (!r)
+		r = register_with_workers(m->u, body);
+	/* when it is unknown whether it was registered, the sweep will know */
+	if ((r && r != UNCERTAIN) || (!r && m->u->status != 201))
+		(void)store_remove(m->u->store, m->id);
+	return r;
 }
 
 /* What makes two uploads the same: their bytes, what they are called, and what is to be made of them. Forms differ in their boundary. */
@@ -185,6 +187,5 @@ upload_take(struct upload *u, const struct upload_kind *kind)
 		return trace(r);
 	m.id = store_new_id(u->arena);
 	m.owner = told.owner;
-	told.later = m.in.size > kind->inline_most(u->conf);
-	return told.later ? make_later(&m, &told) : make_now(&m, &told);
+	return m.in.size > kind->inline_most(u->conf) ? make_later(&m, &told, u->queue) : make_now(&m, &told);
 }

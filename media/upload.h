@@ -20,7 +20,7 @@ struct upload {
 	/* from the worker */
 	const struct conf *conf;
 	const struct media_store *store;
-	const struct queue *queue;
+	const struct queue *queue, *transcode;
 	const int *decoders; /* the jobs' sockets, by enum decoder */
 	const char *door;    /* the workers' socket */
 	struct arena *arena;

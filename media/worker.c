@@ -27,7 +27,7 @@
 struct worker {
 	const struct worker_job *job;
 	struct media_store store;
-	struct queue queue;
+	struct queue queue, transcode;
 	struct keeper keeper;
 	struct finisher finisher;
 	struct upload upload;
@@ -63,17 +63,23 @@ init(struct worker *w, const struct worker_job *job)
 	buf_init(&w->headers, OUT_MOST);
 	r = store_open(w->process, conf, &w->store);
 	if (!r)
-		r = queue_open(conf->media_dir, conf->media_queue_most, job->bell, &w->queue);
+		r = queue_open(conf->media_dir, "queue", conf->media_queue_most, job->bell, &w->queue);
+	if (!r)
+		r = queue_open(conf->media_dir, "transcode", conf->media_transcode_most, job->transcode_bell, &w->transcode);
 	if (r)
 		return trace(r);
-	w->keeper = (struct keeper){ .store = &w->store, .queue = &w->queue, .door = conf_door(w->process, conf, "upload") };
+	w->keeper = (struct keeper){ .store = &w->store,
+		                     .queue = &w->queue,
+		                     .transcode = &w->transcode,
+		                     .door = conf_door(w->process, conf, "upload") };
 	w->upload = (struct upload){ .conf = conf,
 		                     .store = &w->store,
 		                     .queue = &w->queue,
+		                     .transcode = &w->transcode,
 		                     .decoders = job->decoders,
 		                     .door = w->keeper.door,
 		                     .arena = w->arena };
-	w->finisher = (struct finisher){ .upload = &w->upload, .queue = &w->queue };
+	w->finisher = (struct finisher){ .upload = &w->upload, .transcoding = job->role == ROLE_TRANSCODE };
 	return 0;
 }
 
@@ -82,6 +88,7 @@ deinit(struct worker *w)
 {
 	store_close(&w->store);
 	queue_close(&w->queue);
+	queue_close(&w->transcode);
 	io_deinit(&w->io);
 	buf_deinit(&w->out);
 	buf_deinit(&w->headers);
@@ -245,7 +252,7 @@ loop_queue(struct worker *w)
 	while (!stop && getppid() == w->job->master)
 		if (!finisher_turn(&w->finisher, clock_mono_us())) {
 			nap(w);
-			while (read(w->job->bell, &rung, sizeof(rung)) > 0)
+			while (read(w->job->listener, &rung, sizeof(rung)) > 0)
 				;
 		}
 }
@@ -273,7 +280,7 @@ worker_run(const struct worker_job *job)
 	r = init(w, job);
 	if (r)
 		log_fault("start", r, NULL);
-	else if (job->role == ROLE_QUEUE)
+	else if (job->role >= ROLE_QUEUE)
 		loop_queue(w);
 	else
 		loop(w);

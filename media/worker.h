@@ -13,16 +13,17 @@ enum role {
 	ROLE_KEEPER,
 	ROLE_TUS,
 	ROLE_QUEUE,
+	ROLE_TRANSCODE,
 	ROLES
-}; /* TUS: tus/tus.h; the last has no socket: it works on queue.h */
+}; /* TUS: tus/tus.h; the last two have no socket: they work on queue.h */
 
 struct worker_job {
 	const struct conf *conf;
 	enum role role;
-	int listener;        /* of ROLE_QUEUE the bell */
-	int bell;            /* queue.h */
-	int stat;            /* of ROLE_TUS, for metrics; -1: there is none */
-	const int *decoders; /* the jobs' sockets, by enum decoder */
+	int listener;             /* of the last two their bell */
+	int bell, transcode_bell; /* queue.h */
+	int stat;                 /* of ROLE_TUS, for metrics; -1: there is none */
+	const int *decoders;      /* the jobs' sockets, by enum decoder */
 	pid_t master;
 };
 

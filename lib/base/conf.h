@@ -133,6 +133,9 @@ struct conf {
 	int64_t media_inline_audio_kib; /* 2048 */
 	int64_t media_queue_most;       /* 64 */
 	int64_t media_queue_workers;    /* 1 */
+	int64_t media_transcode_minutes;
+	int64_t media_transcode_most;
+	int64_t media_transcode_workers;
 	const char *clamd_address;      /* empty: nobody is asked */
 	const char *clamd_failure;      /* refuse | accept */
 	int64_t clamd_mib;              /* 200 */

@@ -10,8 +10,8 @@ av_init(const char *program)
 	(void)program;
 	av_log_set_level(AV_LOG_QUIET);
 	return avcodec_find_encoder_by_name("aac") && avcodec_find_encoder_by_name("libopus") &&
-	       avcodec_find_encoder_by_name("png") && av_find_input_format("matroska") &&
-	       av_guess_format("webm", NULL, NULL);
+	       avcodec_find_encoder_by_name("png") && avcodec_find_encoder_by_name("libx264") &&
+	       av_find_input_format("matroska") && av_guess_format("webm", NULL, NULL);
 }
 
 struct work {
@@ -57,7 +57,7 @@ make_film(struct work *w, const uint8_t *bytes, uint8_t *out)
 	struct memory film = { .p = out, .room = w->job->film_bytes };
 	size_t poster = 0;
 	enum job_found found =
-	        in ? film_make(in, w->result, w->output + w->used, w->job->output_bytes - w->used, &poster, &film)
+	        in ? film_make(in, w->job, w->result, w->output + w->used, w->job->output_bytes - w->used, &poster, &film)
 	           : JOB_CORRUPT;
 
 	w->result->renditions[JOB_POSTER] = (struct job_rendition){ .offset = (uint32_t)w->used, .size = (uint32_t)poster };

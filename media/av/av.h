@@ -44,10 +44,10 @@ enum sound_format { SOUND_AAC, SOUND_OPUS };
 size_t sound_write(const struct sound *, enum sound_format, uint8_t *out, size_t room);
 
 /*
- * A film. *ret_poster_n: bytes of a PNG of one of its first frames, upright; 0 when none can be decoded. film->n: bytes of
- * the film as MP4 with its index in front and nothing in it but H.264 and AAC as they were; 0 when it is not that.
+ * A film; of the job, whether it is to be transcoded. *ret_poster_n: bytes of a PNG of one of its first frames, upright; 0 when none can be decoded. film->n: bytes of
+ * the film as MP4 with its index in front and nothing in it but H.264 and AAC, as they were or transcoded; 0 when it was not that.
  */
-enum job_found film_make(AVFormatContext *, struct job_result *, uint8_t *out, size_t room, size_t *ret_poster_n,
-                         struct memory *film);
+enum job_found film_make(AVFormatContext *, const struct job *, struct job_result *, uint8_t *out, size_t room,
+                         size_t *ret_poster_n, struct memory *film);
 
 #endif

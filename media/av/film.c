@@ -1,13 +1,15 @@
 /*
  * media/av/film.c -- a frame to show before a film plays, and the film itself without what its camera has written into it.
  *
- * Nothing is transcoded: H.264 and AAC are copied packet by packet into a new file, everything else is left to be downloaded.
+ * H.264 and AAC are copied packet by packet into a new file. Everything else is left to be downloaded, or transcoded (transcode.c)
+ * when the job says so.
  */
 #include <libavutil/display.h>
 #include <libavutil/imgutils.h>
 #include <libswscale/swscale.h>
 
 #include "av.h"
+#include "film.h"
 
 #define POSTER_SIDE  1280
 #define SIDE_MAX     8192
@@ -150,23 +152,29 @@ plays(const AVStream *video, const AVStream *sound)
 	       (!sound || sound->codecpar->codec_id == AV_CODEC_ID_AAC);
 }
 
+bool
+film_copy_matrix(AVStream *to, const AVStream *from)
+{
+	size_t n;
+	const uint8_t *matrix = av_stream_get_side_data(from, AV_PKT_DATA_DISPLAYMATRIX, &n);
+	uint8_t *copy = matrix ? av_stream_new_side_data(to, AV_PKT_DATA_DISPLAYMATRIX, n) : NULL;
+
+	if (copy)
+		memcpy(copy, matrix, n);
+	return copy || !matrix;
+}
+
 static AVStream *
 add_stream(AVFormatContext *out, const AVStream *in)
 {
 	AVStream *s = avformat_new_stream(out, NULL);
-	size_t n;
-	const uint8_t *matrix = av_stream_get_side_data(in, AV_PKT_DATA_DISPLAYMATRIX, &n);
-	uint8_t *copy;
 
 	if (!s || avcodec_parameters_copy(s->codecpar, in->codecpar) < 0)
 		return NULL;
 	s->codecpar->codec_tag = 0;
 	s->time_base = in->time_base;
 	s->sample_aspect_ratio = in->sample_aspect_ratio;
-	copy = matrix ? av_stream_new_side_data(s, AV_PKT_DATA_DISPLAYMATRIX, n) : NULL;
-	if (copy)
-		memcpy(copy, matrix, n);
-	return s;
+	return film_copy_matrix(s, in) ? s : NULL;
 }
 
 /* One packet after the other, and where the last one ends. */
@@ -214,17 +222,21 @@ begin_copy(struct copying *c, struct memory *m)
 	return c->out && avformat_write_header(c->out, &options) >= 0;
 }
 
+bool
+film_rewind(AVFormatContext *s, const AVStream *a, const AVStream *b)
+{
+	for (unsigned i = 0; i < s->nb_streams; i++)
+		s->streams[i]->discard = s->streams[i] == a || s->streams[i] == b ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
+	return avformat_seek_file(s, -1, INT64_MIN, 0, INT64_MAX, 0) >= 0 ||
+	       av_seek_frame(s, -1, 0, AVSEEK_FLAG_BACKWARD) >= 0;
+}
+
 static bool
 copy_all(AVFormatContext *s, struct copying *c)
 {
 	AVPacket *packet = av_packet_alloc();
-	bool ok = packet != NULL;
+	bool ok = packet && film_rewind(s, c->from[0], c->from[1]);
 
-	for (unsigned i = 0; i < s->nb_streams; i++)
-		s->streams[i]->discard =
-		        s->streams[i] == c->from[0] || s->streams[i] == c->from[1] ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
-	ok = ok && (avformat_seek_file(s, -1, INT64_MIN, 0, INT64_MAX, 0) >= 0 ||
-	            av_seek_frame(s, -1, 0, AVSEEK_FLAG_BACKWARD) >= 0);
 	while (ok && av_read_frame(s, packet) >= 0) {
 		ok = copy_packet(c, packet);
 		av_packet_unref(packet);
@@ -232,8 +244,23 @@ copy_all(AVFormatContext *s, struct copying *c)
 	return ok && (!c->out || (av_write_trailer(c->out) >= 0 && !c->out->pb->error));
 }
 
+static enum job_found
+transcode(AVFormatContext *s, const struct job *job, AVStream *video, AVCodecContext *decoder, struct job_result *r,
+          struct memory *film)
+{
+	enum job_found found = film_transcode(s, video, decoder, job->max_seconds * (int64_t)AV_TIME_BASE, r, film);
+	uint32_t stored = r->source_width;
+
+	if (turns(video) & 1) {
+		r->source_width = r->source_height;
+		r->source_height = stored;
+	}
+	return found;
+}
+
 enum job_found
-film_make(AVFormatContext *s, struct job_result *r, uint8_t *out, size_t room, size_t *ret_poster_n, struct memory *film)
+film_make(AVFormatContext *s, const struct job *job, struct job_result *r, uint8_t *out, size_t room, size_t *ret_poster_n,
+          struct memory *film)
 {
 	AVCodecContext *decoder;
 	AVStream *video = input_stream(s, AVMEDIA_TYPE_VIDEO, &decoder);
@@ -249,6 +276,8 @@ film_make(AVFormatContext *s, struct job_result *r, uint8_t *out, size_t room, s
 	*ret_poster_n = make_poster(s, video, decoder, out, room);
 	if (!*ret_poster_n)
 		return JOB_CORRUPT;
+	if (job->transcode)
+		return transcode(s, job, video, decoder, r, film);
 	c.from[0] = video;
 	c.from[1] = sound < 0 ? NULL : s->streams[sound];
 	if (plays(video, c.from[1]) && !begin_copy(&c, film))

@@ -26,7 +26,7 @@
 #include "sandbox.h"
 
 #define JOBS_FD      3
-#define CHILDREN_MAX 128
+#define CHILDREN_MAX 160
 #define SECONDS      ((int64_t)1000000)
 
 struct running {

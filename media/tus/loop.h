@@ -84,8 +84,8 @@ struct tus {
 	int epoll, listener;
 	bool listening;
 	struct parcels parcels;
-	struct queue queue;  /* is only counted here */
-	const char *workers; /* socket of those who make attachments */
+	struct queue queue, transcode; /* are only counted here */
+	const char *workers;           /* socket of those who make attachments */
 	struct conn *conns;
 	size_t conns_n;
 	struct finish *finishes;

@@ -55,6 +55,7 @@ write_all(struct buf *b)
 	metrics_write(b);
 	gauge(b, "peal_media_queue_depth", "Uploads in the queue, those that are being looked at included.",
 	      queue_depth(&t->queue));
+	gauge(b, "peal_media_transcode_depth", "Films that wait to be transcoded, or are.", queue_depth(&t->transcode));
 	gauge(b, "peal_media_tus_open", "Uploads in pieces that are not whole.", parcels_open_n(&t->parcels));
 	gauge(b, "peal_media_tus_connections", "Requests about them at this moment.", t->conns_n);
 }

@@ -156,7 +156,9 @@ init(struct tus *t, const struct worker_job *job)
 	if (t->epoll < 0)
 		return fault(-errno);
 	tell_open(t, job->stat);
-	r = queue_open(conf->media_dir, conf->media_queue_most, job->bell, &t->queue);
+	r = queue_open(conf->media_dir, "queue", conf->media_queue_most, job->bell, &t->queue);
+	if (!r)
+		r = queue_open(conf->media_dir, "transcode", conf->media_transcode_most, job->transcode_bell, &t->transcode);
 	if (r)
 		return trace(r);
 	return parcels_open(t->process, conf->media_dir, conf->media_min_free_mib << 20, conf->media_tus_hours * HOUR_US,
@@ -171,6 +173,7 @@ deinit(struct tus *t)
 	reap(t, INT64_MAX);
 	parcels_close(&t->parcels);
 	queue_close(&t->queue);
+	queue_close(&t->transcode);
 	close(t->epoll);
 	arena_free(t->process);
 }

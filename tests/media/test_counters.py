@@ -19,7 +19,7 @@ NAMES = {
     "jobs_total", "job_seconds_bucket", "job_seconds_sum", "job_seconds_count", "received_bytes_total", "stored_bytes_total",
     "queued_total", "given_back_total", "queue_wait_seconds_bucket", "queue_wait_seconds_count", "queue_depth",
     "children_total", "processes_lost_total", "scans_total", "scan_seconds_count", "tus_begun_total", "tus_whole_total", "tus_bytes_total",
-    "tus_open", "tus_connections",
+    "tus_open", "tus_connections", "transcoded_total", "transcode_seconds_count", "transcode_depth",
 }
 
 
