@@ -112,6 +112,7 @@ remove_due(struct keeper *k, struct arena *a)
 		arena_reset(a);
 	}
 	json_decref(done);
+	arena_reset(a); /* of the last question, too: nobody else may come for days */
 }
 
 struct walk {

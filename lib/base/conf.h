@@ -136,10 +136,10 @@ struct conf {
 	int64_t media_transcode_minutes;
 	int64_t media_transcode_most;
 	int64_t media_transcode_workers;
-	const char *clamd_address;      /* empty: nobody is asked */
-	const char *clamd_failure;      /* refuse | accept */
-	int64_t clamd_mib;              /* 200 */
-	int64_t clamd_timeout_seconds;  /* 20 */
+	const char *clamd_address;     /* empty: nobody is asked */
+	const char *clamd_failure;     /* refuse | accept */
+	int64_t clamd_mib;             /* 200 */
+	int64_t clamd_timeout_seconds; /* 20 */
 	/* background work */
 	int64_t sweep_ms;             /* 1000 */
 	int64_t event_retention_days; /* 30 */

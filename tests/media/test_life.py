@@ -275,3 +275,25 @@ def test_no_space_on_disk(new_stack):
     with new_stack(settings={"media_min_free_mib": 1 << 30}) as stack:
         a = Person(stack)
         upload(a, media.png(), expect=(507, "no_space"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="looks at the descriptors of another account's process")
+def test_a_keeper_that_nobody_comes_to_keeps_no_descriptors(stack):
+    """It asks every five seconds what is to go; the answers' connections once stayed open until somebody came."""
+    inodes = {line.split()[6] for line in open("/proc/net/unix", encoding="utf-8") if line.endswith(f"{stack.run_dir}/keeper.sock\n")}
+
+    def descriptors(pid):
+        return [os.readlink(f"/proc/{pid}/fd/{n}") for n in os.listdir(f"/proc/{pid}/fd") if os.path.lexists(f"/proc/{pid}/fd/{n}")]
+
+    def fewest(seconds=1.0):
+        """While it asks it has one more."""
+        end, least = time.monotonic() + seconds, math.inf
+        while time.monotonic() < end:
+            least = min(least, len(descriptors(keeper)))
+            time.sleep(0.02)
+        return least
+
+    keeper = next(p for p in stack.pids("peal-media") if p != stack.pid("peal-media") and any(d in {f"socket:[{i}]" for i in inodes} for d in descriptors(p)))
+    before = fewest()
+    time.sleep(5)
+    assert fewest() <= before
