@@ -24,8 +24,9 @@
 #define TRANSCODE_CPU   8 /* seconds, of a second of film */
 #define TRANSCODE_WALL  32
 #define TRANSCODE_BYTES ((uint64_t)400 << 10) /* of a second: more than the encoders make */
-#define FILM_LEAST      ((uint64_t)1 << 16)   /* of room, however small the film */
-#define FILM_PER_SECOND ((uint64_t)8 << 20)   /* bytes that are copied within a second at least */
+#define SHORTER_MS      1000
+#define FILM_LEAST      ((uint64_t)1 << 16) /* of room, however small the film */
+#define FILM_PER_SECOND ((uint64_t)8 << 20) /* bytes that are copied within a second at least */
 
 static struct job
 job_of(const struct making *m)
@@ -313,7 +314,8 @@ transcode(struct making *m, struct film *f, int *fd)
 	if (r)
 		return trace(r);
 	r = decode_film(m->u->arena, m->u->decoders[DECODER_AV], &job, m->in.fd, *fd, m->u->conf->media_wait_seconds, &made);
-	if (!r && !made.size)
+	/* one of which the rest could not be decoded is better kept for players that can */
+	if (!r && (!made.size || made.duration_ms + SHORTER_MS < f->duration_ms / 10 * 9))
 		r = CORRUPT;
 	metrics_outcome(metrics->transcoded, r);
 	metrics_took(&metrics->transcode_seconds, clock_mono_us() - began_us);

@@ -287,3 +287,15 @@ def test_chromium_plays_it(stack, someone, tmp_path):
     seen = json.loads(ran.stdout)
     assert (seen["width"], seen["height"], seen["sound"]) == (320, 180, True) and seen["shown"] >= 10
     assert abs(seen["duration"] - 3) <= 0.25 and abs(seen["sought"] - 1.5) <= 0.2 and abs(seen["ended"] - seen["duration"]) <= 0.1
+
+
+def test_half_a_film_is_no_film(stack, someone, tmp_path):
+    """Its index promises more than can be decoded: better kept for players that make something of it."""
+    data = bytearray(film(tmp_path, "hevc", 8))
+    begin, end = data.index(b"mdat"), data.index(b"moov")
+    assert begin < end
+    damaged = begin + (end - begin) * 4 // 10
+    data[damaged:end - 4] = bytes(end - 4 - damaged)
+    before = counted(stack, "transcoded_total").get("corrupt", 0)
+    kept_as_it_came(stack, someone, over(someone, put(someone, bytes(data)).json), bytes(data))
+    assert counted(stack, "transcoded_total")["corrupt"] == before + 1
