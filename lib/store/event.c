@@ -224,6 +224,15 @@ arena_buf(struct arena *arena)
 	return buf;
 }
 
+static void
+add_entry(const struct opening *o, struct buf *plan, const char *who, int64_t from)
+{
+	/* a cursor may lie further back than `since` */
+	if (!plan->n && !o->cursors)
+		buf_printf(plan, PLAN_SINCE ":%lld,", (long long)o->since);
+	buf_printf(plan, "%s%s:%lld", plan->n && plan->p[plan->n - 1] != ',' ? "," : "", who, (long long)from);
+}
+
 /* Everything after `start` is to be replayed, newest conversation first, then my own stream. */
 static struct str
 plan_of(struct opening *o)
@@ -234,11 +243,11 @@ plan_of(struct opening *o)
 		int64_t last = rows_int(o->heads, i, H_LAST_SEQ) + rows_int(o->heads, i, H_LAST_REV);
 
 		if (rows_int(o->heads, i, H_START) < last)
-			buf_printf(plan, "%s%lld:%lld", plan->n ? "," : "", (long long)rows_int(o->heads, i, H_ID),
-			           (long long)rows_int(o->heads, i, H_START));
+			add_entry(o, plan, arena_printf(o->arena, "%lld", (long long)rows_int(o->heads, i, H_ID)).p,
+			          rows_int(o->heads, i, H_START));
 	}
 	if (!o->fresh && o->user_start < o->last_user_rev)
-		buf_printf(plan, "%su:%lld", plan->n ? "," : "", (long long)o->user_start);
+		add_entry(o, plan, "u", o->user_start);
 	return buf_view(plan);
 }
 

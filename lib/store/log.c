@@ -61,8 +61,8 @@ const struct stmt event_again_statement = {
 };
 /* $1 conversation, $2 position, $3 how many, $4 who: nothing unless a member, and nothing from before that */
 const struct stmt event_replay_statement = {
-	.name = "event_replay", .params = "iiii", .results = EVENT_RESULTS,
-	.text = EVENT_LIST("SELECT x.* FROM event x WHERE x.conversation_id = $1 AND x.position > "
+	.name = "event_replay", .params = "iiiit", .results = EVENT_RESULTS,
+	.text = EVENT_LIST("SELECT x.* FROM event x WHERE x.conversation_id = $1 AND x.at >= $5 AND x.position > "
 	        " (SELECT greatest($2, m.joined_position - 1) FROM member m WHERE m.user_id = $4 AND m.conversation_id = $1 "
 	        "  AND NOT m.hidden) ORDER BY x.position LIMIT $3") EVENT_JOINS(" AND m.user_id = $4") "ORDER BY e.position",
 };
@@ -530,6 +530,7 @@ hear_all(struct hearing *a, char stream, const struct rows *rows)
 struct page {
 	struct hearing hearing;
 	int64_t user_id;
+	int64_t since; /* partitions of before hold nothing of it */
 	struct buf *out;
 	size_t start, events, most, most_bytes;
 };
@@ -572,10 +573,12 @@ replay_entry(struct page *p, int64_t conversation_id, int64_t *position, bool *d
 
 	if (conversation_id)
 		r = db_run(a->db, a->arena, &event_replay_statement,
-		           ARGS(A_INT(conversation_id), A_INT(*position), A_INT((int64_t)asked), A_INT(p->user_id)), &rows);
+		           ARGS(A_INT(conversation_id), A_INT(*position), A_INT((int64_t)asked), A_INT(p->user_id),
+		                A_INT(p->since)),
+		           &rows);
 	else
 		r = db_run(a->db, a->arena, &event_user_again_statement,
-		           ARGS(A_INT(p->user_id), A_INT(*position), A_INT(0), A_INT((int64_t)asked), A_INT(ALWAYS_US)),
+		           ARGS(A_INT(p->user_id), A_INT(*position), A_INT(0), A_INT((int64_t)asked), A_INT(p->since)),
 		           &rows);
 	for (size_t i = 0; !r && i < rows_n(rows); i++) {
 		if (!fits(p, rows, i, !conversation_id))
@@ -587,6 +590,19 @@ replay_entry(struct page *p, int64_t conversation_id, int64_t *position, bool *d
 		return trace(r);
 	*done = rows_n(rows) < asked;
 	return 0;
+}
+
+/* Takes `s:<us>,` off the front of a plan: from when on the log is looked into for it. */
+static bool
+take_since(struct str *plan, int64_t *ret)
+{
+	struct str rest = *plan, entry = str_cut(&rest, ',');
+
+	*ret = LOG_ALL;
+	if (!str_eq(str_cut(&entry, ':'), STR(PLAN_SINCE)))
+		return true;
+	*plan = rest;
+	return str_present(rest) && str_present(entry) && str_int64(entry, ret) && *ret > 0;
 }
 
 /* One entry of a plan: `<conversation>:<position>` or `u:<user_rev>`. Numbers are ours, but a plan comes back from
@@ -609,6 +625,8 @@ event_replay(struct db *db, struct arena *arena, int64_t user_id, struct str pla
 	struct page p = { .user_id = user_id, .out = out, .start = out->n, .most = most, .most_bytes = most_bytes };
 	struct str rest = plan, left = STR("");
 
+	if (!take_since(&rest, &p.since))
+		return INVALID;
 	p.hearing = (struct hearing){ db, arena, scratch(arena), append_to_page, &p };
 	while (str_present(rest) && rest.n && !full(&p)) {
 		struct str entry = str_cut(&rest, ',');
@@ -631,6 +649,8 @@ event_replay(struct db *db, struct arena *arena, int64_t user_id, struct str pla
 	}
 	if (str_present(rest) && rest.n)
 		left = arena_printf(arena, "%.*s%s%.*s", STR_ARG(left), left.n ? "," : "", STR_ARG(rest));
+	if (left.n && p.since != LOG_ALL)
+		left = arena_printf(arena, PLAN_SINCE ":%lld,%.*s", (long long)p.since, STR_ARG(left));
 	*ret_events = p.events;
 	*ret_plan = left;
 	return 0;

@@ -36,6 +36,7 @@ bool sync_place_read(struct arena *, struct str, struct sync_place *ret);
  */
 int log_since(struct db *, struct arena *, const struct log_place *, int64_t *ret_at);
 void log_since_epoch(struct str epoch); /* the log's, as just read: what was known of another one is nothing */
+#define PLAN_SINCE  "s"                 /* in front of a plan: log_since() of what follows */
 #define LOG_ALL     INT64_C(1)
 #define LOG_NOTHING INT64_C(253402300799000000) /* year 9999 */
 
