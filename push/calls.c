@@ -157,13 +157,14 @@ on_answer(void *arg, const struct cgi_answer *a)
 static void
 start(struct conn *c, struct call *call)
 {
+	char address[ADDRESS_MAX];
 	struct door_question q = { .method = call->method,
 		                   .uri = str_c(call->uri),
 		                   .body = str_c(call->body),
 		                   .key = str_c(call->key),
 		                   .user_id = c->user_id,
 		                   .session_id = conn_session(c),
-		                   .address = str_c(c->address),
+		                   .address = conn_address(c, address),
 		                   .timeout_ms = ASK_MS };
 
 	c->calls->open++;

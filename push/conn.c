@@ -1,7 +1,9 @@
 /* conn.c -- the socket of one connection: reading, writing, waiting, ending. */
 #include "conn.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -31,6 +33,7 @@
 #define CLOSE_MS      3000
 #define EXPIRY_SOON   40 /* seconds before exp from which every tick looks */
 #define BUCKETS_MAX   600
+#define TRIM_AFTER    1000 /* connections that came or went */
 #define DRAIN_BACK_MS 2000 /* the closes are spread already: nobody need stay away for long */
 /* answers and marks are not dropped; a socket that lets this many times the limit pile up is closed */
 #define HARD_FACTOR 4
@@ -56,6 +59,7 @@ enum planted planted;
 static unsigned char received[READ_BYTES];
 static struct conn *buckets[BUCKETS_MAX], *busy, *turn;
 static size_t bucket_n, bucket_at, bucket_next;
+static size_t turnover; /* who came or went since what that took was given back */
 
 /* --- lists --- */
 
@@ -152,8 +156,8 @@ conn_unref(struct conn *c)
 {
 	if (--c->refs)
 		return;
-	free(c->address);
-	free(c->held);
+	if (!c->upgraded)
+		free(c->held);
 	free(c);
 }
 
@@ -167,6 +171,35 @@ struct str
 conn_session(const struct conn *c)
 {
 	return str_n(c->session_id, SESSION_CHARS);
+}
+
+/* Four bytes of an old address stand as in ::ffff:192.0.2.1. */
+static struct in6_addr
+read_address(struct str text)
+{
+	char word[ADDRESS_MAX + 1] = "";
+	struct in6_addr a = { 0 };
+	struct in_addr old;
+
+	if (str_present(text) && text.n < ADDRESS_MAX)
+		memcpy(word, text.p, text.n);
+	if (inet_pton(AF_INET, word, &old) == 1) {
+		a.s6_addr[10] = a.s6_addr[11] = 0xff;
+		memcpy(a.s6_addr + 12, &old, sizeof(old));
+	} else if (inet_pton(AF_INET6, word, &a) != 1) {
+		a = (struct in6_addr){ 0 };
+	}
+	return a;
+}
+
+struct str
+conn_address(const struct conn *c, char out[ADDRESS_MAX])
+{
+	if (!c->upgraded || IN6_IS_ADDR_UNSPECIFIED(&c->address))
+		return STR("");
+	if (IN6_IS_ADDR_V4MAPPED(&c->address))
+		return str_c(inet_ntop(AF_INET, c->address.s6_addr + 12, out, ADDRESS_MAX));
+	return str_c(inet_ntop(AF_INET6, &c->address, out, ADDRESS_MAX));
 }
 
 static unsigned
@@ -462,6 +495,7 @@ finish_fd(struct conn *c)
 	poller_del(c->fd);
 	close(c->fd);
 	push.connections--;
+	turnover++;
 	metrics.in_state[CONN_GONE]--;
 	conn_unref(c);
 }
@@ -670,8 +704,8 @@ accept_upgrade(struct conn *c, const struct upgrade *up)
 		conn_drop(c, WS_ABNORMAL);
 		return;
 	}
-	if (str_present(up->address) && up->address.n)
-		c->address = mem_cstr(up->address);
+	c->address = read_address(up->address);
+	c->upgraded = true;
 	metrics_code(metrics.upgrades, 101);
 	c->ws.inflater = up->deflate ? push.inflater : NULL;
 	c->encoding = up->gzip ? ENCODING_GZIP : up->deflate ? ENCODING_DEFLATE : ENCODING_PLAIN;
@@ -700,14 +734,16 @@ static void
 take_request(struct conn *c, unsigned char *p, size_t n)
 {
 	struct str all = c->held ? hold(c, p, n) : str_n((char *)p, n);
+	struct held *held = c->held;
 	struct upgrade up;
 	int status = upgrade_parse(all, &up);
 
 	if (!status) {
-		if (!c->held)
+		if (!held)
 			hold(c, p, n);
 		return;
 	}
+	c->held = NULL; /* its place is needed */
 	status = judge_upgrade(c, &up, status);
 	if (status == 101) {
 		accept_upgrade(c, &up);
@@ -716,8 +752,7 @@ take_request(struct conn *c, unsigned char *p, size_t n)
 	} else {
 		refuse(c, status);
 	}
-	free(c->held);
-	c->held = NULL;
+	free(held);
 }
 
 static void
@@ -771,6 +806,7 @@ conn_accept(int fd)
 	c->due_ms = push_now() + push.conf->push_hello_seconds * 1000;
 	c->draining = push.draining;
 	push.connections++;
+	turnover++;
 	metrics.in_state[CONN_REQUEST]++;
 	conn_wake(c);
 	poller_add(fd, c, wanted(c));
@@ -912,10 +948,26 @@ sweep_one(struct conn *c)
 		conn_send(c, frame_new(FRAME_CONTROL, WS_OP_PING, STR("")));
 }
 
+/* Thousands who come at once leave holes between what stays; the pages in them are the system's again when nobody is on the way. */
+static void
+give_back(void)
+{
+	uint64_t coming = 0;
+
+	for (int state = CONN_REQUEST; state < CONN_LIVE; state++)
+		coming += metrics.in_state[state];
+	if (turnover < TRIM_AFTER || coming)
+		return;
+	turnover = 0;
+	malloc_trim(0);
+}
+
 void
 conn_sweep(void)
 {
 	struct conn *next;
+
+	give_back();
 
 	for (struct conn *c = buckets[bucket_at++ % bucket_n]; c; c = next) {
 		next = c->next;

@@ -8,6 +8,8 @@
 #ifndef PEAL_PUSH_CONN_H
 #define PEAL_PUSH_CONN_H
 
+#include <netinet/in.h>
+
 #include "base/err.h"
 #include "codec.h"
 #include "frame.h"
@@ -45,8 +47,10 @@ struct conn {
 	struct replay *replay;
 	struct calls *calls;
 	struct watch *watches;
-	struct held *held;         /* an incomplete HTTP request */
-	char *address;             /* owned; NULL: unknown */
+	union {
+		struct held *held;       /* in CONN_REQUEST: what of the request is there */
+		struct in6_addr address; /* later: the client's; zero: unknown */
+	};
 	int64_t user_id;           /* 0: not known yet */
 	int64_t expires_at;        /* of the token, with leeway: seconds since 1970 */
 	int64_t due_ms;            /* what the state waits for ends then, or the drain's patience */
@@ -63,6 +67,7 @@ struct conn {
 	uint8_t encoding; /* enum encoding */
 	bool in_turn : 1, draining : 1, wants_write : 1, retired : 1, reading_stopped : 1, peer_closed : 1,
 	        told_unavailable : 1;
+	bool upgraded; /* there is an address, and nothing held */
 	char session_id[SESSION_CHARS];
 };
 
@@ -98,6 +103,8 @@ size_t conn_unqueue(struct conn *, struct frame **ret_live);
 void conn_drain(struct conn *); /* it ends at a moment of its own within push_drain_seconds */
 void conn_wake(struct conn *);  /* look at it every tick until it is idle again */
 struct str conn_session(const struct conn *);
+#define ADDRESS_MAX INET6_ADDRSTRLEN
+struct str conn_address(const struct conn *, char out[ADDRESS_MAX]); /* "": unknown */
 
 /* server.c calls these. */
 void conn_init(void);
