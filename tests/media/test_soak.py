@@ -18,7 +18,7 @@ WARM = JOBS // 20           # after so many of them all caches are as full as th
 AT_A_TIME = 2
 GROWTH = 1.05
 SLACK_KIB = 512             # what a page table or the log's buffer may come to
-STACK = {"settings": {"rate_upload_per_minute": 1000000, "media_user_daily_mib": 1000000, "media_user_mib": 1000000}}
+STACK = {"settings": {"rate_upload_per_minute": 1000000, "media_user_daily_mib": 1000000, "media_user_mib": 1000000, "access_token_seconds": 7200}}      # which takes more than ten minutes
 
 
 @pytest.fixture(scope="module")
