@@ -1,5 +1,5 @@
 /*
- * Calls between pages of real browsers, by Debian's coturn and nothing else (iceTransportPolicy: relay); test_calls.py starts both. The pages
+ * Calls between pages of real browsers, by Debian's coturn and nothing else (iceTransportPolicy: relay); test_browser_calls.py starts both. The pages
  * hold no client, only the SDK, and the example of docs/calls.md as it stands there.
  */
 import assert from 'node:assert/strict';
@@ -111,7 +111,7 @@ const ended = (one, want) => until(`end ${want}`, async () => (await ends(one)).
 const call = (one, options) => one.page.evaluate(([id, o]) => calls.call(id, o).then((c) => c.id), [conversation, options]);
 const answer = (one) => one.page.evaluate(() => calls.answer());
 
-/** What test_calls.py has to do for us. */
+/** What test_browser_calls.py has to do for us. */
 async function ask(deed) {
 	const file = `${process.env.PEAL_ASK}/${deed}`;
 	writeFileSync(file, '');
