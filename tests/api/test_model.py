@@ -396,7 +396,7 @@ def play(stack, seed, steps):
         run.compare_sync(me)
     audit.check(stack)
     print(f"{run.accepted} operations done, {run.refused} refused, {len(run.model.places)} conversations")
-    assert run.accepted > run.refused, "most of it was refused: that tests little"
+    assert 2 * run.accepted > run.refused, "nearly all of it was refused: that tests little"
 
 
 @pytest.mark.parametrize("turn", [0, 1])
