@@ -1,7 +1,7 @@
 """bench/search.py: searching in ten million messages through the whole product, beside plain to_tsvector and pg_trgm in the same database.
 
     make KIND=release build bench-build && /usr/bin/python3 bench/search.py          (QUICK=1: one million; MESSAGES=n: so
-    many; WRITING=1: without the questions and the peers; RATE=1000: messages a second)
+    many; WRITING=1: without the questions and the peers; RATE=1000: messages a second, ROUNDS=8 with and without the indexer)
 
 Activity follows Zipf's law, and so do words. Three people are in 5, 50 and 500 conversations. Queries of each kind are asked in turn,
 each for a page of 20, newest first. The peers answer the bare SQL over one connection, without HTTP, tokens, the message's views or
@@ -21,6 +21,7 @@ import json
 import os
 import pathlib
 import random
+import statistics
 import subprocess
 import sys
 import threading
@@ -43,7 +44,7 @@ ASKED = int(os.environ.get("ASKED") or (40 if QUICK else 200))
 PEOPLE = (5, 50, 500)
 SENDERS = 1000
 PEER_TIMEOUT_MS, PEER_SECONDS, PEER_LEAST = 3000, 4, 3  # a cell of a peer: so long, and so many queries at least
-SEND_SECONDS, SEND_ROUNDS, CONNECTIONS = 5 if QUICK else 8, 2 if QUICK else 8, 16
+SEND_SECONDS, SEND_ROUNDS, CONNECTIONS = 5 if QUICK else 8, int(os.environ.get("ROUNDS") or (2 if QUICK else 8)), 16
 SEND_RATE = int(os.environ.get("RATE") or 1000)    # messages a second
 CHUNK, YEAR = 50_000, 364 * 86400
 SETTINGS = {"argon2_memory_kib": 19456, "access_token_seconds": 86400, **dict.fromkeys(RATES, 1000000)}
@@ -274,7 +275,7 @@ def send(world, path, seconds, rate, seed):
 
 
 def writing(world, seconds=SEND_SECONDS, rounds=SEND_ROUNDS, rate=SEND_RATE):
-    """Sending with the indexer and with peal-jobs stopped, by turns; each is the median round of its p99. Before them one round for the caches."""
+    """Sending with the indexer and with peal-jobs stopped, by turns; medians and means of the rounds. Before them one round for the caches."""
     path, lags, runs = world.stack.dir / "sends", [], {True: [], False: []}
     write_requests(world, path)
     send(world, path, seconds, rate, 0)
@@ -288,9 +289,10 @@ def writing(world, seconds=SEND_SECONDS, rounds=SEND_ROUNDS, rate=SEND_RATE):
         if not indexer:
             world.stack.start("peal-jobs")
         indexed(world.stack, 120)
-    median = {indexer: sorted(found, key=lambda run: run["p99_ms"])[len(found) // 2] for indexer, found in runs.items()}
-    return {"send": median[True], "send_without_indexer": median[False], "p99_ratio": round(median[True]["p99_ms"] / median[False]["p99_ms"], 3),
-            "lag": percentiles(lags), "rounds": {"indexer": runs[True], "none": runs[False]}}
+    of = {indexer: {name: {"median": round(statistics.median(r[name] for r in found), 2), "mean": round(statistics.mean(r[name] for r in found), 2)}
+                    for name in found[0]} for indexer, found in runs.items()}
+    ratios = {how: round(of[True]["p99_ms"][how] / of[False]["p99_ms"][how], 3) for how in ("median", "mean")}
+    return {"send": of[True], "send_without_indexer": of[False], "p99_ratio": ratios, "lag": percentiles(lags), "rounds": {"indexer": runs[True], "none": runs[False]}}
 
 
 # ---- everything ----
