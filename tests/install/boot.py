@@ -21,6 +21,10 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "dev"))
+
+import prepare  # noqa: E402
+
 CACHE = pathlib.Path(os.environ.get("CACHE", "/var/tmp/peal-nspawn"))
 SOURCE = "/usr/src/peal"
 PACKAGES = ["nginx-light", "postgresql", "redis-server", "python3", "clamav-daemon",
@@ -28,6 +32,8 @@ PACKAGES = ["nginx-light", "postgresql", "redis-server", "python3", "clamav-daem
 SERVICES = ["peal-fcgi", "peal-auth", "peal-jobs", "peal-media", "peal-push@0"]
 SOCKETS = {"fast": "www-data", "slow": "www-data", "auth": "www-data", "upload": "www-data", "media": "www-data", "tus": "www-data",
            "push-0": "www-data", "command": "peal-push", "feed": "peal-push", "keeper": "peal"}
+TALK = ("import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); s.sendall(sys.stdin.buffer.read()); "
+        "print(b\"\".join(iter(lambda: s.recv(65536), b\"\")).decode())")
 REBOOT = 133    # how systemd-nspawn says with --keep-unit that the system wants to come up again
 failures = []
 
@@ -183,6 +189,8 @@ def look_at_units(system):
         unit = f"peal-push@{name[5:]}" if name.startswith("push-") else f"peal-{name}"
         seen = system.says(f"systemctl is-active {unit}.socket; stat -c '%U:%G %a' /run/peal/{name}.sock").split("\n")
         check(f"{unit}.socket: {' '.join(seen)}", seen == ["active", f"root:{group} 660"])
+    told = system.says("printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' | python3 -c '" + TALK + "' /run/peal/stat-media.sock")
+    check("peal-media tells its metrics", "peal_media_" in told and " 200 " in told.split("\n")[0], told[:500])
 
 
 def look_at_the_journal(system):
@@ -311,6 +319,7 @@ def the_tool_says_no(system):
 @contextlib.contextmanager
 def a_provider(system):
     """npm's oidc-provider as https://sso.example:8443 in the container's network, by a CA that the system trusts."""
+    prepare.modules(ROOT / "tests/oidc")
     folder = system.dir / "provider"
     folder.mkdir()
     key, cert, ca = (folder / name for name in ("sso.key", "sso.pem", "ca.pem"))

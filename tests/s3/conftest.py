@@ -1,7 +1,6 @@
 """An object store for tests, tests/s3/server.mjs as a process, and a stack whose files go there."""
 
 import contextlib
-import fcntl
 import json
 import os
 import pathlib
@@ -12,24 +11,11 @@ import subprocess
 import tempfile
 import time
 
+import prepare
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 KEY = "S3RVER\nS3RVER\n"    # the only account that this server has
-
-
-def modules():
-    """npm ci, unless it was done before with this lock file."""
-    import prepare
-    env = {**os.environ, "npm_config_update_notifier": "false"}
-    prepare.BUILD.mkdir(exist_ok=True)
-    with open(prepare.BUILD / ".s3.lock", "w", encoding="ascii") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp = HERE / "node_modules" / ".peal-stamp"
-        want = (HERE / "package-lock.json").read_text(encoding="utf-8")
-        if not stamp.exists() or stamp.read_text(encoding="utf-8") != want:
-            prepare.run(["npm", "ci", "--no-progress"], "npm ci in tests/s3", cwd=HERE, env=env)
-            stamp.write_text(want, encoding="utf-8")
 
 
 class Store:
@@ -90,7 +76,7 @@ class Store:
 @pytest.fixture(scope="module")
 def store():
     """Its folder is open to the stack's user, unlike those of pytest."""
-    modules()
+    prepare.modules(HERE)
     with tempfile.TemporaryDirectory(prefix="peal-s3-", dir="/tmp") as folder:
         os.chmod(folder, 0o755)
         made = Store(pathlib.Path(folder))
