@@ -62,7 +62,7 @@ def result(times):
         w = bench.Way(name, None)
         w.rounds = [{"wall_ms": ms, "cpu_ms": ms, "peak_kib": 100, "bytes": 1} for ms in times.get(name, [10, 10, 10])]
         return w
-    photo = ("upload", "child", "inside", "a decoding for each size", "child without vector code", "children, two at a time", "vipsthumbnail twice", "sharp")
+    photo = ("upload", "child", "inside", "a decoding for each size", "children, two at a time", "vipsthumbnail twice", "sharp")
     rates = {"signed link": 90, "plain file": 100, "by a worker's leave": 20}
     return {"photo": [way(n) for n in photo], "voice": [way(n) for n in ("upload", "child", "inside, AAC alone", "ffmpeg, AAC alone")],
             "serving": {"bytes": 1, **{k: [{"per_second": v}] * 3 for k, v in rates.items()}}}
