@@ -31,7 +31,7 @@ shrunk(const struct job *job, const uint8_t *bytes, int width, int height, struc
 }
 
 static bool
-placeholder(const struct job *job, const uint8_t *bytes)
+tiny_picture(const struct job *job, const uint8_t *bytes)
 {
 	uint8_t hash[THUMBHASH_BYTES_MAX], color[3], *rgba;
 	struct pixels px;
@@ -59,7 +59,7 @@ other_make(const struct job *job, const uint8_t *bytes, uint8_t *output)
 	const struct encode_rule small = { .quality = 72, .method = 4, .photo = true };
 	struct pixels px, thumb;
 	bool ok = shrunk(job, bytes, WIDTH, WIDTH, &px) && shrunk(job, bytes, THUMB, THUMB, &thumb) &&
-	          placeholder(job, bytes) && encode_picture(&px, &full, output, ROOM) &&
+	          tiny_picture(job, bytes) && encode_picture(&px, &full, output, ROOM) &&
 	          encode_picture(&thumb, &small, output + ROOM, ROOM);
 
 	if (ok) {

@@ -21,6 +21,18 @@ def exchange(address, request=b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", timeo
     return int(lines[0].split()[1]), dict(l.lower().split(": ", 1) for l in lines[1:]), body.decode()
 
 
+def refuses_too_much(path):
+    """More than a request can be: the end."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(5)
+        s.connect(str(path))
+        s.sendall(b"x" * 5000)
+        try:
+            return s.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+
 def socket_of(stack, process=0):
     return stack.run_dir / f"stat-{process}.sock"
 

@@ -134,7 +134,7 @@ test('what is discarded while it is being sent is stopped, and the next one goes
 });
 
 // Hashes and pixels of the format's reference implementation, for the pictures of tests/unit/test_thumbhash.c.
-test('a placeholder has the shape and the colours that its hash says', () => {
+test('a ThumbHash has the shape and the colours that it says', () => {
 	for (const [hex, width, height, first, inside] of [
 		['98e80915968087877087887888788787878018f887', 32, 23, [45, 35, 38, 255], [46, 51, 43, 255]],
 		['e93986350837b387b088877778954ff8727870778888888878', 32, 32, [202, 166, 95, 51], [204, 150, 94, 69]],
