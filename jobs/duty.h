@@ -56,6 +56,7 @@ duty_fn expiry_duty;     /* empties messages that have expired */
 duty_fn ageing_duty;     /* retention, and rows that nobody sees any more */
 duty_fn calls_duty;      /* ends calls that nobody has hung up */
 duty_fn search_duty;     /* indexes what was said, edited, taken back */
+duty_fn reports_duty;    /* closed reports that have been kept long enough */
 duty_fn keys_duty;       /* sessions, keys, advances of marks and calls that have lived long enough */
 
 #endif

@@ -34,6 +34,7 @@ static const struct duty {
 	{ "search", search_duty, MS(200), MS(500) },
 	{ "expiry", expiry_duty, 0, SECONDS(1) },
 	{ "ageing", ageing_duty, SECONDS(3600), SECONDS(10) },
+	{ "reports", reports_duty, SECONDS(3600), SECONDS(60) },
 	{ "keys", keys_duty, SECONDS(3600), SECONDS(60) },
 };
 #define DUTIES (sizeof(duties) / sizeof(*duties))

@@ -1,6 +1,7 @@
 /* upkeep.c -- partitions of the log, and what is kept for a time only. */
 #include "../lib/base/log.h"
 #include "../lib/store/call.h"
+#include "../lib/store/moderation.h"
 #include "../lib/store/upkeep.h"
 #include "duty.h"
 
@@ -42,5 +43,22 @@ keys_duty(struct work *w, int64_t *wait)
 	if (w->keys.removed)
 		LOG(INFO, "keys", L_INT("removed", w->keys.removed));
 	w->keys.removed = 0;
+	return 0;
+}
+
+int
+reports_duty(struct work *w, int64_t *wait)
+{
+	int64_t removed = 0;
+	int r = 0;
+
+	if (w->conf->report_retention_days)
+		r = report_forget(w->db, w->arena, w->conf->report_retention_days, BATCH, &removed);
+	if (r)
+		return trace(r);
+	if (removed)
+		LOG(INFO, "reports", L_INT("removed", removed));
+	if (removed == BATCH)
+		*wait = MS(10);
 	return 0;
 }

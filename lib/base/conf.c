@@ -131,6 +131,7 @@ const struct conf_key conf_keys[] = {
 	PATH_KEY(refresh_key_file, "/etc/peal/refresh.key", "File with at least 32 random bytes, from which refresh tokens are derived."),
 	INT_KEY(refresh_token_days, "30", 1, 3650, "How long a person stays signed in, however often the session is renewed."),
 	WORD_KEY(registration, "closed", "open closed", "Whether anybody may make an account."),
+	INT_KEY(report_retention_days, "365", 0, 36500, "How long reports are kept after moderators closed them, or last worked on them. 0: for ever."),
 	INT_KEY(request_timeout_seconds, "10", 1, 3600, "A REST worker busy with one request for longer is killed."),
 	INT_KEY(requests_per_worker, "50000", 1, 1000000000, "Requests after which a REST worker is replaced."),
 	PATH_KEY(run_dir, "/run/peal", "Folder of the sockets. Short: a socket's path has at most 107 bytes."),

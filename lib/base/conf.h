@@ -141,11 +141,12 @@ struct conf {
 	int64_t clamd_mib;             /* 200 */
 	int64_t clamd_timeout_seconds; /* 20 */
 	/* background work */
-	int64_t sweep_ms;             /* 1000 */
-	int64_t event_retention_days; /* 30 */
-	int64_t expiry_seconds;       /* 20 */
-	int64_t search_slice_rows;    /* 250000 */
-	const char *log_level;        /* error | warning | notice | info | debug */
+	int64_t sweep_ms;              /* 1000 */
+	int64_t event_retention_days;  /* 30 */
+	int64_t expiry_seconds;        /* 20 */
+	int64_t report_retention_days; /* 365; 0: for ever */
+	int64_t search_slice_rows;     /* 250000 */
+	const char *log_level;         /* error | warning | notice | info | debug */
 };
 
 enum conf_type { CONF_STRING, CONF_INT, CONF_PATH, CONF_WORD };

@@ -40,6 +40,12 @@ static const struct stmt act = {
 	.name = "report_act", .params = "iijj", .results = "NiNiNiNj", .writes = true,
 	.text = "SELECT o_conversation, o_position, o_events, o_removed FROM report_act($1, $2, $3, $4)",
 };
+static const struct stmt forget = {
+	.name = "report_forget", .params = "ii", .results = "i", .writes = true,
+	.text = "WITH old AS (SELECT r.id FROM report r WHERE r.state IN ('resolved', 'dismissed') "
+	        " AND r.handled_at < now() - $1 * interval '1 day' ORDER BY r.handled_at LIMIT $2 FOR UPDATE SKIP LOCKED), "
+	        "gone AS (DELETE FROM report r USING old WHERE r.id = old.id RETURNING 1) SELECT count(*) FROM gone",
+};
 #define SITE_USER         "SELECT " USER_COLUMNS("u") ", u.site_role, u.owner_id, u.disabled_at FROM users u "
 #define SITE_USER_RESULTS USER_RESULTS "hNiNt"
 static const struct stmt users = {
@@ -70,7 +76,7 @@ static const struct stmt add = {
 };
 /* clang-format on */
 
-const struct stmt *const moderation_statements[] = { &get_role, &set_role, &make,    &list,    &get, &act,
+const struct stmt *const moderation_statements[] = { &get_role, &set_role, &make,    &list,    &get, &act, &forget,
 	                                             &users,    &one_user, &disable, &rows_of, &add, NULL };
 
 int
@@ -189,6 +195,18 @@ report_act(struct db *db, struct arena *arena, int64_t me, int64_t id, struct st
 		.events = (size_t)rows_int(rows, 0, 2),
 		.removed_json = rows_str(rows, 0, 3),
 	};
+	return 0;
+}
+
+int
+report_forget(struct db *db, struct arena *arena, int64_t days, int64_t limit, int64_t *ret_removed)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &forget, ARGS(A_INT(days), A_INT(limit)), &rows);
+
+	if (r)
+		return trace(r);
+	*ret_removed = rows_int(rows, 0, 0);
 	return 0;
 }
 

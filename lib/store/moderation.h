@@ -52,6 +52,9 @@ struct report_acted {
 int report_act(struct db *, struct arena *, int64_t me, int64_t id, struct str changes_json, struct str from_json,
                struct report_acted *ret);
 
+/* Removes reports that were closed, and not worked on since, so many days ago: at most `limit`. */
+int report_forget(struct db *, struct arena *, int64_t days, int64_t limit, int64_t *ret_removed);
+
 struct site_user {
 	struct user user;
 	enum site_role role;

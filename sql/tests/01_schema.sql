@@ -1,6 +1,6 @@
 -- What the daemons' role may do, and the day partitions of the log.
 BEGIN;
-SELECT plan(31);
+SELECT plan(32);
 
 SELECT tables_are('public', ARRAY['peal_meta', 'users', 'session', 'conversation', 'member', 'message', 'message_key', 'event',
 	'user_event', 'event_default', 'user_event_default', 'schema_migration', 'attachment', 'attachment_use', 'media_usage',
@@ -16,6 +16,7 @@ SELECT table_privs_are('public', 'session', 'peal', ARRAY['SELECT', 'INSERT', 'U
 SELECT table_privs_are('public', 'member', 'peal', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
 SELECT table_privs_are('public', 'message_key', 'peal', ARRAY['SELECT', 'INSERT', 'DELETE']);
 SELECT table_privs_are('public', 'event', 'peal', ARRAY['SELECT', 'INSERT']);
+SELECT table_privs_are('public', 'report', 'peal', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
 SELECT table_privs_are('public', 'user_event', 'peal', ARRAY['SELECT', 'INSERT']);
 SELECT schema_privs_are('public', 'peal', ARRAY['USAGE']);
 SELECT function_privs_are('public', 'message_send', ARRAY['bigint', 'bigint', 'text', 'bytea', 'smallint', 'text', 'jsonb', 'bigint', 'jsonb',

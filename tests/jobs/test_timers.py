@@ -331,6 +331,33 @@ def test_old_calls_go(stack):
     wait_for(lambda: stack.psql(f"SELECT string_agg(call_id, ' ' ORDER BY call_id) FROM call WHERE conversation_id = {conversation}") == "on young", 10)
 
 
+def test_closed_reports_go(stack):
+    """More than one batch of those that nobody touched for a year; none that waits, was closed since, or is opened again at that moment."""
+    a, b, _ = pair(stack)
+    days = {"old": ("resolved", 366), "older": ("dismissed", 800), "young": ("resolved", 364), "open": ("open", 800), "taken": ("in_review", 800),
+            "busy": ("dismissed", 800)}
+
+    def add(note, times=1):
+        state, ago = days[note]
+        stack.psql(f"INSERT INTO report (reporter_id, target_id, conversation_id, seq, reason, note, copy, state, created_at, handled_at) "
+                   f"SELECT {b.id}, {a.id}, ascii('{note}') + n, n, 'spam', '{note}', '{{}}', '{state}', now() - interval '900 days', "
+                   f"now() - interval '{ago} days' FROM generate_series(1, {times}) n")
+
+    def gone():
+        return stack.psql(f"SELECT string_agg(note, ' ' ORDER BY note) FROM report WHERE reporter_id = {b.id}") == "busy open taken young"
+    for note in days:
+        add(note, 2300 if note == "old" else 1)
+    with stack.db("postgres") as db, db.cursor() as c:
+        c.execute("SELECT 1 FROM report WHERE reporter_id = %s AND note = 'busy' FOR UPDATE", [b.id])
+        stack.restart("peal-jobs")
+        wait_for(gone, 10)
+        c.execute("UPDATE report SET state = 'in_review' WHERE reporter_id = %s AND note = 'busy'", [b.id])
+        db.commit()
+    add("older")
+    stack.restart("peal-jobs")
+    wait_for(gone, 10)
+
+
 def test_tokens_of_others_go_when_they_have_expired(stack):
     """An ended one stays until then, or it would be good again; ours go 30 days after their end."""
     a, _, _ = pair(stack)
