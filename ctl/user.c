@@ -5,6 +5,7 @@
 #include "../lib/base/password.h"
 #include "../lib/base/password_rule.h"
 #include "../lib/store/account.h"
+#include "../lib/store/erasure.h"
 #include "ctl.h"
 
 #define NAME_MIN 3
@@ -206,6 +207,38 @@ const struct verb user_password_verb = {
 	.usage = "NAME --password-file FILE|-",
 	.help = "Another password; all sessions end.",
 	.fn = user_password,
+	.needs_conf = true,
+	.audited = true,
+};
+
+static int
+user_erase(struct ctl *ctl, int argc, char **argv)
+{
+	const char *messages = ctl_option(&argc, argv, "--messages");
+	struct db *db;
+	int64_t id;
+	int r;
+
+	if (argc != 1 || !messages || (strcmp(messages, "keep") && strcmp(messages, "delete")))
+		return EXIT_USAGE;
+	db = db_new(ctl->conf.database, "pealctl user", ctl->conf.statement_timeout_ms);
+	r = account_erase_named(db, ctl->arena, str_c(argv[0]), !strcmp(messages, "delete"), &id);
+	if (r)
+		failed(db, r, argv[0]);
+	else if (ctl->json)
+		printf("{\"id\":\"%lld\",\"messages\":\"%s\"}\n", (long long)id, messages);
+	else
+		printf("%s (user %lld) is signed out everywhere; peal-jobs takes away the rest\n", argv[0], (long long)id);
+	db_free(db);
+	return r ? EXIT_FAILED : EXIT_DONE;
+}
+
+const struct verb user_erase_verb = {
+	.name = "user erase",
+	.usage = "NAME --messages keep|delete",
+	.help = "The account of NAME and those of their bots end for good, and nobody is called so again. What they said is "
+	        "kept, or deleted for everyone.",
+	.fn = user_erase,
 	.needs_conf = true,
 	.audited = true,
 };

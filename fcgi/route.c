@@ -35,6 +35,7 @@
 	X(passkey_delete) \
 	X(me_get) \
 	X(me_patch) \
+	X(me_delete) \
 	X(users_get) \
 	X(user_get) \
 	X(block_put) \

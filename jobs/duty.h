@@ -34,6 +34,9 @@ struct work {
 		int64_t removed;
 	} keys;
 	struct {
+		int64_t steps;
+	} erasure;
+	struct {
 		int64_t conversation; /* the call looked at last; 0: the next look begins anew */
 		char call[256 + 1];   /* CALL_ID_MAX code points */
 	} calls;
@@ -57,6 +60,7 @@ duty_fn ageing_duty;     /* retention, and rows that nobody sees any more */
 duty_fn calls_duty;      /* ends calls that nobody has hung up */
 duty_fn search_duty;     /* indexes what was said, edited, taken back */
 duty_fn reports_duty;    /* closed reports that have been kept long enough */
+duty_fn erasure_duty;    /* takes away what is left of accounts that were erased */
 duty_fn keys_duty;       /* sessions, keys, advances of marks and calls that have lived long enough */
 
 #endif

@@ -33,6 +33,7 @@ static const struct duty {
 	{ "calls", calls_duty, SECONDS(1), SECONDS(1) },
 	{ "search", search_duty, MS(200), MS(500) },
 	{ "expiry", expiry_duty, 0, SECONDS(1) },
+	{ "erasure", erasure_duty, MS(500), SECONDS(1) },
 	{ "ageing", ageing_duty, SECONDS(3600), SECONDS(10) },
 	{ "reports", reports_duty, SECONDS(3600), SECONDS(60) },
 	{ "keys", keys_duty, SECONDS(3600), SECONDS(60) },

@@ -48,6 +48,7 @@
 	X(TOO_MANY, 409, "too_many", 0, "There are as many of these already as there may be.")                              \
 	X(GROUP_FULL, 409, "group_full", 0, "The group has as many members as a group may have.")                           \
 	X(LAST_OWNER, 409, "last_owner", 0, "A group keeps at least one owner.")                                            \
+	X(LAST_ADMIN, 409, "last_admin", 0, "A server keeps an administrator: somebody else has to become one before.")     \
 	X(LAST_WAY_IN, 409, "last_way_in", 0, "You could not sign in any more: add a passkey or another provider before.")  \
 	X(OFFSET_CONFLICT, 409, "offset_conflict", 0, "The upload goes on from another place; ask for its Upload-Offset.")  \
 	X(PRECONDITION_FAILED, 412, "precondition_failed", 0, "If-Match or If-Unmodified-Since does not hold.")             \

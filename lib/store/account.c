@@ -121,7 +121,7 @@ static const struct stmt rehash = {
 static const struct stmt disable = {
 	.name = "account_disable", .params = "sb", .results = "ib", .writes = true,
 	.text = "UPDATE users SET disabled_at = CASE WHEN $2 THEN coalesce(disabled_at, now()) END WHERE username_key = lower($1) "
-	        "RETURNING id, disabled_at IS NOT NULL",
+	        "AND erased_at IS NULL RETURNING id, disabled_at IS NOT NULL",
 };
 /* A horizon of another history, from before a restore, is none. */
 static const struct stmt revoked = {

@@ -529,13 +529,14 @@ static const struct {
 	const char *sqlstate; /* a prefix */
 	enum outcome outcome;
 } outcomes[] = {
-	{ "40001", RETRY },        { "40P01", RETRY },      { "55P03", RETRY },         { "PE400", INVALID },
-	{ "PE404", NOT_FOUND },    { "PE403", FORBIDDEN },  { "PE409", CONFLICT },      { "PE422", IDEMPOTENCY_CONFLICT },
-	{ "PE429", RATE_LIMITED }, { "PE507", NO_SPACE },   { "PE4B1", BLOCKED },       { "PE4D1", DELETED },
-	{ "PE4G1", GROUP_FULL },   { "PE4K1", WRONG_KIND }, { "PE4L1", LAST_OWNER },    { "PE4M1", TOO_MANY },
-	{ "PE4P1", POLL_CLOSED },  { "PE4S1", SLOW_MODE },  { "PE4V1", STALE_VERSION }, { "PE4W1", LAST_WAY_IN },
-	{ "23505", CONFLICT },     { "23503", NOT_FOUND },  { "23514", INVALID },       { "22", INVALID },
-	{ "57014", UNAVAILABLE },  { "53", UNAVAILABLE },   { "57P", UNAVAILABLE },     { "08", UNAVAILABLE },
+	{ "40001", RETRY },        { "40P01", RETRY },       { "55P03", RETRY },      { "PE400", INVALID },
+	{ "PE404", NOT_FOUND },    { "PE403", FORBIDDEN },   { "PE409", CONFLICT },   { "PE422", IDEMPOTENCY_CONFLICT },
+	{ "PE429", RATE_LIMITED }, { "PE507", NO_SPACE },    { "PE4A1", LAST_ADMIN }, { "PE4B1", BLOCKED },
+	{ "PE4D1", DELETED },      { "PE4G1", GROUP_FULL },  { "PE4K1", WRONG_KIND }, { "PE4L1", LAST_OWNER },
+	{ "PE4M1", TOO_MANY },     { "PE4P1", POLL_CLOSED }, { "PE4S1", SLOW_MODE },  { "PE4V1", STALE_VERSION },
+	{ "PE4W1", LAST_WAY_IN },  { "23505", CONFLICT },    { "23503", NOT_FOUND },  { "23514", INVALID },
+	{ "22", INVALID },         { "57014", UNAVAILABLE }, { "53", UNAVAILABLE },   { "57P", UNAVAILABLE },
+	{ "08", UNAVAILABLE },
 };
 
 /* The connection is good, but not for us: a standby after a failover, or a pooler that forgot our statements. */

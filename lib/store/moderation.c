@@ -12,7 +12,7 @@ static const struct stmt get_role = {
 };
 static const struct stmt set_role = {
 	.name = "site_role_set", .params = "sn", .results = "i", .writes = true,
-	.text = "UPDATE users u SET site_role = $2 WHERE u.username_key = lower($1) AND NOT u.bot RETURNING u.id",
+	.text = "UPDATE users u SET site_role = $2 WHERE u.username_key = lower($1) AND NOT u.bot AND u.erased_at IS NULL RETURNING u.id",
 };
 static const struct stmt make = {
 	.name = "report_make", .params = "iNiNiNisNsi", .results = "ib", .writes = true,
@@ -50,7 +50,7 @@ static const struct stmt forget = {
 #define SITE_USER_RESULTS USER_RESULTS "hNiNt"
 static const struct stmt users = {
 	.name = "site_users", .params = "iNsNbNbNbi", .results = SITE_USER_RESULTS,
-	.text = SITE_USER "WHERE u.id > $1 AND ($2::text IS NULL OR (u.username_key >= lower($2) AND u.username_key < lower($2) || chr(1114111))) "
+	.text = SITE_USER "WHERE u.id > $1 AND u.erased_at IS NULL AND ($2::text IS NULL OR (u.username_key >= lower($2) AND u.username_key < lower($2) || chr(1114111))) "
 	        "AND ($3::boolean IS NULL OR (u.disabled_at IS NOT NULL) = $3) AND ($4::boolean IS NULL OR u.bot = $4) "
 	        "AND ($5::boolean IS NULL OR (u.site_role > 0) = $5) ORDER BY u.id LIMIT $6",
 };

@@ -14,9 +14,9 @@
 /* of users `a` */
 #define USER_COLUMNS(a) \
 	a ".id, " a ".username, " a ".display_name, " a ".avatar_id, " a ".status_text, " a ".created_at, " a ".last_seen_at, " \
-	a ".bot"
-#define USER_RESULTS "NiNsNsNsNsNtNtNb"
-#define USER_N 8
+	a ".bot, " a ".erased_at IS NOT NULL"
+#define USER_RESULTS "NiNsNsNsNsNtNtNbNb"
+#define USER_N 9
 
 /* of member m, who is user u; a row may be missing */
 #define MEMBER_COLUMNS(m, u) m ".role, " m ".receipt_seq, " m ".delivered_seq, " USER_COLUMNS(u)
@@ -123,5 +123,6 @@ extern const struct stmt *const identity_statements[];
 extern const struct stmt *const attachment_statements[];
 extern const struct stmt *const block_statements[];
 extern const struct stmt *const older_statements[];
+extern const struct stmt *const erasure_statements[];
 
 #endif

@@ -14,6 +14,7 @@ struct user {
 	struct str username, display_name, avatar_id, status_text;
 	int64_t created_at, last_seen_at;
 	bool bot;
+	bool erased; /* nobody any more: nothing above is of the person but the id */
 };
 
 /* What somebody may do on the whole server: moderators work through reports; admins that, and people and the audit log. */

@@ -67,6 +67,8 @@ user_members(struct json_out *w, const struct user *user)
 	avatar(w, user->avatar_id);
 	json_str(w, "status_text", user->status_text);
 	json_bool(w, "bot", user->bot);
+	if (user->erased)
+		json_bool(w, "deleted", true);
 }
 
 void

@@ -2,7 +2,7 @@
 BEGIN;
 SELECT plan(25);
 SELECT table_privs_are('public', 'audit', 'peal', ARRAY['SELECT', 'INSERT']);
-SELECT table_privs_are('public', 'access_token', 'peal', ARRAY['SELECT', 'INSERT', 'UPDATE']);
+SELECT table_privs_are('public', 'access_token', 'peal', ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']);
 
 INSERT INTO users (username, display_name) VALUES ('ann', 'Ann'), ('bob', 'Bob');
 CREATE FUNCTION pg_temp.id(p_name text) RETURNS bigint LANGUAGE sql AS 'SELECT id FROM users WHERE username = p_name';

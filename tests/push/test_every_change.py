@@ -16,7 +16,7 @@ SILENT = {
     **dict.fromkeys(("register", "login", "loginFactor", "loginPasskeyOptions", "loginPasskey", "refresh", "beginLink", "removeIdentity", "prove", "beginTotp",
                      "endTotp", "confirmTotp", "renewRecoveryCodes", "addPasskey", "newPasskeyOptions", "removePasskey", "renamePasskey", "createToken",
                      "createBot", "enableAccount"), OWN),
-    **dict.fromkeys(("logout", "changePassword", "endOtherSessions", "endSession", "disableAccount", "revokeToken", "retireBot"), ENDS),
+    **dict.fromkeys(("logout", "changePassword", "endOtherSessions", "endSession", "disableAccount", "revokeToken", "retireBot", "eraseMe"), ENDS),
     **dict.fromkeys(("uploadImage", "uploadAudio", "uploadVideo", "uploadFile", "beginUpload", "getUploadOptions", "endUpload", "getUpload",
                      "continueUpload"), "heard with the message, or as attachment_ready: tests/media"),
 }

@@ -63,6 +63,8 @@ export const ERRORS = {
 	group_full: { status: 409, retryable: false },
 	/** A group keeps at least one owner. */
 	last_owner: { status: 409, retryable: false },
+	/** A server keeps an administrator: somebody else has to become one before. */
+	last_admin: { status: 409, retryable: false },
 	/** You could not sign in any more: add a passkey or another provider before. */
 	last_way_in: { status: 409, retryable: false },
 	/** The upload goes on from another place; ask for its Upload-Offset. */
