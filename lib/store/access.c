@@ -9,7 +9,8 @@
 #define WHO                                                                                                   \
 	"SELECT t.id, t.user_id, t.expires_at, t.scopes, t.session_id, u.bot, "                                  \
 	" coalesce(t.last_used_at < now() - interval '1 minute', true) "                                         \
-	"FROM access_token t JOIN users u ON u.id = t.user_id LEFT JOIN users o ON o.id = u.owner_id "            \
+	"FROM access_token t JOIN " ONE("users", "x.id = t.user_id") "u ON true "                                \
+	"LEFT JOIN " ONE("users", "x.id = u.owner_id") "o ON true "                                              \
 	"WHERE t.revoked_at IS NULL AND u.disabled_at IS NULL AND o.disabled_at IS NULL AND "
 static const struct stmt by_hash = {
 	.name = "access_by_hash", .params = "y", .results = WHO_RESULTS, .text = WHO "t.hash = $1",

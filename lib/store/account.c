@@ -59,7 +59,7 @@ static const struct stmt search = {
 	        "   AND NOT EXISTS (SELECT FROM directory_word o WHERE o.user_id = w.user_id AND o.word >= q.lead AND o.word < w.word OFFSET 0) "
 	        "   AND " DIRECTORY_HAS_ALL("w.user_id") " ORDER BY w.word, w.user_id LIMIT $6) d) "
 	        "SELECT p.far, p.word, p.user_id, " USER_COLUMNS("u") " FROM (SELECT * FROM near UNION ALL SELECT * FROM far "
-	        "  ORDER BY 1, 2, 3 LIMIT $6) p JOIN users u ON u.id = p.user_id ORDER BY p.far, p.word, p.user_id",
+	        "  ORDER BY 1, 2, 3 LIMIT $6) p JOIN " ONE("users", "x.id = p.user_id") "u ON true ORDER BY p.far, p.word, p.user_id",
 };
 static const struct stmt start = {
 	.name = "session_begin", .params = "uiNsyNst", .results = "b", .writes = true,
@@ -68,7 +68,7 @@ static const struct stmt start = {
 static const struct stmt find = {
 	.name = "session_get", .params = "u", .results = "uiiityNy",
 	.text = "SELECT s.id, s.user_id, s.generation, (extract(epoch FROM clock_timestamp() - s.rotated_at) * 1000000)::bigint, s.expires_at, s.current_hash, s.previous_hash "
-	        "FROM session s JOIN users u ON u.id = s.user_id "
+	        "FROM session s JOIN " ONE("users", "x.id = s.user_id") "u ON true "
 	        "WHERE s.id = $1 AND s.ended_at IS NULL AND s.expires_at > now() AND u.disabled_at IS NULL",
 };
 /* Without an idle limit the end stays where it is; but one that was near because there had been such a limit goes back to where it was. */

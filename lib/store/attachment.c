@@ -42,21 +42,18 @@ static const struct stmt stale = {
 	.text = "SELECT coalesce(jsonb_agg(s.id), '[]') FROM (SELECT a.id FROM attachment a WHERE a.state = 2 AND "
 	        "a.deleted_at IS NULL AND a.created_at < now() - $1 * interval '1 hour' ORDER BY a.created_at LIMIT $2) s",
 };
+/* clang-format off */
 static const struct stmt uses = {
-	.name = "attachment_uses",
-	.params = "s",
-	.results = "iiI",
+	.name = "attachment_uses", .params = "s", .results = "iiI",
 	.text = "SELECT g.conversation_id, g.seq, array_agg(m.user_id ORDER BY m.user_id) FROM attachment_use u "
-	        "JOIN message g ON g.conversation_id = u.conversation_id AND g.seq = u.seq AND " LIVES(
-	                "g") " "
-	                     "JOIN conversation c ON c.id = g.conversation_id "
-	                     "JOIN member m ON m.conversation_id = c.id AND NOT m.hidden "
-	                     "  AND g.seq >= first_visible(c.history_all, c.first_seq, m.joined_seq) "
-	                     "WHERE u.attachment_id = $1 AND NOT EXISTS (SELECT FROM message_mine z WHERE z.user_id = "
-	                     "m.user_id "
-	                     "  AND z.conversation_id = g.conversation_id AND z.seq = g.seq AND z.hidden_at IS NOT NULL) "
-	                     "GROUP BY g.conversation_id, g.seq",
+	        "JOIN " ONE("message", "x.conversation_id = u.conversation_id AND x.seq = u.seq AND " LIVES("x")) "g ON true "
+	        "JOIN " ONE("conversation", "x.id = u.conversation_id") "c ON true "
+	        "JOIN member m ON m.conversation_id = c.id AND NOT m.hidden AND g.seq >= first_visible(c.history_all, c.first_seq, m.joined_seq) "
+	        "WHERE u.attachment_id = $1 AND NOT EXISTS (SELECT FROM message_mine z WHERE z.user_id = m.user_id "
+	        "  AND z.conversation_id = g.conversation_id AND z.seq = g.seq AND z.hidden_at IS NOT NULL) "
+	        "GROUP BY g.conversation_id, g.seq",
 };
+/* clang-format on */
 static const struct stmt room = {
 	.name = "attachment_room",
 	.params = "i",
@@ -66,19 +63,17 @@ static const struct stmt room = {
 	        "FROM users u LEFT JOIN media_usage m ON m.user_id = u.id WHERE u.id = $1 AND u.disabled_at IS NULL",
 };
 /* Mine while no message has it; then of whoever sees one that has. */
+/* clang-format off */
 static const struct stmt get = {
-	.name = "attachment_get",
-	.params = "is",
-	.results = "jt",
+	.name = "attachment_get", .params = "is", .results = "jt",
 	.text = "SELECT attachment_json(a), a.created_at FROM attachment a WHERE a.id = $2 AND a.deleted_at IS NULL AND "
-	        "(EXISTS (SELECT FROM attachment_use u JOIN " MINE(
-	                "AND NOT m.hidden") "ON c.conversation_id = u.conversation_id "
-	                                    "  JOIN message g ON g.conversation_id = u.conversation_id AND g.seq = u.seq "
-	                                    "AND g.seq >= c.floor AND " SHOWN(
-	                                            "g", "c") "  WHERE u.attachment_id = a.id) "
-	                                                      " OR (a.owner_id = $1 AND NOT EXISTS (SELECT FROM "
-	                                                      "attachment_use u WHERE u.attachment_id = a.id)))",
+	        "(EXISTS (SELECT FROM attachment_use u JOIN LATERAL (SELECT c.* FROM "
+	        MINE("AND m.conversation_id = u.conversation_id AND NOT m.hidden") "LIMIT 1) c ON true JOIN "
+	        ONE("message", "x.conversation_id = u.conversation_id AND x.seq = u.seq AND x.seq >= c.floor AND " SHOWN("x", "c"))
+	        "g ON true WHERE u.attachment_id = a.id) "
+	        " OR (a.owner_id = $1 AND NOT EXISTS (SELECT FROM attachment_use u WHERE u.attachment_id = a.id)))",
 };
+/* clang-format on */
 static const struct stmt removals = {
 	.name = "attachment_removals",
 	.params = "jii",

@@ -25,7 +25,7 @@ static const struct stmt get_for = {
 static const struct stmt participants = {
 	.name = "conversation_participants", .params = "ii", .results = MEMBER_RESULTS,
 	.text = "SELECT " MEMBER_COLUMNS("m", "u") " FROM (SELECT p.* FROM member p WHERE p.conversation_id = $1 "
-	        " ORDER BY p.joined_position, p.user_id LIMIT $2) m JOIN users u ON u.id = m.user_id "
+	        " ORDER BY p.joined_position, p.user_id LIMIT $2) m JOIN " ONE("users", "x.id = m.user_id") "u ON true "
 	        "ORDER BY m.joined_position, m.user_id",
 };
 /*

@@ -26,7 +26,7 @@ static const struct stmt reactions = {
 	.text = "SELECT " USER_COLUMNS("u") ", array_to_json(z.reactions), z.reacted_at FROM " SEEN
 	        "LEFT JOIN LATERAL (SELECT x.* FROM message_mine x WHERE x.conversation_id = g.conversation_id AND x.seq = g.seq "
 	        " AND x.reactions IS NOT NULL AND x.user_id > $4 AND ($6 IS NULL OR $6 = ANY (x.reactions)) "
-	        " ORDER BY x.user_id LIMIT $5) z ON true LEFT JOIN users u ON u.id = z.user_id ORDER BY z.user_id",
+	        " ORDER BY x.user_id LIMIT $5) z ON true LEFT JOIN " ONE("users", "x.id = z.user_id") "u ON true ORDER BY z.user_id",
 };
 /*
  * $4 above this user, $5 limit. A mark's time is that of the first advance that reached the message. Whoever joined later has
@@ -50,10 +50,11 @@ static const struct stmt starred = {
 	        MINE("AND m.conversation_id = s.conversation_id AND NOT m.hidden")
 	        "  JOIN message x ON x.conversation_id = c.id AND x.seq = s.seq AND x.seq >= c.floor AND " SHOWN("x", "c") "LIMIT 1) v "
 	        " WHERE s.user_id = $1 AND s.starred_at IS NOT NULL AND (s.starred_at, s.conversation_id, s.seq) < ($2, $3, $4) "
-	        " ORDER BY s.starred_at DESC, s.conversation_id DESC, s.seq DESC LIMIT $5), " LIST_MARKS
+	        " ORDER BY s.starred_at DESC, s.conversation_id DESC, s.seq DESC LIMIT $5), " LIST_MARKS("seq")
 	        "SELECT mm.starred_at, " MY_MESSAGE_COLUMNS " FROM l mm "
 	        "CROSS JOIN LATERAL (SELECT c.* FROM " MINE("AND m.conversation_id = mm.conversation_id") "LIMIT 1) c "
-	        "JOIN message g ON g.conversation_id = mm.conversation_id AND g.seq = mm.seq " MY_MESSAGE_PARENT("c") LIST_COUNTS
+	        "JOIN " ONE("message", "x.conversation_id = mm.conversation_id AND x.seq = mm.seq") "g ON true "
+	        MY_MESSAGE_PARENT("c") LIST_COUNTS
 	        "ORDER BY mm.starred_at DESC, mm.conversation_id DESC, mm.seq DESC",
 };
 /* $3 limit */
@@ -63,7 +64,7 @@ static const struct stmt pins = {
 	        MINE("AND m.conversation_id = $2 AND NOT m.hidden") "), "
 	        "l AS MATERIALIZED (SELECT y.* FROM w CROSS JOIN LATERAL (SELECT x.* FROM message x WHERE x.conversation_id = w.id "
 	        " AND x.pinned_at IS NOT NULL AND x.seq >= w.floor AND " SHOWN("x", "w")
-	        " ORDER BY x.pinned_at DESC, x.seq DESC LIMIT $3) y), " LIST_MARKS
+	        " ORDER BY x.pinned_at DESC, x.seq DESC LIMIT $3) y), " LIST_MARKS("seq")
 	        "SELECT " MY_MESSAGE_COLUMNS " FROM w LEFT JOIN l g ON true " MY_MESSAGE_PARENT("w") LIST_COUNTS MESSAGE_MINE("$1")
 	        "ORDER BY g.pinned_at DESC, g.seq DESC",
 };

@@ -55,7 +55,7 @@ static const struct stmt passkeys = {
 };
 static const struct stmt find = {
 	.name = "passkey_find", .params = "y", .results = PASSKEY_RESULTS,
-	.text = "SELECT " PASSKEY_COLUMNS " FROM passkey k JOIN users u ON u.id = k.user_id "
+	.text = "SELECT " PASSKEY_COLUMNS " FROM passkey k JOIN " ONE("users", "x.id = k.user_id") "u ON true "
 	        "WHERE k.credential_id = $1 AND u.disabled_at IS NULL",
 };
 static const struct stmt add = {

@@ -33,7 +33,7 @@ static const struct stmt list = {
 	.name = "member_list", .params = "iibiii", .results = "Ni" MEMBER_RESULTS,
 	.text = "SELECT m.joined_position, " MEMBER_COLUMNS("m", "u") " FROM member x LEFT JOIN LATERAL (SELECT p.* FROM member p "
 	        " WHERE p.conversation_id = x.conversation_id AND (NOT $3 OR (p.joined_position, p.user_id) > ($4, $5)) "
-	        " ORDER BY p.joined_position, p.user_id LIMIT $6) m ON true LEFT JOIN users u ON u.id = m.user_id "
+	        " ORDER BY p.joined_position, p.user_id LIMIT $6) m ON true LEFT JOIN " ONE("users", "x.id = m.user_id") "u ON true "
 	        "WHERE x.user_id = $1 AND x.conversation_id = $2 AND NOT x.hidden ORDER BY m.joined_position, m.user_id",
 };
 static const struct stmt settings = {

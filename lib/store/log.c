@@ -15,12 +15,6 @@
 
 /* clang-format off */
 /*
- * Joined by a probe for each row: nobody can tell the planner that a page of the log is short (LIMIT $n counts as a tenth of it),
- * and it would rather read these tables from one end to the other.
- */
-#define ONE(table, where) "LATERAL (SELECT x.* FROM " table " x WHERE " where " LIMIT 1) "
-
-/*
  * Of a row e of the log: what it is about, as that is now (conversation v, message g, member t), and who hears it (h). Members
  * hear what happened since they came: `created` are those for whom the conversation begins with this event, `skip` those who
  * may not see its target, and get its numbers only. The first message, which shows a direct conversation to the other person,
@@ -49,9 +43,9 @@
 	"  ELSE coalesce(g.seq >= first_visible(v.history_all, v.first_seq, m.joined_seq) AND " SHOWN("g", "m") ", false) END AS sees " \
 	"  FROM member m WHERE m.conversation_id = v.id AND NOT m.hidden AND m.joined_position <= e.position" who ") o) h "
 
-/* The counts of all messages of a page come from marks that are sorted once, however many members there are. */
+/* The counts of all messages of a page come from marks that are read once, however many members there are. */
 #define EVENT_LIST(events) \
-	"WITH l AS MATERIALIZED (" events "), " LIST_MARKS "SELECT " EVENT_COLUMNS " FROM l e"
+	"WITH l AS MATERIALIZED (" events "), " LIST_MARKS("target_seq") "SELECT " EVENT_COLUMNS " FROM l e"
 
 /* $1 conversation, $2 position, $3 first transaction, $4 how many, $5 since when: the days before are not looked at */
 const struct stmt event_again_statement = {

@@ -33,18 +33,12 @@ static const struct stmt page = {
 	        "senders AS MATERIALIZED (SELECT d.sender_id, o.* FROM (SELECT DISTINCT sender_id FROM g) d CROSS JOIN LATERAL "
 	        "  (SELECT m.receipt_seq, m.delivered_seq FROM member m WHERE m.user_id = d.sender_id AND m.conversation_id = $2 "
 	        "   LIMIT 1) o), " /* one probe each, however many members there are */
-	        "marks AS MATERIALIZED (SELECT count(*) AS n, array_agg(o.receipt_seq ORDER BY o.receipt_seq) AS receipts, "
-	        "  array_agg(o.delivered_seq ORDER BY o.delivered_seq) AS delivereds FROM member o WHERE "
-	        "o.conversation_id = $2) "
+	        MARKS_OF("SELECT $2 AS conversation_id, min(seq) AS low, max(seq) AS high FROM g")
 	        "SELECT w.last_rev, g.seq < w.at, " MY_MESSAGE_COLUMNS " FROM w "
 	        "LEFT JOIN g ON true "
 	        MY_MESSAGE_PARENT("w")
 	        "LEFT JOIN senders s ON s.sender_id = g.sender_id "
-	        "LEFT JOIN LATERAL (SELECT a.n - (s.sender_id IS NOT NULL)::integer AS others, "
-	        "  a.n - width_bucket(g.seq - 1, a.receipts) - (coalesce(s.receipt_seq, 0) >= g.seq)::integer AS read, "
-	        "  a.n - width_bucket(g.seq - 1, a.delivereds) - (coalesce(s.delivered_seq, 0) >= g.seq)::integer AS "
-	        "delivered "
-	        "  FROM marks a) k ON true "
+	        "LEFT JOIN LATERAL (SELECT " MARKS_COUNT("s") " FROM marks a) k ON true "
 	        "LEFT JOIN mine mm ON mm.seq = g.seq "
 	        "ORDER BY g.seq",
 };

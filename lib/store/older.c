@@ -33,7 +33,7 @@ static const struct stmt since = {
 	        "p AS MATERIALIZED (SELECT f.*, r.seq, r.at FROM f CROSS JOIN LATERAL " SAID("f", "$5") " r "
 	        "  ORDER BY r.at, f.id, r.seq LIMIT $5) "
 	        "SELECT p.at, p.id, p.seq, " MY_MESSAGE_COLUMNS " FROM p "
-	        "JOIN message g ON g.conversation_id = p.id AND g.seq = p.seq "
+	        "JOIN " ONE("message", "x.conversation_id = p.id AND x.seq = p.seq") "g ON true "
 	        MY_MESSAGE_PARENT("p") MESSAGE_MARKS MESSAGE_MINE("$1") "ORDER BY p.at, p.id, p.seq",
 };
 /* clang-format on */

@@ -11,6 +11,12 @@
 #include "db.h"
 
 /* clang-format off */
+/*
+ * Joined by a probe for each row: nobody can tell the planner that a list is short (LIMIT $n counts as a tenth of the table), nor that a
+ * table is no longer empty, and it would rather read it from one end to the other.
+ */
+#define ONE(table, where) "LATERAL (SELECT x.* FROM " table " x WHERE " where " LIMIT 1) "
+
 /* of users `a` */
 #define USER_COLUMNS(a) \
 	a ".id, " a ".username, " a ".display_name, " a ".avatar_id, " a ".status_text, " a ".created_at, " a ".last_seen_at, " \
@@ -41,32 +47,44 @@
 	" count(*) FILTER (WHERE o.delivered_seq >= g.seq) AS delivered FROM member o "                         \
 	" WHERE o.conversation_id = g.conversation_id AND o.user_id <> g.sender_id) k ON true "
 #define MESSAGE_MINE(user) \
-	" LEFT JOIN message_mine mm ON mm.user_id = " user " AND mm.conversation_id = g.conversation_id AND mm.seq = g.seq "
+	" LEFT JOIN " ONE("message_mine", "x.user_id = " user " AND x.conversation_id = g.conversation_id AND x.seq = g.seq") "mm ON true "
 
-/* What makes a message visible besides the floor: the clock, for everybody; and that it is not deleted for me. */
+/*
+ * What makes a message visible besides the floor: the clock, for everybody; and that it is not deleted for me. OFFSET 0: each is looked
+ * up by itself; the planner would rather read all that I ever did with messages, again for every list and every reply in it.
+ */
 #define LIVES(g) "(" g ".expires_at IS NULL OR " g ".expires_at > now())"
 #define SHOWN(g, c)                                                                                           \
 	LIVES(g) " AND (NOT " c ".hides OR NOT EXISTS (SELECT FROM message_mine z WHERE z.user_id = " c ".user_id " \
-	"AND z.conversation_id = " g ".conversation_id AND z.seq = " g ".seq AND z.hidden_at IS NOT NULL))"
+	"AND z.conversation_id = " g ".conversation_id AND z.seq = " g ".seq AND z.hidden_at IS NOT NULL OFFSET 0))"
 #define MY_MESSAGE_PARENT(c)                                                                                  \
-	" LEFT JOIN message r ON r.conversation_id = g.conversation_id AND r.seq = g.reply_seq AND r.seq >= " c ".floor " \
-	"AND " SHOWN("r", c) " "
+	" LEFT JOIN " ONE("message", "x.conversation_id = g.conversation_id AND x.seq = g.reply_seq AND x.seq >= " c ".floor " \
+	"AND " SHOWN("x", c)) "r ON true "
 
 /*
- * Lists of messages `l`: the marks of each conversation in it are sorted once, and every message counts by searching there. The
- * sender's own are taken away.
+ * Counts of a list of messages: the marks of a conversation are read once. Most lie before all messages of the list or after them and are
+ * only counted; those between are sorted, and every message searches there. The sender's own (s) are taken away.
  */
-#define LIST_MARKS                                                                                            \
-	"marks AS MATERIALIZED (SELECT d.conversation_id, t.* FROM (SELECT DISTINCT conversation_id FROM l) d "    \
-	" CROSS JOIN LATERAL (SELECT count(*) AS n, array_agg(o.receipt_seq ORDER BY o.receipt_seq) AS receipts, "  \
-	"  array_agg(o.delivered_seq ORDER BY o.delivered_seq) AS delivereds FROM member o "                      \
-	"  WHERE o.conversation_id = d.conversation_id) t) "
+#define MARKS_AMONG(mark)                                                                                     \
+	"coalesce(array_agg(o." mark " ORDER BY o." mark ") FILTER (WHERE o." mark " >= d.low AND o." mark " < d.high), '{}')"
+#define MARKS_OF(list)                                                                                        \
+	"marks AS MATERIALIZED (SELECT d.conversation_id, t.* FROM (" list ") d CROSS JOIN LATERAL (SELECT count(*) AS n, " \
+	" count(*) FILTER (WHERE o.receipt_seq >= d.low) AS read, " MARKS_AMONG("receipt_seq") " AS receipts, "     \
+	" count(*) FILTER (WHERE o.delivered_seq >= d.low) AS delivered, " MARKS_AMONG("delivered_seq") " AS delivereds " \
+	" FROM member o WHERE o.conversation_id = d.conversation_id) t) "
+#define MARKS_COUNT(s)                                                                                        \
+	"a.n - (" s ".receipt_seq IS NOT NULL)::integer AS others, "                                             \
+	"a.read - width_bucket(g.seq - 1, a.receipts) - (coalesce(" s ".receipt_seq, 0) >= g.seq)::integer AS read, " \
+	"a.delivered - width_bucket(g.seq - 1, a.delivereds) - (coalesce(" s ".delivered_seq, 0) >= g.seq)::integer AS delivered "
+
+/* Of lists `l`, whose messages are in its column `seq`. */
+#define LIST_MARKS(seq)                                                                                       \
+	MARKS_OF("SELECT conversation_id, min(" seq ") AS low, max(" seq ") AS high FROM l WHERE " seq " IS NOT NULL " \
+	         "GROUP BY conversation_id")
 #define LIST_COUNTS                                                                                           \
-	" LEFT JOIN LATERAL (SELECT a.n - (s.receipt_seq IS NOT NULL)::integer AS others, "                       \
-	"  a.n - width_bucket(g.seq - 1, a.receipts) - (coalesce(s.receipt_seq, 0) >= g.seq)::integer AS read, "   \
-	"  a.n - width_bucket(g.seq - 1, a.delivereds) - (coalesce(s.delivered_seq, 0) >= g.seq)::integer AS delivered " \
-	"  FROM marks a LEFT JOIN LATERAL (SELECT m.receipt_seq, m.delivered_seq FROM member m WHERE m.user_id = g.sender_id " \
-	"   AND m.conversation_id = g.conversation_id LIMIT 1) s ON true WHERE a.conversation_id = g.conversation_id) k ON true "
+	" LEFT JOIN LATERAL (SELECT " MARKS_COUNT("s") " FROM marks a LEFT JOIN "                                \
+	ONE("member", "x.user_id = g.sender_id AND x.conversation_id = g.conversation_id") "s ON true "           \
+	" WHERE a.conversation_id = g.conversation_id) k ON true "
 
 /* My conversations: c has all columns of member and conversation, and the first seq that I may see. */
 #define MINE(where)                                                                                           \
@@ -75,7 +93,7 @@
 
 /* g: the last message that is visible to me */
 #define CONVERSATION_JOINS                                                                                    \
-	" LEFT JOIN users p ON p.id = CASE WHEN c.kind = 1 THEN c.direct_low + c.direct_high - c.user_id END "   \
+	" LEFT JOIN " ONE("users", "x.id = CASE WHEN c.kind = 1 THEN c.direct_low + c.direct_high - c.user_id END") "p ON true " \
 	" LEFT JOIN LATERAL (SELECT x.* FROM message x WHERE x.conversation_id = c.id AND x.seq >= c.floor AND " \
 	SHOWN("x", "c") " ORDER BY x.seq DESC LIMIT 1) g ON true "                                              \
 	MY_MESSAGE_PARENT("c") MESSAGE_MARKS MESSAGE_MINE("c.user_id") UNREAD

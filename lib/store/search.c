@@ -41,8 +41,8 @@ static const struct stmt pinned = {
 #define SEEN_PLACES \
 	"unnest($2, $3) WITH ORDINALITY AS p (conversation_id, seq, n) CROSS JOIN LATERAL (SELECT c.* FROM " \
 	MINE("AND m.conversation_id = p.conversation_id AND NOT m.hidden") "LIMIT 1) c " \
-	"JOIN message g ON g.conversation_id = p.conversation_id AND g.seq = p.seq AND g.seq >= c.floor AND " SHOWN("g", "c") \
-	" AND g.deleted_at IS NULL AND g.kind <= 7 "
+	"JOIN " ONE("message", "x.conversation_id = p.conversation_id AND x.seq = p.seq AND x.seq >= c.floor AND " SHOWN("x", "c") \
+	" AND x.deleted_at IS NULL AND x.kind <= 7") "g ON true "
 /* Most messages have no names, and calling an SQL function costs more than reading the rest of them. */
 #define TEXT_COLUMNS \
 	"g.sender_id, g.created_at, g.kind, g.content, CASE WHEN g.attachments IS NOT NULL OR g.extra IS NOT NULL " \
@@ -51,12 +51,13 @@ static const struct stmt texts = {
 	.name = "search_texts", .params = "iII", .results = "NiNiNiNtNhNsNsNjNbNb",
 	.text = "SELECT g.conversation_id, g.seq, " TEXT_COLUMNS ", "
 	        "EXISTS (SELECT FROM message_mine z WHERE z.user_id = $1 AND z.conversation_id = g.conversation_id AND z.seq = g.seq "
-	        " AND z.starred_at IS NOT NULL), g.pinned_at IS NOT NULL FROM " SEEN_PLACES "ORDER BY p.n",
+	        " AND z.starred_at IS NOT NULL OFFSET 0), g.pinned_at IS NOT NULL FROM " SEEN_PLACES "ORDER BY p.n",
 };
 static const struct stmt messages = {
 	.name = "search_messages", .params = "iII", .results = MY_MESSAGE_RESULTS,
-	.text = "WITH l AS MATERIALIZED (SELECT p.n, g.conversation_id, g.seq, c.floor, c.user_id, c.hides FROM " SEEN_PLACES "), " LIST_MARKS
-	        "SELECT " MY_MESSAGE_COLUMNS " FROM l c JOIN message g ON g.conversation_id = c.conversation_id AND g.seq = c.seq "
+	.text = "WITH l AS MATERIALIZED (SELECT p.n, g.conversation_id, g.seq, c.floor, c.user_id, c.hides FROM " SEEN_PLACES "), " LIST_MARKS("seq")
+	        "SELECT " MY_MESSAGE_COLUMNS " FROM l c JOIN "
+	        ONE("message", "x.conversation_id = c.conversation_id AND x.seq = c.seq") "g ON true "
 	        MY_MESSAGE_PARENT("c") LIST_COUNTS MESSAGE_MINE("$1") "ORDER BY c.n",
 };
 
