@@ -37,7 +37,7 @@ NODE_PROCESSES = 2
 SETTINGS = {"workers_fast": CONNECTIONS, "push_max_connections": 15000, "push_devices_per_user": 100, "argon2_memory_kib": 19456,
             **dict.fromkeys(RATES, 1000000)}
 # Durable, with room for the whole data set; the same for everybody who is measured.
-POSTGRES = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "wal_compression": "lz4"}
+POSTGRES = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "wal_compression": "lz4", "min_wal_size": "4GB"}
 OPERATIONS = {"send": ("message_send", 201, "Created"), "page": ("message_page", 200, "OK"), "list": ("conversation_list", 200, "OK")}
 STARTED = time.monotonic()
 
@@ -271,6 +271,7 @@ def run():
         stack.stop("peal-jobs")
         say(f"loading {shape.messages} messages in {shape.conversations} conversations of {shape.users} people")
         data.load(stack, shape)
+        measure.keep_wal(stack)
         stack.start("peal-jobs")
         bench = Bench(stack, shape)
         memory["idle"] = bench.memory()

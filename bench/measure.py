@@ -14,6 +14,17 @@ REAP = 0.2      # for a server to collect its processes that have ended, and the
 PGBENCH = "/usr/lib/postgresql/15/bin/pgbench"
 
 
+WAL_SEGMENTS = 64   # of 16 MiB; 1,000 messages a second fill one in 5 to 10 seconds
+
+
+def keep_wal(stack):
+    """Lets PostgreSQL write into segments that are there already, as it does when it has run for a while. A new one is filled with zeros and
+    flushed while every commit waits. Needs a `min_wal_size` that keeps them."""
+    for _ in range(WAL_SEGMENTS):
+        stack.psql("SELECT pg_logical_emit_message(false, '', ''), pg_switch_wal()")
+    stack.psql("CHECKPOINT")
+
+
 def _fields():
     """pid -> (parent, clock ticks of its own and of its children that ended)."""
     found = {}

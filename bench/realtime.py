@@ -359,6 +359,7 @@ def main():
         stack.stop("peal-jobs")
         say(f"loading {shape.messages} messages in {shape.conversations} conversations of {shape.users} people")
         data.load(stack, shape)
+        measure.keep_wal(stack)
         stack.start("peal-jobs")
         bench = Bench(stack, shape)
         bench.run()

@@ -32,6 +32,8 @@ import psycopg2
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / d) for d in ("dev", "tests")]
 
+import bench  # noqa: E402
+from measure import keep_wal  # noqa: E402
 from peal.find import indexed  # noqa: E402
 from peal.people import Person  # noqa: E402
 from stack import RATES, ROOT, Stack  # noqa: E402
@@ -48,7 +50,7 @@ SEND_SECONDS, SEND_ROUNDS, CONNECTIONS = 5 if QUICK else 8, int(os.environ.get("
 SEND_RATE = int(os.environ.get("RATE") or 1000)    # messages a second
 CHUNK, YEAR = 50_000, 364 * 86400
 SETTINGS = {"argon2_memory_kib": 19456, "access_token_seconds": 86400, **dict.fromkeys(RATES, 1000000)}
-POSTGRES = {"shared_buffers": "1GB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "wal_compression": "lz4", "maintenance_work_mem": "1GB"}
+POSTGRES = {**bench.POSTGRES, "maintenance_work_mem": "1GB"}
 STARTED = time.monotonic()
 HAN = "的一是了我不人在他有这个上们来到时大地为子中你说生国年着就那和要她出也得里后自以会家可下而过天去能对小多然于心学"
 SYLLABLES = [a + b for a in "b d f g k l m n p r s t v z br st tr sch pl".split() for b in "a e i o u ai en or".split()]
@@ -278,6 +280,7 @@ def writing(world, seconds=SEND_SECONDS, rounds=SEND_ROUNDS, rate=SEND_RATE):
     """Sending with the indexer and with peal-jobs stopped, by turns; medians and means of the rounds. Before them one round for the caches."""
     path, lags, runs = world.stack.dir / "sends", [], {True: [], False: []}
     write_requests(world, path)
+    keep_wal(world.stack)
     send(world, path, seconds, rate, 0)
     indexed(world.stack, 120)
     for n in range(2 * rounds):

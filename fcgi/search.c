@@ -61,20 +61,13 @@ set_in(struct req *req, struct search *s, struct str value)
 static int
 set_has(struct req *req, struct search *s, struct str value)
 {
-	static const struct {
-		const char *word;
-		enum message_kind kind;
-	} words[] = {
-		{ "image", MESSAGE_IMAGE }, { "audio", MESSAGE_AUDIO }, { "video", MESSAGE_VIDEO }, { "file", MESSAGE_FILE }
-	};
-
 	if (str_eq_ascii_case(value, STR("link"))) {
 		s->link = true;
 		return 0;
 	}
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		if (str_eq_ascii_case(value, str_c(words[i].word))) {
-			s->kinds |= 1u << words[i].kind;
+	for (unsigned k = MESSAGE_IMAGE; k <= MESSAGE_FILE; k++) {
+		if (str_eq_ascii_case(value, str_c(search_kinds[k]))) {
+			s->kinds |= 1u << k;
 			return 0;
 		}
 	}
@@ -281,12 +274,10 @@ put_scope(struct buf *buf, const struct search_scope *scope)
 static void
 put_filters(struct buf *buf, const struct search *s)
 {
-	static const char *const kinds[] = { "", "", "image", "audio", "video", "file" };
-
 	for (unsigned k = MESSAGE_IMAGE; k <= MESSAGE_FILE; k++) {
 		if (s->kinds & 1u << k) {
 			both(buf);
-			buf_printf(buf, "'!%s'", kinds[k]);
+			buf_printf(buf, "'!%s'", search_kinds[k]);
 		}
 	}
 	if (s->link) {

@@ -62,7 +62,6 @@ put_words(struct buf *buf, struct terms *terms)
 static struct str
 terms_of_message(struct work *w, const struct search_text *text)
 {
-	static const char *const kinds[] = { "", "text", "image", "audio", "video", "file", "location", "poll" };
 	struct terms terms = { 0 };
 	struct folded folded;
 	struct str out;
@@ -75,8 +74,9 @@ terms_of_message(struct work *w, const struct search_text *text)
 	fold_text(w->search.scratch, text->names, &folded);
 	terms_of(w->search.scratch, &folded, &terms);
 	buf_init(&buf, (size_t)4 << 20);
-	buf_printf(&buf, "'#%lld' '@%lld' '!%s'", (long long)text->conversation_id, (long long)text->sender_id,
-	           kinds[text->kind]);
+	buf_printf(&buf, "'#%lld' '@%lld'", (long long)text->conversation_id, (long long)text->sender_id);
+	if (text->kind >= MESSAGE_IMAGE && text->kind <= MESSAGE_FILE)
+		buf_printf(&buf, " '!%s'", search_kinds[text->kind]);
 	if (terms_link(text->content))
 		buf_str(&buf, STR(" '!link'"));
 	put_mentions(&buf, text->mentions_json);

@@ -9,6 +9,10 @@
 
 #define WRITE_MOST ((size_t)256 << 20)
 
+const char *const search_kinds[MESSAGE_FILE + 1] = {
+	[MESSAGE_IMAGE] = "image", [MESSAGE_AUDIO] = "audio", [MESSAGE_VIDEO] = "video", [MESSAGE_FILE] = "file"
+};
+
 /* clang-format off */
 /* $2 conversation or 0, $3 in, $4 from */
 static const struct stmt scope = {

@@ -12,6 +12,9 @@
 /* A moment no message is from. */
 #define SEARCH_LATEST INT64_C(253402300799000000) /* year 9999 */
 
+/* What `has:` and the index call the kinds that can be asked for, from MESSAGE_IMAGE to MESSAGE_FILE. */
+extern const char *const search_kinds[MESSAGE_FILE + 1];
+
 /* ---- looking ---- */
 
 /* What a search names, resolved. */
