@@ -157,6 +157,7 @@ struct req {
 	int64_t challenge_seconds;
 	int64_t retry_after_ms; /* of an outcome that may be tried again; 0: PROBLEM_RETRY_AFTER_MS */
 	struct str made;        /* of an endpoint with `again`: what it will ask for */
+	const void *in;         /* of one with once_steps: what it has read of the body, for them */
 	struct effect *effects, **effects_end;
 	int status;
 	const char *content_type;

@@ -115,24 +115,20 @@ static int
 enter(struct req *req)
 {
 	const struct attachment_quota quota = upload_quota(req->conf);
-	struct attachment_new new;
-	struct body in = { 0 };
+	const struct body *in = req->in;
+	struct attachment_new new = found_of(req, in);
 	struct str json;
 	int64_t at;
 	int r;
 
-	r = read_body(req, body_fields, &in);
-	if (r)
-		return r;
-	new = found_of(req, &in);
-	new.owner_id = in.owner_id;
-	new.kind = kind_of(in.kind);
-	new.name = text_file_name(req->arena, in.name);
-	if (str_eq(in.state, STR("processing")))
+	new.owner_id = in->owner_id;
+	new.kind = kind_of(in->kind);
+	new.name = text_file_name(req->arena, in->name);
+	if (str_eq(in->state, STR("processing")))
 		r = attachment_begin(req->db, req->arena, &new, &quota, &json, &at);
 	else
 		r = attachment_register(req->db, req->arena, &new, &quota, &json, &at);
-	req->made = in.id;
+	req->made = in->id;
 	return r ? upload_refused(req, trace(r)) : reply_attachment(req, 201, json, at);
 }
 
@@ -140,12 +136,10 @@ enter(struct req *req)
 static int
 again(struct req *req, struct str id)
 {
+	const struct body *in = req->in;
 	struct attachment a;
-	struct body in = { 0 };
-	int r = read_body(req, body_fields, &in);
+	int r = attachment_get(req->db, req->arena, in->owner_id, id, &a);
 
-	if (!r)
-		r = attachment_get(req->db, req->arena, in.owner_id, id, &a);
 	if (r == NOT_FOUND) {
 		req->detail = "This was uploaded before, and has been removed since.";
 		return CONFLICT;
@@ -161,8 +155,11 @@ upload_attachment(struct req *req)
 	struct request_key key;
 	int r = read_body(req, body_fields, &in);
 
-	if (r || !str_present(in.idempotency_key))
-		return r ? r : enter(req);
+	if (r)
+		return r;
+	req->in = &in;
+	if (!str_present(in.idempotency_key))
+		return enter(req);
 	key = (struct request_key){ .user_id = in.owner_id,
 		                    .route = arena_printf(req->arena, "/messages/upload-%.*s", STR_ARG(in.kind)),
 		                    .key = in.idempotency_key,
