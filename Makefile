@@ -48,6 +48,7 @@ SRC_decoder := $(wildcard media/decoder/*.c)
 SRC_image := $(wildcard media/image/*.c)
 SRC_av := $(wildcard media/av/*.c) media/waveform.c
 SRC_jobs := $(wildcard jobs/*.c)
+SRC_egress := $(wildcard egress/*.c)
 SRC_ctl := $(wildcard ctl/*.c)
 SRC_unit := $(wildcard tests/unit/test_*.c)
 SRC_store_tests := $(wildcard tests/store/test_*.c)
@@ -57,7 +58,7 @@ LIB_BASE := $(B)/libbase.a
 LIB_WIRE := $(B)/libwire.a
 LIB_STORE := $(B)/libstore.a
 LIB_S3 := $(B)/libs3.a
-DAEMONS := $(B)/peal-fcgi $(B)/peal-push $(B)/peal-jobs $(B)/pealctl $(B)/peal-media $(B)/peal-media-image $(B)/peal-media-av
+DAEMONS := $(B)/peal-fcgi $(B)/peal-push $(B)/peal-jobs $(B)/peal-egress $(B)/pealctl $(B)/peal-media $(B)/peal-media-image $(B)/peal-media-av
 STORE_TESTS := $(patsubst tests/store/%.c,$(B)/store/%,$(SRC_store_tests))
 UNIT := $(patsubst tests/unit/%.c,$(B)/unit/%,$(SRC_unit))
 
@@ -111,6 +112,9 @@ $(B)/peal-media-av: $(call obj,$(SRC_decoder) $(SRC_av)) $(LIB_BASE)
 $(B)/peal-jobs: $(call obj,$(SRC_jobs)) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lm
+$(B)/peal-egress: $(call obj,$(SRC_egress)) $(LIB_BASE)
+	@echo "  LINK  $@"
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -lcurl -lm
 $(B)/pealctl: $(call obj,$(SRC_ctl)) $(LIB_S3) $(LIB_STORE) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_STORE) $(LIBS_BASE) -lcurl -largon2 -lm
@@ -211,7 +215,7 @@ check-sql: ## migrate an empty database and prepare every statement against it
 	@dev/setup.sh test
 	@ONLY=check-sql $(PYTHON) dev/test.py
 
-SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] ctl/*.[ch] media/*.[ch] media/decoder/*.[ch] media/image/*.[ch] media/av/*.[ch] media/tus/*.[ch] bench/*.[ch] bench/decode/*.[ch] bench/peers/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] tests/sim/*.[ch])
+SOURCES_C := $(wildcard lib/*/*.[ch] fcgi/*.[ch] fcgi/endpoint/*.[ch] push/*.[ch] jobs/*.[ch] egress/*.[ch] ctl/*.[ch] media/*.[ch] media/decoder/*.[ch] media/image/*.[ch] media/av/*.[ch] media/tus/*.[ch] bench/*.[ch] bench/decode/*.[ch] bench/peers/*.[ch] tests/unit/*.[ch] tests/fuzz/*.[ch] tests/sim/*.[ch])
 format: ## clang-format all C sources
 	@clang-format -i $(SOURCES_C)
 lint: ## formatting, and that includes point one way

@@ -5,6 +5,8 @@
 #include "../lib/base/err.h"
 #include "../lib/base/ice.h"
 #include "../lib/base/issuers.h"
+#include "../lib/base/service_account.h"
+#include "../lib/base/webpush.h"
 #include "ctl.h"
 
 static int
@@ -16,6 +18,26 @@ check_turn_secret(struct ctl *ctl, struct buf *errors)
 
 	if (r)
 		buf_printf(errors, "%s: %s\n", path, r < 0 ? strerror(-r) : ICE_SECRET_RULE);
+	return r;
+}
+
+static int
+check_notifications(struct ctl *ctl, struct buf *errors)
+{
+	const struct conf *conf = &ctl->conf;
+	struct service_account account;
+	const char *why = NULL;
+	struct vapid *v = *conf->vapid_key_file ? vapid_load(conf->vapid_key_file, conf->vapid_subject, &why) : NULL;
+	int r = *conf->vapid_key_file && !v ? INVALID : 0;
+
+	if (r)
+		buf_printf(errors, "%s: %s\n", conf->vapid_key_file, why);
+	vapid_free(v);
+	if (*conf->fcm_service_account_file &&
+	    !service_account_load(ctl->arena, conf->fcm_service_account_file, &account, &why)) {
+		buf_printf(errors, "%s: %s\n", conf->fcm_service_account_file, why);
+		r = INVALID;
+	}
 	return r;
 }
 
@@ -33,7 +55,7 @@ config_check(struct ctl *ctl, int argc, char **argv)
 	r = issuers_load(ctl->conf.issuers_dir, ctl->conf.token_issuer, &issuers, &errors);
 	if (*ctl->conf.breached_passwords_file && breached_check(ctl->conf.breached_passwords_file, &errors))
 		r = INVALID;
-	if (check_turn_secret(ctl, &errors))
+	if (check_turn_secret(ctl, &errors) || check_notifications(ctl, &errors))
 		r = INVALID;
 	if (r)
 		fprintf(stderr, "%.*s", STR_ARG(buf_view(&errors)));

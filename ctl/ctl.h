@@ -30,9 +30,9 @@ struct verb {
 
 extern const struct verb migrate_verb, check_sql_verb, config_check_verb, config_origins_verb, config_sample_verb,
         config_reference_verb, keys_generate_verb, keys_media_link_verb, media_verify_verb, keys_rotate_verb,
-        keys_factor_verb, keys_turn_verb, user_add_verb, user_behind_verb, user_disable_verb, user_enable_verb,
-        user_password_verb, user_role_verb, user_factors_reset_verb, user_erase_verb, audit_verb, search_rebuild_verb,
-        search_status_verb, docs_errors_verb;
+        keys_factor_verb, keys_turn_verb, keys_vapid_verb, user_add_verb, user_behind_verb, user_disable_verb,
+        user_enable_verb, user_password_verb, user_role_verb, user_factors_reset_verb, user_erase_verb, audit_verb,
+        search_rebuild_verb, search_status_verb, docs_errors_verb;
 
 /* Notes that a verb is about to be done. EXIT_DONE, or EXIT_FAILED (said on stderr). */
 int ctl_audit(struct ctl *, const struct verb *, int argc, char **argv);

@@ -110,6 +110,25 @@ keys_turn(struct ctl *ctl, int argc, char **argv)
 }
 
 static int
+keys_vapid(struct ctl *ctl, int argc, char **argv)
+{
+	EVP_PKEY *key;
+	int status;
+
+	(void)argv;
+	if (argc)
+		return EXIT_USAGE;
+	if (!*ctl->conf.vapid_key_file)
+		return ctl_fail("%s does not say vapid_key_file", ctl->conf_path);
+	key = EVP_EC_gen("P-256");
+	if (!key)
+		return ctl_fail("OpenSSL made no key");
+	status = write_pem(ctl->conf.vapid_key_file, key, true);
+	EVP_PKEY_free(key);
+	return status;
+}
+
+static int
 keys_factor(struct ctl *ctl, int argc, char **argv)
 {
 	(void)argv;
@@ -269,6 +288,14 @@ const struct verb keys_turn_verb = {
 	.usage = "",
 	.help = "Make the file with the secret that TURN servers share with peal-fcgi; never overwrites it.",
 	.fn = keys_turn,
+	.needs_conf = true,
+};
+
+const struct verb keys_vapid_verb = {
+	.name = "keys vapid",
+	.usage = "",
+	.help = "Make the file with the key that push services of browsers know this server by; never overwrites it.",
+	.fn = keys_vapid,
 	.needs_conf = true,
 };
 

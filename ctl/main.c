@@ -15,7 +15,8 @@ static const struct verb *const verbs[] = {
 	&keys_rotate_verb,   &keys_factor_verb,      &user_add_verb,       &user_disable_verb,
 	&user_enable_verb,   &user_password_verb,    &user_role_verb,      &user_factors_reset_verb,
 	&audit_verb,         &media_verify_verb,     &search_rebuild_verb, &search_status_verb,
-	&docs_errors_verb,   &keys_turn_verb,        &user_behind_verb,    &user_erase_verb,
+	&docs_errors_verb,   &keys_turn_verb,        &keys_vapid_verb,     &user_behind_verb,
+	&user_erase_verb,
 };
 #define VERBS (sizeof(verbs) / sizeof(*verbs))
 

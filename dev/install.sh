@@ -17,7 +17,7 @@ prefix=${prefix%/}
 # a sysadmin edits.
 files() {
     local f
-    for f in peal-fcgi peal-push peal-jobs peal-media peal-media-image peal-media-av; do echo "bin $build/$f $prefix/lib/peal/$f"; done
+    for f in peal-fcgi peal-push peal-jobs peal-egress peal-media peal-media-image peal-media-av; do echo "bin $build/$f $prefix/lib/peal/$f"; done
     echo "bin $build/pealctl $prefix/bin/pealctl"
     for f in sql/*.sql; do echo "data $f $prefix/share/peal/$f"; done
     (cd web/dist && find . -type f -printf '%P\n' | sort) | while read -r f; do echo "data web/dist/$f $prefix/share/peal/web/$f"; done
@@ -37,7 +37,7 @@ files() {
 
 check() {
     local f missing=""
-    for f in $build/peal-{fcgi,push,jobs,media,media-image,media-av} $build/pealctl web/dist/index.html build/openapi.json build/peal.conf; do
+    for f in $build/peal-{fcgi,push,jobs,egress,media,media-image,media-av} $build/pealctl web/dist/index.html build/openapi.json build/peal.conf; do
         [ -e "$f" ] || missing="$missing $f"
     done
     [ -z "$missing" ] || { echo "install: not built yet:$missing (run \`make all\`)" >&2; exit 1; }

@@ -31,7 +31,7 @@ PG_BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
 NGINX = "/usr/sbin/nginx"
 REDIS = "/usr/bin/redis-server"
 USER = "peal-dev"
-DAEMONS = ("peal-fcgi", "peal-push", "peal-jobs", "peal-media", "peal-media-image", "peal-media-av", "pealctl")
+DAEMONS = ("peal-fcgi", "peal-push", "peal-jobs", "peal-egress", "peal-media", "peal-media-image", "peal-media-av", "pealctl")
 LONGEST_SOCKET = len("/.s.PGSQL.5432")
 SUN_PATH = 107
 MARK = "PEAL_STACK"
@@ -658,6 +658,7 @@ class Stack:
             self.services[f"peal-push-{i}"] = Service(
                 self, f"peal-push-{i}", [binary / "peal-push", "-c", self.conf_path, "-i", i], env=sanitizer)
         self.services["peal-media"] = Service(self, "peal-media", [binary / "peal-media", "-c", self.conf_path], env=sanitizer)
+        self.services["peal-egress"] = Service(self, "peal-egress", [binary / "peal-egress", "-c", self.conf_path], env=sanitizer)
         self.services["peal-jobs"] = Service(self, "peal-jobs", [binary / "peal-jobs", "-c", self.conf_path], env=sanitizer)
         self._write_nginx()
         self.services["nginx"] = Service(self, "nginx", [
@@ -686,6 +687,7 @@ class Stack:
             "token_private_key_file": keys / "token.key", "token_public_key_file": keys / "token.pub",
             "refresh_key_file": keys / "refresh.key", "factor_key_file": keys / "factor.key", "passkey_rp_id": "localhost",
             "call_turn_secret_file": keys / "turn.secret",
+            "vapid_key_file": keys / "vapid.key", "vapid_subject": "mailto:admin@localhost",
             "media_dir": self.dir / "media",
             "media_link_secret_file": keys / "media-link.conf", "issuers_dir": self.dir / "issuers.d", **self.overrides,
         }
@@ -700,6 +702,8 @@ class Stack:
             self.pealctl("keys", "media-link")
         if not (keys / "factor.key").exists():
             self.pealctl("keys", "factor")
+        if self.conf["vapid_key_file"] and not (keys / "vapid.key").exists():
+            self.pealctl("keys", "vapid")
         if self.conf.get("call_turn_urls") and not (keys / "turn.secret").exists():
             self.pealctl("keys", "turn")
 

@@ -146,6 +146,7 @@ PARTS = [
     ("site", pytest("tests/site"), False),
     ("stack", pytest("tests/stack"), False),
     ("jobs", pytest("tests/jobs"), False),
+    ("notify", pytest("tests/notify"), False),
     ("search", pytest("tests/search"), False),
     ("push", pytest("tests/push"), False),
     ("media", pytest("tests/media"), False),

@@ -153,7 +153,8 @@ parse_ids(struct req *req, const struct route_match *match)
 		else if (str_has_prefix(name, STR("{scheduled}")))
 			ok = str_id(match->ids[i], &req->scheduled);
 		else if (str_has_prefix(name, STR("{token}")) || str_has_prefix(name, STR("{report}")) ||
-		         str_has_prefix(name, STR("{passkey}")) || str_has_prefix(name, STR("{identity}")))
+		         str_has_prefix(name, STR("{passkey}")) || str_has_prefix(name, STR("{identity}")) ||
+		         str_has_prefix(name, STR("{subscription}")))
 			ok = str_id(match->ids[i], &req->thing);
 		else
 			ok = str_id(match->ids[i], &req->user);

@@ -9,7 +9,6 @@
 #define PEAL_FCGI_FETCH_H
 
 #include <jansson.h>
-#include <sys/socket.h>
 
 #include "base/arena.h"
 #include "base/str.h"
@@ -27,8 +26,6 @@ struct fetch {
  * UNAUTHENTICATED: it refuses, or answers something else. The reason is logged, without what was said. */
 int fetch_json(struct arena *, const struct fetch *, json_t **ret);
 
-/* Everything but a public unicast address. */
-bool fetch_private(const struct sockaddr *);
 /* Do two addresses have the same scheme, host and port? */
 bool fetch_same_host(struct str a, struct str b);
 /* May this address be asked? https, or http when the provider itself is http. */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/webpush.h"
 #include "base/err.h"
 #include "base/ice.h"
 #include "base/log.h"
@@ -70,6 +71,25 @@ load_turn_secret(struct generation *g)
 	return r;
 }
 
+/* The workers tell browsers the public half, and have no other use for it. */
+static int
+load_vapid(struct generation *g)
+{
+	const char *why = NULL;
+	struct vapid *v;
+
+	if (!*g->conf.vapid_key_file)
+		return 0;
+	v = vapid_load(g->conf.vapid_key_file, g->conf.vapid_subject, &why);
+	if (!v) {
+		LOG(ERROR, "vapid_key", L_CSTR("file", g->conf.vapid_key_file), L_CSTR("error", why));
+		return INVALID;
+	}
+	g->vapid_public = arena_str(g->arena, vapid_public(v));
+	vapid_free(v);
+	return 0;
+}
+
 static int
 load_issuers(struct generation *g)
 {
@@ -124,6 +144,8 @@ load(struct generation *g, const char *path)
 		r = load_key(g, g->conf.factor_key_file, &g->factor_key);
 	if (!r)
 		r = load_turn_secret(g);
+	if (!r)
+		r = load_vapid(g);
 	if (!r)
 		r = load_link_secret(g);
 	return r ? r : load_account(g);

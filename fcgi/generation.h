@@ -19,7 +19,8 @@ struct generation {
 	struct token_keys *keys;
 	struct issuers *issuers;
 	struct str refresh_key, factor_key;
-	struct str turn_secret; /* absent: there are no TURN servers */
+	struct str turn_secret;  /* absent: there are no TURN servers */
+	struct str vapid_public; /* absent: there is no Web Push */
 };
 
 /* 0; INVALID or a fault, with the reasons logged. */

@@ -99,7 +99,8 @@ struct service {
 	struct token_keys *keys;
 	const struct issuers *issuers; /* others whose tokens are good here */
 	struct str refresh_key, factor_key;
-	struct str turn_secret; /* absent: there are no TURN servers */
+	struct str turn_secret;  /* absent: there are no TURN servers */
+	struct str vapid_public; /* absent: there is no Web Push */
 	struct db *db;
 	struct redis *redis;
 	struct rate_table *rates; /* shared by all workers of the master */

@@ -104,6 +104,11 @@
 	X(typing_stop_post) \
 	X(signal_post) \
 	X(calls_ice_get) \
+	X(push_key_get) \
+	X(push_subscription_post) \
+	X(push_subscription_delete) \
+	X(fcm_register) \
+	X(fcm_unregister) \
 	X(sync_get) \
 	X(health_get) \
 	X(ready_get) \

@@ -101,6 +101,7 @@ init(struct worker *w, const struct worker_job *job)
 		.refresh_key = job->generation->refresh_key,
 		.factor_key = job->generation->factor_key,
 		.turn_secret = job->generation->turn_secret,
+		.vapid_public = job->generation->vapid_public,
 		.db = db_new(conf->database, "peal-fcgi", conf->statement_timeout_ms),
 		.redis = redis_new(conf_redis(conf), conf->redis_password_file, conf->redis_timeout_ms),
 		.rates = &job->board->rates,

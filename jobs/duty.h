@@ -45,7 +45,15 @@ struct work {
 		int64_t batch;         /* messages in one; 0: not known yet */
 		int64_t split_at;      /* monotonic microseconds: when to look again whether the newest slice is full */
 	} search;
+	struct {
+		struct notifier *state; /* notify_open() */
+		const char *socket;     /* of peal-egress */
+	} notify;
 };
+
+/* Reads the keys of notifications. False: they cannot be used, as was logged. */
+bool notify_open(struct work *);
+void notify_close(struct work *);
 
 /*
  * One batch. *wait: microseconds until the next one, which is the duty's interval unless it says otherwise. 0; RETRY, UNCERTAIN or
@@ -61,6 +69,7 @@ duty_fn calls_duty;      /* ends calls that nobody has hung up */
 duty_fn search_duty;     /* indexes what was said, edited, taken back */
 duty_fn reports_duty;    /* closed reports that have been kept long enough */
 duty_fn erasure_duty;    /* takes away what is left of accounts that were erased */
+duty_fn notify_duty;     /* tells people who are not looking */
 duty_fn keys_duty;       /* sessions, keys, advances of marks and calls that have lived long enough */
 
 #endif

@@ -32,6 +32,7 @@ static const struct duty {
 	{ "sweep", sweep_duty, 0, 0 },
 	{ "calls", calls_duty, SECONDS(1), SECONDS(1) },
 	{ "search", search_duty, MS(200), MS(500) },
+	{ "notify", notify_duty, MS(250), MS(500) },
 	{ "expiry", expiry_duty, 0, SECONDS(1) },
 	{ "erasure", erasure_duty, MS(500), SECONDS(1) },
 	{ "ageing", ageing_duty, SECONDS(3600), SECONDS(10) },
@@ -233,7 +234,9 @@ main(int argc, char **argv)
 		                .redis = redis_new(conf_redis(&j.conf), j.conf.redis_password_file, j.conf.redis_timeout_ms),
 		                .arena = arena_new(512u << 20),
 		                .search = { .scratch = arena_new(64u << 20) } };
-	status = serve(&j);
+	j.work.notify.socket = conf_socket(forever, &j.conf, "egress");
+	status = notify_open(&j.work) ? serve(&j) : EXIT_FAILURE;
+	notify_close(&j.work);
 	db_free(j.work.db);
 	redis_free(j.work.redis);
 	arena_free(j.work.search.scratch);

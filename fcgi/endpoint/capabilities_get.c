@@ -144,6 +144,8 @@ capabilities_get(struct req *req)
 	for (const char *const *feature = features; *feature; feature++)
 		json_bool(w, *feature, true);
 	json_bool(w, "call_relay", *req->conf->call_turn_urls);
+	json_bool(w, "web_push", str_present(req->service->vapid_public));
+	json_bool(w, "fcm", *req->conf->fcm_service_account_file);
 	json_bool(w, "bots", req->conf->max_bots > 0);
 	json_bool(w, "passkeys", str_present(factor_rp_id(req->conf)));
 	json_close(w);

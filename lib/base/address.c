@@ -120,3 +120,44 @@ address_socket(const struct address *a, int flags)
 		address_tcp_options(fd);
 	return fd;
 }
+
+static bool
+private_v4(uint32_t a)
+{
+	static const struct {
+		uint32_t net;
+		int bits;
+	} nets[] = {
+		{ 0x00000000, 8 },  { 0x0a000000, 8 },  { 0x64400000, 10 }, { 0x7f000000, 8 },  { 0xa9fe0000, 16 },
+		{ 0xac100000, 12 }, { 0xc0000000, 24 }, { 0xc0000200, 24 }, { 0xc0a80000, 16 }, { 0xc6120000, 15 },
+		{ 0xc6336400, 24 }, { 0xcb007100, 24 }, { 0xe0000000, 3 }, /* multicast, reserved, broadcast */
+	};
+
+	for (size_t i = 0; i < sizeof(nets) / sizeof(*nets); i++)
+		if ((a ^ nets[i].net) >> (32 - nets[i].bits) == 0)
+			return true;
+	return false;
+}
+
+/* Public are 2000::/3 alone, but for those that wrap an IPv4 address (6to4, Teredo) or are for books (2001:db8::/32). */
+static bool
+private_v6(const struct in6_addr *a)
+{
+	const uint8_t *b = a->s6_addr;
+
+	if (IN6_IS_ADDR_V4MAPPED(a))
+		return private_v4((uint32_t)b[12] << 24 | (uint32_t)b[13] << 16 | (uint32_t)b[14] << 8 | b[15]);
+	if ((b[0] & 0xe0) != 0x20 || (b[0] == 0x20 && b[1] == 0x02))
+		return true;
+	return b[0] == 0x20 && b[1] == 0x01 && ((b[2] == 0 && b[3] == 0) || (b[2] == 0x0d && b[3] == 0xb8));
+}
+
+bool
+address_private(const struct sockaddr *addr)
+{
+	if (addr->sa_family == AF_INET)
+		return private_v4(ntohl(((const struct sockaddr_in *)(const void *)addr)->sin_addr.s_addr));
+	if (addr->sa_family == AF_INET6)
+		return private_v6(&((const struct sockaddr_in6 *)(const void *)addr)->sin6_addr);
+	return true;
+}

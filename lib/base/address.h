@@ -38,5 +38,7 @@ address_is_local(const struct address *a)
  */
 int address_socket(const struct address *, int flags);
 void address_tcp_options(int fd); /* these, for a socket that somebody else has made */
+/* Everything but a public unicast address. */
+bool address_private(const struct sockaddr *);
 
 #endif

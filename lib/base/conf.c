@@ -46,9 +46,15 @@ const struct conf_key conf_keys[] = {
 	STRING_KEY(database, "host=/run/postgresql dbname=peal user=peal", "libpq connection string of the role the daemons use."),
 	STRING_KEY(database_owner, "host=/run/postgresql dbname=peal user=postgres options='-c role=peal_owner'", "libpq connection string that acts as the owner of the schema; only `pealctl migrate` uses it."),
 	INT_KEY(drain_seconds, "20", 0, 3600, "How long REST workers may finish their request after SIGTERM or SIGHUP."),
+	PATH_KEY(egress_ca_file, "", "Certificates of the authorities that servers elsewhere are checked by, PEM. Empty: the system's."),
+	INT_KEY(egress_concurrency, "64", 1, 256, "Notifications that are on their way at the same time."),
+	STRING_KEY(egress_private_hosts, "", "Push services of your own, separated by blanks: push.example:443, 10.0.0.7:8443. These may be in a private network and at any port; all others are public hosts at port 443. Always https."),
+	INT_KEY(egress_timeout_ms, "10000", 100, 60000, "How long a push service may take for one notification."),
 	INT_KEY(event_retention_days, "30", 1, 3650, "How long events are kept for devices that were away; older ones start afresh."),
 	INT_KEY(expiry_seconds, "20", 1, 40, "Pause between two looks for messages whose content has expired; nobody sees it any more anyway."),
 	PATH_KEY(factor_key_file, "/etc/peal/factor.key", "File with at least 32 random bytes, by which secrets of second factors are sealed in the database. `pealctl keys factor` makes it; without it nobody's codes are good any more."),
+	PATH_KEY(fcm_service_account_file, "", "Service account of the Firebase project that notifications to apps go through: the JSON file that Google gives. Empty: apps get none. See notifications.md."),
+	STRING_KEY(fcm_url, "https://fcm.googleapis.com", "Where Firebase Cloud Messaging is asked. Another one is for tests only."),
 	STRING_KEY(feed_address, "", "Likewise of the doors `feed` (10.0.0.11:9404)."),
 	PATH_KEY(issuers_dir, "/etc/peal/issuers.d", "Folder of the issuers whose tokens are accepted, and of the providers that people may sign in with: a file each, see below."),
 	STRING_KEY(keeper_address, "", "Likewise of the doors `keeper` of peal-media, for a host with peal-fcgi and without peal-media."),
@@ -62,6 +68,7 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(max_message_body_kib, "256", 1, 65536, "Largest JSON body of a request that sends a message."),
 	INT_KEY(max_open_reports, "20", 1, 10000, "Most reports that one person may have waiting for the moderators."),
 	INT_KEY(max_page, "100", 1, 1000, "Most things in one page of a list."),
+	INT_KEY(max_push_targets, "20", 1, 1000, "Browsers and apps of one person that get notifications. Another one takes the place of the one registered longest ago."),
 	INT_KEY(max_scheduled, "100", 1, 10000, "Most messages that one person may have scheduled, failed ones included."),
 	INT_KEY(media_audio_mib, "16", 1, 1024, "Largest recording that may be uploaded."),
 	INT_KEY(media_audio_minutes, "15", 1, 600, "Longest recording that may be uploaded."),
@@ -92,6 +99,8 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(media_wait_seconds, "10", 1, 600, "How long an upload may wait for a decoder before it is refused."),
 	INT_KEY(media_wall_seconds, "30", 1, 600, "A decoder that works on one picture for longer is killed."),
 	INT_KEY(media_workers, "8", 1, 1024, "Processes that take uploads; each has one at a time."),
+	WORD_KEY(notify_content, "text", "text ids", "What notifications say: who wrote what, or only in which conversation something came. Web Push is encrypted for the browser; what goes through FCM, Google can read."),
+	INT_KEY(notify_ttl_seconds, "43200", 60, 2419200, "How long a notification is worth delivering, to a push service that is away or by it to a device that is off."),
 	STRING_KEY(origins, "", "Origins (such as https://chat.example.org), separated by blanks, whose pages may use the API, cookies and the socket, beside public_url itself."),
 	STRING_KEY(passkey_rp_id, "", "Domain that passkeys are for: the host of public_url, or a domain that it lies in. Empty: the host of public_url. Passkeys made for another one are lost when it changes."),
 	INT_KEY(password_max_bytes, "256", 64, 4096, "Longest password, in bytes."),
@@ -155,6 +164,8 @@ const struct conf_key conf_keys[] = {
 	PATH_KEY(token_public_key_file, "/etc/peal/token.pub", "PEM file of its public half."),
 	INT_KEY(typing_max_members, "64", 2, 10000, "Typing is told to others in conversations of at most this many members."),
 	STRING_KEY(upload_address, "", "Likewise of the doors `upload` (10.0.0.11:9405), for a host with peal-media and without peal-fcgi."),
+	PATH_KEY(vapid_key_file, "", "Key by which push services of browsers know this server. `pealctl keys vapid` makes it. Empty: browsers get no notifications. See notifications.md."),
+	STRING_KEY(vapid_subject, "", "Whom push services may write to when notifications of this server trouble them: mailto:admin@example.org, or an https address. Needed with vapid_key_file."),
 	INT_KEY(workers_auth, "2", 1, 1024, "REST workers for registering, signing in and changing passwords."),
 	INT_KEY(workers_fast, "16", 1, 1024, "REST workers for everything that is quick."),
 	INT_KEY(workers_feed, "4", 1, 1024, "REST workers for what peal-push asks."),
@@ -552,6 +563,26 @@ check_ice(struct conf_reader *r, const char *key, const char *value, enum ice_ki
 	}
 }
 
+/* It is written into a JSON string as it is. */
+static void
+check_notifications(struct conf_reader *r)
+{
+	const struct conf *conf = r->to;
+	struct str subject = str_c(conf->vapid_subject);
+
+	at_key(r, "vapid_subject");
+	if (*conf->vapid_key_file && !str_has_prefix(subject, STR("mailto:")) && !str_has_prefix(subject, STR("https://")))
+		complain(r, "vapid_subject must begin with mailto: or https:// while vapid_key_file is set");
+	for (size_t i = 0; i < subject.n; i++)
+		if (subject.p[i] <= ' ' || subject.p[i] >= 0x7f || strchr("\"\\", subject.p[i])) {
+			complain(r, "vapid_subject: plain letters, digits and signs, without blanks and quotes");
+			break;
+		}
+	at_key(r, "fcm_url");
+	if (!str_has_prefix(str_c(conf->fcm_url), STR("https://")) || !is_origin(str_c(conf->fcm_url)))
+		complain(r, "fcm_url must be https:// and a host in lower case, without a path");
+}
+
 static void
 check_numbers(struct conf_reader *r)
 {
@@ -592,6 +623,7 @@ check_all(struct conf_reader *r, void *out)
 	check_scanner(r);
 	check_ice(r, "call_stun_urls", ((const struct conf *)r->to)->call_stun_urls, ICE_STUN);
 	check_ice(r, "call_turn_urls", ((const struct conf *)r->to)->call_turn_urls, ICE_TURN);
+	check_notifications(r);
 	check_numbers(r);
 }
 

@@ -141,12 +141,22 @@ struct conf {
 	int64_t clamd_mib;             /* 200 */
 	int64_t clamd_timeout_seconds; /* 20 */
 	/* background work */
-	int64_t sweep_ms;              /* 1000 */
-	int64_t event_retention_days;  /* 30 */
-	int64_t expiry_seconds;        /* 20 */
-	int64_t report_retention_days; /* 365; 0: for ever */
-	int64_t search_slice_rows;     /* 250000 */
-	const char *log_level;         /* error | warning | notice | info | debug */
+	int64_t sweep_ms;             /* 1000 */
+	int64_t event_retention_days; /* 30 */
+	/* notifications; empty: none of that kind */
+	const char *vapid_key_file, *vapid_subject;
+	const char *fcm_service_account_file, *fcm_url;
+	const char *notify_content;       /* text | ids */
+	int64_t notify_ttl_seconds;       /* 43200 */
+	int64_t max_push_targets;         /* 20 */
+	const char *egress_ca_file;       /* empty: the system's */
+	const char *egress_private_hosts; /* which https requests may reach wherever they are */
+	int64_t egress_concurrency;       /* 64 */
+	int64_t egress_timeout_ms;        /* 10000 */
+	int64_t report_retention_days;    /* 365; 0: for ever */
+	int64_t expiry_seconds;           /* 20 */
+	int64_t search_slice_rows;        /* 250000 */
+	const char *log_level;            /* error | warning | notice | info | debug */
 };
 
 enum conf_type { CONF_STRING, CONF_INT, CONF_PATH, CONF_WORD };

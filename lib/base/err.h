@@ -36,6 +36,8 @@
 	X(REGISTRATION_CLOSED, 403, "registration_closed", 0, "This server does not accept registrations.")                 \
 	X(CROSS_SITE, 403, "cross_site", 0, "Cookie routes accept requests from listed origins only.")                      \
 	X(NOT_FOUND, 404, "not_found", 0, "There is no such thing, or it is not yours to see.")                             \
+	X(NOT_CONFIGURED, 404, "not_configured", 0,                                                                         \
+	  "This server is not set up for that; /capabilities says what there is.")                                          \
 	X(METHOD_NOT_ALLOWED, 405, "method_not_allowed", 0, "The path exists, but not with this method.")                   \
 	X(GONE, 410, "gone", 0, "This link has expired; ask for a fresh one.")                                              \
 	X(CONFLICT, 409, "conflict", 0, "The state has changed meanwhile.")                                                 \

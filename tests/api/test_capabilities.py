@@ -51,4 +51,5 @@ def test_features(anonymous):
     assert features.pop("registration") == "open" and set(features.pop("uploads").split()) == {"image", "audio", "video", "file"}
     assert set(features.pop("message_types").split()) >= {"text", "image", "location", "poll", "call", "encrypted"}
     assert features.pop("call_relay") is False      # there is no TURN server in this configuration
+    assert features.pop("fcm") is False and features["web_push"] is True
     assert set(features.values()) == {True} and {"blocks", "presence", "reactions", "scheduled_messages", "sync", "search", "resumable_uploads", "bots"} <= set(features)

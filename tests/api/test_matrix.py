@@ -17,8 +17,9 @@ UNKNOWN = ("anonymous", "malformed", "forged", "expired")
 KNOWN = ("stranger", "ex_member", "blocked", "peer", "me", "member", "admin", "owner")
 CALLERS = set(UNKNOWN + KNOWN)
 PLACES = {"{ours}": {"me", "peer"}, "{group}": {"owner", "admin", "member"}, "{apart}": {"me", "blocked"}, "{theirs}": set()}   # who is in it
-FOREIGN = ("{theirs}", "{hidden}", "{stranger}", "{spare}", "{nobody}", "{other}", "{their_session}", "{their_passkey}", "{planned}", "{no_attachment}",
+FOREIGN = ("{theirs}", "{hidden}", "{stranger}", "{spare}", "{nobody}", "{other}", "{their_session}", "{their_passkey}", "{planned}", "{no_attachment}", "{their_push}",
            "{their_token}", "{their_bot}", "{other_pieces}")   # names of what is another's, or nothing
+PUSH_KEY = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"     # of RFC 8291
 ROWS = [(op, i, row) for op, rows in MATRIX.items() for i, row in enumerate(rows)]
 IDS = [f"{op}-{i}" for op, i, _ in ROWS]
 
@@ -51,6 +52,8 @@ class World:
         me, x = self.people["me"], self.people["ex"]
         self.names["their_session"] = tokens.claims_of(x.token)["sid"]
         self.names["their_passkey"] = passkeys.add(x)["id"]
+        subscription = {"endpoint": f"https://push.example/{x.id}", "keys": {"p256dh": PUSH_KEY, "auth": "BTBZMqHH6r4Tts7J_aSIgg"}}
+        self.names["their_push"] = x.rest.post("/push/subscriptions", subscription, expect=201)["id"]
         (linked,), = truth.rows(x.stack, "INSERT INTO identity (issuer, subject, user_id) VALUES ('https://sso.example', %s, %s) RETURNING id",
                                 f"x-{x.id}", int(x.id))
         self.names["their_identity"] = str(linked)

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SERVICES = ["peal-fcgi.service", "peal-auth.service", "peal-jobs.service", "peal-media.service", "peal-push@.service"]
+SERVICES = ["peal-fcgi.service", "peal-auth.service", "peal-jobs.service", "peal-egress.service", "peal-media.service", "peal-push@.service"]
 SOCKETS = {
     # unit: (path, who may connect, which service gets it)
     "peal-fast.socket": ("/run/peal/fast.sock", "www-data", "peal-fcgi.service"),
@@ -22,6 +22,8 @@ SOCKETS = {
     "peal-keeper.socket": ("/run/peal/keeper.sock", "peal", "peal-media.service"),
     "peal-tus.socket": ("/run/peal/tus.sock", "www-data", "peal-media.service"),
     "peal-stat-media.socket": ("/run/peal/stat-media.sock", "adm", "peal-media.service"),
+    "peal-egress.socket": ("/run/peal/egress.sock", "peal", "peal-egress.service"),
+    "peal-stat-egress.socket": ("/run/peal/stat-egress.sock", "adm", "peal-egress.service"),
     "peal-push@.socket": ("/run/peal/push-%i.sock", "www-data", "peal-push@%i.service"),
     "peal-stat@.socket": ("/run/peal/stat-%i.sock", "adm", "peal-push@%i.service"),
 }
@@ -48,7 +50,7 @@ def expected(prefix):
     """From what is in the checkout, not from what the script says."""
     want = {f"{prefix}/bin/pealctl", f"{prefix}/share/peal/openapi.json", f"{prefix}/lib/sysusers.d/peal.conf",
             f"{prefix}/lib/tmpfiles.d/peal.conf", "/etc/peal/peal.conf", "/etc/nginx/sites-available/peal"}
-    want |= {f"{prefix}/lib/peal/{name}" for name in ("peal-fcgi", "peal-push", "peal-jobs", "peal-media", "peal-media-image", "peal-media-av")}
+    want |= {f"{prefix}/lib/peal/{name}" for name in ("peal-fcgi", "peal-push", "peal-jobs", "peal-egress", "peal-media", "peal-media-image", "peal-media-av")}
     want |= {f"{prefix}/lib/systemd/system/{unit}" for unit in [*SERVICES, *SOCKETS]}
     want |= {f"{prefix}/share/peal/sql/{p.name}" for p in (ROOT / "sql").glob("*.sql")}
     want |= {f"{prefix}/share/peal/web{name}" for name in files(ROOT / "web" / "dist")}

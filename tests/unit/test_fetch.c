@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 
+#include "base/address.h"
 #include "fcgi/fetch.h"
 #include "fcgi/oidc.h"
 
@@ -13,9 +14,9 @@ is_private(const char *text)
 	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6 };
 
 	if (inet_pton(AF_INET, text, &v4.sin_addr) == 1)
-		return fetch_private((struct sockaddr *)&v4);
+		return address_private((struct sockaddr *)&v4);
 	assert_int_equal(inet_pton(AF_INET6, text, &v6.sin6_addr), 1);
-	return fetch_private((struct sockaddr *)&v6);
+	return address_private((struct sockaddr *)&v6);
 }
 
 static void
@@ -84,7 +85,7 @@ other_families_are_private(void **state)
 	const struct sockaddr other = { .sa_family = AF_UNIX };
 
 	(void)state;
-	assert_true(fetch_private(&other));
+	assert_true(address_private(&other));
 }
 
 static void

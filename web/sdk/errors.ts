@@ -39,6 +39,8 @@ export const ERRORS = {
 	cross_site: { status: 403, retryable: false },
 	/** There is no such thing, or it is not yours to see. */
 	not_found: { status: 404, retryable: false },
+	/** This server is not set up for that; /capabilities says what there is. */
+	not_configured: { status: 404, retryable: false },
 	/** The path exists, but not with this method. */
 	method_not_allowed: { status: 405, retryable: false },
 	/** This link has expired; ask for a fresh one. */
