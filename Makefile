@@ -97,7 +97,7 @@ $(B)/peal-push: $(call obj,$(SRC_push)) $(LIB_WIRE) $(LIB_BASE)
 	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -luv -lz -lm
 $(B)/peal-media: $(call obj,$(SRC_media)) $(LIB_S3) $(LIB_WIRE) $(LIB_BASE)
 	@echo "  LINK  $@"
-	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -lfcgi -lcurl -lm
+	@$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_BASE) -lfcgi -lcurl -lz -lm
 # this program alone sees libvips and libwebp; their headers are not held to our warnings. Modules of libvips lie beside it.
 $(B)/media/image/%.o: CFLAGS += $(patsubst -I%,-isystem%,$(shell pkg-config --cflags $(PKGS_IMAGE) 2>/dev/null)) \
 	-DVIPS_LIBDIR='"$(shell pkg-config --variable=libdir vips 2>/dev/null)"'

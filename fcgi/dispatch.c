@@ -144,7 +144,7 @@ parse_ids(struct req *req, const struct route_match *match)
 			ok = message_id_parse(match->ids[i], &req->conversation, &req->seq);
 		else if (str_has_prefix(name, STR("{conversation}")))
 			ok = str_id(match->ids[i], &req->conversation);
-		else if (str_has_prefix(name, STR("{attachment}")))
+		else if (str_has_prefix(name, STR("{attachment}")) || str_has_prefix(name, STR("{export}")))
 			ok = attachment_id_ok(req->attachment = match->ids[i]);
 		else if (str_has_prefix(name, STR("{session}")))
 			ok = uuid_valid(req->session_named = match->ids[i]);

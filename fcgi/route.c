@@ -36,6 +36,8 @@
 	X(me_get) \
 	X(me_patch) \
 	X(me_delete) \
+	X(export_post) \
+	X(export_get) \
 	X(users_get) \
 	X(user_get) \
 	X(block_put) \

@@ -37,6 +37,9 @@ struct work {
 		int64_t steps;
 	} erasure;
 	struct {
+		int64_t expire_at; /* monotonic microseconds */
+	} export;
+	struct {
 		int64_t conversation; /* the call looked at last; 0: the next look begins anew */
 		char call[256 + 1];   /* CALL_ID_MAX code points */
 	} calls;
@@ -70,6 +73,7 @@ duty_fn search_duty;     /* indexes what was said, edited, taken back */
 duty_fn reports_duty;    /* closed reports that have been kept long enough */
 duty_fn erasure_duty;    /* takes away what is left of accounts that were erased */
 duty_fn notify_duty;     /* tells people who are not looking */
+duty_fn export_duty;     /* gathers what people have asked for, all of theirs, and lets peal-media make archives of it */
 duty_fn keys_duty;       /* sessions, keys, advances of marks and calls that have lived long enough */
 
 #endif

@@ -35,6 +35,7 @@ static const struct duty {
 	{ "notify", notify_duty, MS(250), MS(500) },
 	{ "expiry", expiry_duty, 0, SECONDS(1) },
 	{ "erasure", erasure_duty, MS(500), SECONDS(1) },
+	{ "export", export_duty, MS(500), SECONDS(1) },
 	{ "ageing", ageing_duty, SECONDS(3600), SECONDS(10) },
 	{ "reports", reports_duty, SECONDS(3600), SECONDS(60) },
 	{ "keys", keys_duty, SECONDS(3600), SECONDS(60) },

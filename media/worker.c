@@ -13,6 +13,7 @@
 #include "base/fail.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "export.h"
 #include "finisher.h"
 #include "keeper.h"
 #include "upload.h"
@@ -21,7 +22,8 @@
 
 #define ARENA_MOST ((size_t)16 << 20)
 #define OUT_MOST   ((size_t)1 << 20)
-#define BODY_MOST  ((size_t)64 * 1024) /* of the keeper's; uploads come as files */
+#define BODY_MOST  ((size_t)1 << 20) /* of the keeper's; uploads come as files */
+#define SWEEP_US   INT64_C(3600000000)
 #define NAP_MS     1000
 
 struct worker {
@@ -29,6 +31,7 @@ struct worker {
 	struct media_store store;
 	struct queue queue, transcode;
 	struct keeper keeper;
+	int64_t next_sweep_us; /* monotonic */
 	struct finisher finisher;
 	struct upload upload;
 	struct io io;
@@ -126,6 +129,17 @@ age_ms(const struct worker *w)
 }
 
 static int
+export_(struct worker *w, struct str path)
+{
+	struct upload *u = &w->upload;
+	int r = export_door(&w->store, w->job->conf, w->job->listener, w->arena, path, w->body, &u->report, &u->body);
+
+	u->status = u->body.n ? 200 : 204;
+	u->content_type = STR("application/json");
+	return r ? trace(r) : 0;
+}
+
+static int
 route(struct worker *w)
 {
 	struct str path = upload_param(&w->upload, "REQUEST_URI"), method = upload_param(&w->upload, "REQUEST_METHOD");
@@ -133,6 +147,8 @@ route(struct worker *w)
 	const struct upload_kind *kind;
 
 	path = str_cut(&path, '?');
+	if (keeper && str_has_prefix(path, STR("/export/")) && str_eq(method, STR("POST")))
+		return export_(w, str_n(path.p + 8, path.n - 8));
 	kind = keeper ? NULL : upload_kind_of(path);
 	if (keeper ? !str_eq(path, STR("/remove")) : !kind)
 		return NOT_FOUND;
@@ -258,13 +274,24 @@ loop_queue(struct worker *w)
 }
 
 static void
+keep(struct worker *w, int64_t now_us)
+{
+	keeper_turn(&w->keeper, w->arena, now_us);
+	if (now_us < w->next_sweep_us)
+		return;
+	export_sweep(w->job->conf, w->arena);
+	arena_reset(w->arena);
+	w->next_sweep_us = now_us + SWEEP_US;
+}
+
+static void
 loop(struct worker *w)
 {
 	while (!stop && getppid() == w->job->master) {
 		if (!serve_waiting(w))
 			nap(w);
 		if (w->job->role == ROLE_KEEPER)
-			keeper_turn(&w->keeper, w->arena, clock_mono_us());
+			keep(w, clock_mono_us());
 	}
 }
 

@@ -52,6 +52,8 @@ const struct conf_key conf_keys[] = {
 	INT_KEY(egress_timeout_ms, "10000", 100, 60000, "How long a push service may take for one notification."),
 	INT_KEY(event_retention_days, "30", 1, 3650, "How long events are kept for devices that were away; older ones start afresh."),
 	INT_KEY(expiry_seconds, "20", 1, 40, "Pause between two looks for messages whose content has expired; nobody sees it any more anyway."),
+	INT_KEY(export_keep_hours, "48", 1, 8760, "How long an archive of everything of somebody's may be downloaded."),
+	INT_KEY(export_pause_minutes, "60", 0, 100000, "How long somebody waits after asking for an archive before they may ask for another one."),
 	PATH_KEY(factor_key_file, "/etc/peal/factor.key", "File with at least 32 random bytes, by which secrets of second factors are sealed in the database. `pealctl keys factor` makes it; without it nobody's codes are good any more."),
 	PATH_KEY(fcm_service_account_file, "", "Service account of the Firebase project that notifications to apps go through: the JSON file that Google gives. Empty: apps get none. See notifications.md."),
 	STRING_KEY(fcm_url, "https://fcm.googleapis.com", "Where Firebase Cloud Messaging is asked. Another one is for tests only."),

@@ -155,6 +155,8 @@ struct conf {
 	int64_t egress_timeout_ms;        /* 10000 */
 	int64_t report_retention_days;    /* 365; 0: for ever */
 	int64_t expiry_seconds;           /* 20 */
+	int64_t export_keep_hours;        /* 48 */
+	int64_t export_pause_minutes;     /* 60 */
 	int64_t search_slice_rows;        /* 250000 */
 	const char *log_level;            /* error | warning | notice | info | debug */
 };

@@ -86,7 +86,8 @@ static const struct stmt unknown = {
 	.params = "j",
 	.results = "j",
 	.text = "SELECT coalesce(jsonb_agg(i.id), '[]') FROM jsonb_array_elements_text($1) AS i (id) "
-	        "WHERE NOT EXISTS (SELECT FROM attachment a WHERE a.id = i.id)",
+	        "WHERE NOT EXISTS (SELECT FROM attachment a WHERE a.id = i.id) "
+	        "AND NOT EXISTS (SELECT FROM export e WHERE e.id = i.id AND e.state IN (1, 2))",
 };
 
 static const struct stmt twin = {

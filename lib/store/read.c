@@ -3,29 +3,14 @@
  */
 #include "read.h"
 
-const struct stmt *const *const store_statements[] = { account_statements,
-	                                               conversation_statements,
-	                                               group_statements,
-	                                               message_statements,
-	                                               event_statements,
-	                                               upkeep_statements,
-	                                               attachment_statements,
-	                                               block_statements,
-	                                               older_statements,
-	                                               schedule_statements,
-	                                               call_statements,
-	                                               change_statements,
-	                                               detail_statements,
-	                                               db_statements_own,
-	                                               request_statements,
-	                                               search_statements,
-	                                               access_statements,
-	                                               moderation_statements,
-	                                               identity_statements,
-	                                               factor_statements,
-	                                               erasure_statements,
-	                                               notify_statements,
-	                                               NULL };
+const struct stmt *const *const store_statements[] = { account_statements,    conversation_statements, group_statements,
+	                                               message_statements,    event_statements,        upkeep_statements,
+	                                               attachment_statements, block_statements,        older_statements,
+	                                               schedule_statements,   call_statements,         change_statements,
+	                                               detail_statements,     db_statements_own,       request_statements,
+	                                               search_statements,     access_statements,       moderation_statements,
+	                                               identity_statements,   factor_statements,       erasure_statements,
+	                                               notify_statements,     export_statements,       NULL };
 
 void
 read_user(const struct rows *rows, size_t row, size_t c, struct user *ret)

@@ -143,5 +143,6 @@ extern const struct stmt *const block_statements[];
 extern const struct stmt *const older_statements[];
 extern const struct stmt *const erasure_statements[];
 extern const struct stmt *const notify_statements[];
+extern const struct stmt *const export_statements[];
 
 #endif

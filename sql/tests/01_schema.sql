@@ -7,7 +7,7 @@ SELECT tables_are('public', ARRAY['peal_meta', 'users', 'session', 'conversation
 	'block', 'mark_advance', 'message_mine', 'message_revision', 'request_key', 'scheduled_message',
 	'message_search', 'message_search_1', 'search_slice', 'search_state', 'search_gone', 'directory_word', 'identity',
 	'revocation', 'access_token', 'audit', 'report', 'totp', 'recovery_code', 'passkey', 'challenge_used', 'call', 'erasure', 'erased_name',
-	'push_target', 'push_due', 'push_state']
+	'push_target', 'push_due', 'push_state', 'export']
 	|| ARRAY(SELECT t || to_char((now() AT TIME ZONE 'UTC')::date + n, '_YYYYMMDD') FROM unnest(ARRAY['event', 'user_event']) t, generate_series(0, 7) n));
 SELECT table_privs_are('public', 'peal_meta', 'peal', ARRAY['SELECT']);
 SELECT table_privs_are('public', 'users', 'peal', ARRAY['SELECT', 'INSERT', 'UPDATE']);

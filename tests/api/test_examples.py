@@ -15,7 +15,7 @@ ELSEWHERE = {
     "loginFactor": "test_factors", "confirmTotp": "test_factors", "endTotp": "test_factors", "renewRecoveryCodes": "test_factors",
     "loginPasskey": "test_passkeys", "addPasskey": "test_passkeys", "newPasskeyOptions": "test_passkeys", "renamePasskey": "test_passkeys",
     "removePasskey": "test_passkeys", "beginTotp": "test_factors", "beginProviderLogin": "test_oidc", "endProviderLogin": "test_oidc", "beginLink": "test_oidc",
-    "removeIdentity": "test_identities", "eraseMe": "test_erasure", "registerApp": "test_notifications", "removePushSubscription": "test_notifications",
+    "removeIdentity": "test_identities", "eraseMe": "test_erasure", "exportMe": "test_export", "getExport": "test_export", "registerApp": "test_notifications", "removePushSubscription": "test_notifications",
     "refresh": "test_auth", "uploadAudio": "test_sounds", "uploadFile": "test_files", "uploadImage": "test_pictures", "uploadVideo": "test_films",
     "beginUpload": "test_tus", "getUpload": "test_tus", "continueUpload": "test_tus", "endUpload": "test_tus", "downloadAttachment": "test_life", "getPresences": "test_presence"}
 OPERATIONS = [op for op in contract.rest().operations if op.id not in ELSEWHERE]

@@ -12,7 +12,7 @@ from peal import media, truth
 from peal.people import Person
 
 BACKGROUND = ("account_revoked", "upkeep_", "event_", "schedule", "search_", "expiry", "session_", "log_", "attachment_removals", "attachment_unknown",
-              "attachment_stale", "call_list", "call_forget", "erasure_step", "report_forget", "notify_follow",
+              "attachment_stale", "call_list", "call_forget", "erasure_step", "export_", "report_forget", "notify_follow",
               "notify_due", "notify_done", "notify_clean")  # statements of nobody's request
 LATER = "2031-01-02T03:04:05.678Z"
 

@@ -22,7 +22,7 @@ from peal.rest import PREFIX, Client
 import test_factors
 
 LIMITS = {"write": 5, "mark": 4, "typing": 3, "read": 6, "upload": 2, "session": 4, "register": 60, "login": 3}
-STACK = {"settings": {"workers_fast": 4, **{f"rate_{name}_per_minute": n for name, n in LIMITS.items()}}}
+STACK = {"settings": {"workers_fast": 4, "export_pause_minutes": 0, **{f"rate_{name}_per_minute": n for name, n in LIMITS.items()}}}
 
 addresses = (f"198.51.{n // 250}.{n % 250 + 1}" for n in itertools.count())
 

@@ -2,7 +2,7 @@
 -- ORACLE=1, never by a migration. A worker of a test build then names the caller before each statement (db_caller), and whatever a
 -- statement asks for, it gets only the rows that docs/model.md shows to that person. The API tests must not notice.
 --
--- Covered: message, message_revision, message_mine, scheduled_message, report. The write functions are SECURITY INVOKER, so they are covered too.
+-- Covered: message, message_revision, message_mine, scheduled_message, report, export. The write functions are SECURITY INVOKER, so they are covered too.
 -- Exempt, as the caller -1 (system), or because they hold no content:
 --   what runs after commit (frames for everybody who hears an event), the routes of daemons that serve all people at once
 --   (/feed/poll, /feed/acks, /feed/seen, /upload/*), peal-jobs and pealctl;
@@ -36,7 +36,7 @@ DO $$
 DECLARE
 	v_table text;
 BEGIN
-	FOREACH v_table IN ARRAY ARRAY['message', 'message_revision', 'message_mine', 'scheduled_message', 'report'] LOOP
+	FOREACH v_table IN ARRAY ARRAY['message', 'message_revision', 'message_mine', 'scheduled_message', 'report', 'export'] LOOP
 		EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', v_table);
 		EXECUTE format('CREATE POLICY adding ON %I FOR INSERT TO peal WITH CHECK (true)', v_table);
 		EXECUTE format('CREATE POLICY changing ON %I FOR UPDATE TO peal USING (true)', v_table);
@@ -48,6 +48,7 @@ CREATE POLICY reading ON message_revision FOR SELECT TO peal USING (oracle_reach
 -- Of others: that they reacted or voted. Deleting for everyone takes that away.
 CREATE POLICY reading ON message_mine FOR SELECT TO peal USING (user_id = oracle_caller() OR oracle_reaches(conversation_id, seq));
 CREATE POLICY reading ON scheduled_message FOR SELECT TO peal USING (oracle_caller() IN (-1, user_id));
+CREATE POLICY reading ON export FOR SELECT TO peal USING (oracle_caller() IN (-1, user_id));
 -- Whoever reported; moderators act as the system once dispatch has asked for their role.
 CREATE POLICY reading ON report FOR SELECT TO peal USING (oracle_caller() IN (-1, reporter_id));
 

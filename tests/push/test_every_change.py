@@ -18,7 +18,7 @@ SILENT = {
                      "createBot", "enableAccount"), OWN),
     **dict.fromkeys(("logout", "changePassword", "endOtherSessions", "endSession", "disableAccount", "revokeToken", "retireBot", "eraseMe"), ENDS),
     **dict.fromkeys(("uploadImage", "uploadAudio", "uploadVideo", "uploadFile", "beginUpload", "getUploadOptions", "endUpload", "getUpload",
-                     "continueUpload"), "heard with the message, or as attachment_ready: tests/media"),
+                     "continueUpload", "exportMe"), "heard with the message, or as attachment_ready: tests/media"),
 }
 IGNORED = {"cursor", "retry", "message_delivered"}     # of acknowledging, or of not having done so yet
 CREATED, NEW, UPDATED = "conversation_created", "new_message", "conversation_updated"

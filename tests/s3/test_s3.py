@@ -1,11 +1,13 @@
 """Files in an object store: kept, served, removed and found damaged there as on disk; and what happens when it is away, slow, or refuses us."""
 
 import hashlib
+import io
 import json
 import os
 import re
 import signal
 import time
+import zipfile
 
 import pytest
 
@@ -314,3 +316,24 @@ def test_a_wrong_key_and_no_bucket(new_stack, store, tmp_path):
             reply = upload(Person(stack), media.png(), expect=None)
             assert (reply.status, reply.code) == (503, "unavailable")
             assert stack.log_line(f"code={code}"), "the log says why"
+
+
+def test_an_archive_of_everything(stack, store, pair):
+    """Its files come from the store, it goes there, and is removed from there."""
+    a, b, conversation = pair
+    data = os.urandom((6 << 20) + 5)
+    file = put(a, data, filename="mine.bin").json
+    send(a, conversation, file["id"], message_type="file")
+    id_ = a.rest.post("/me/export", expect=201)["id"]
+    eventually("ready", lambda: a.rest.get(f"/me/export/{id_}", expect=200)["state"] == "ready", 40)
+    assert store.names(id_) == [f"ren/{id_[:2]}/{id_}/original"] and not local(stack, id_).exists()
+    shown = a.rest.get(f"/me/export/{id_}", expect=200)
+    reply = ask(stack, shown["download_url"])
+    assert (reply.status, len(reply.body), hashlib.sha256(reply.body).hexdigest()) == (200, shown["size"], shown["sha256"])
+    with zipfile.ZipFile(io.BytesIO(reply.body)) as z:
+        assert z.testzip() is None
+        (name,) = [n for n in z.namelist() if n.startswith("files/")]
+        assert z.read(name) == data and name.endswith("-1-mine.bin")
+    truth.rows(stack, "UPDATE export SET expires_at = now() WHERE id = %s", id_)
+    stack.restart("peal-jobs")
+    eventually("removed", lambda: not store.names(id_), 40)
