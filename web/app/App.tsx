@@ -6,7 +6,7 @@ import { displayName } from './format.ts';
 import { Bell } from './icons.tsx';
 import { List } from './List.tsx';
 import { SignIn } from './SignIn.tsx';
-import { cameBack, current, liftAll, overlays, peal, spoken, tell, watch } from './state.ts';
+import { current, liftAll, overlays, peal, spoken, tell, watch } from './state.ts';
 import { Spinner, Toast } from './parts.tsx';
 
 export function App() {
@@ -38,7 +38,7 @@ function Main() {
 	watch('connection');
 	const open = current.value;
 	useEffect(() => {
-		if (cameBack()) import('./arrived.ts').then((m) => m.announce(), () => undefined);
+		import('./begun.ts').then((m) => m.begin(), () => undefined);
 	}, []);
 	return (
 		<div class={open ? 'panes has-room' : 'panes'} data-live={peal.connection.state}>

@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { asProblem, type PealError, type Provider } from '../sdk/index.ts';
 import { Bell, EyeIcon } from './icons.tsx';
 import { PasskeyButton } from './PasskeyButton.tsx';
-import { cameBack, peal } from './state.ts';
+import { peal } from './state.ts';
 
 type Fields = { username: string; password: string; display: string };
 
@@ -25,7 +25,7 @@ export function SignIn({ expired }: { expired: boolean }) {
 	const [busy, setBusy] = useState(false);
 	const [trouble, setTrouble] = useState(expired ? 'Your session has ended. Sign in again.' : '');
 	useEffect(() => {
-		if (cameBack()) import('./arrived.ts').then((m) => setTrouble(m.arrived() ?? trouble), () => undefined);
+		if (location.search) import('./arrived.ts').then((m) => setTrouble(m.arrived() ?? trouble), () => undefined);
 	}, []);
 	const form = useRef<HTMLFormElement>(null);
 	const [second, setSecond] = useState<ComponentChildren>(null);

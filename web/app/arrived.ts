@@ -1,6 +1,4 @@
 // What the way to a provider came to, which the address says when it led back here; said once.
-import { tell } from './state.ts';
-
 const REASONS: Record<string, string> = {
 	denied: 'You did not allow the other service to say who you are.',
 	failed: 'The other service did not say who you are. Try again.',
@@ -22,9 +20,4 @@ export function arrived(): string | null {
 	address.searchParams.delete('linked');
 	history.replaceState(history.state, '', address);
 	return REASONS[reason] ?? REASONS['failed']!;
-}
-
-export function announce(): void {
-	const said = arrived();
-	if (said) tell(said);
 }

@@ -74,9 +74,6 @@ export const searchFor = (change: { text?: string; room?: Id | null }) => {
 export const toast = signal<string | null>(null);
 let toastTimer: ReturnType<typeof setTimeout> | undefined;
 
-/** From a provider, with something to say. */
-export const cameBack = () => /[?&](sign_in|linked)=/.test(location.search);
-
 export function complain(error: unknown, doing: string): void {
 	const problem = asProblem(error);
 	tell(problem.code === 'network' ? `${doing}: the server cannot be reached.` : `${doing}: ${problem.message}`);

@@ -14,6 +14,7 @@ export { Drafts } from './drafts.ts';
 export { seqOf } from './merge.ts';
 export { Call, Calls, type CallEnd, type CallOptions, type CallState } from './calls.ts';
 export { uniqueId } from './clock.ts';
+export { Notifications, type PushState } from './notifications.ts';
 export { Order } from './order.ts';
 export type * from './types.ts';
 export type * from './account.ts';

@@ -285,7 +285,8 @@ export class Rest {
 		return this.body<T>('GET', path);
 	}
 
-	private async body<T>(method: string, path: string, body?: unknown, extra?: Record<string, string>): Promise<T> {
+	/** Any route; for those that have no name here. */
+	async body<T>(method: string, path: string, body?: unknown, extra?: Record<string, string>): Promise<T> {
 		const token = await this.bearer.token();
 		const ask = async (as: string) => (await call<T>(this.transport, method, path, body, as, extra)).body;
 		try {

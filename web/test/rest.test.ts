@@ -40,6 +40,12 @@ function setUp() {
 test('every route that the SDK uses is in the contract', async () => {
 	const { rest, asked } = setUp();
 	const calls: Record<keyof Rest, () => Promise<unknown>> = {
+		body: () =>
+			Promise.all([
+				rest.body('GET', '/push/vapid-key'),
+				rest.body('POST', '/push/subscriptions', { endpoint: 'https://push.example/x', keys: { p256dh: 'p', auth: 'a' } }),
+				rest.body('DELETE', '/push/subscriptions/7'),
+			]),
 		me: () => rest.me(),
 		changeMe: () => rest.changeMe({ status_text: null }),
 		searchUsers: () => rest.searchUsers('a b'),

@@ -4,6 +4,7 @@ import type { ProfileChange } from '../../sdk/index.ts';
 import { userName } from '../format.ts';
 import { attempt, lay, peal, watch, type Overlay } from '../state.ts';
 import { AvatarField } from './AvatarField.tsx';
+import { Notify } from './Notify.tsx';
 import { Sheet } from './Sheet.tsx';
 
 const LISTS: [string, Overlay][] = [
@@ -82,6 +83,7 @@ export function Profile() {
 					onChange={(e) => void change({ privacy: { last_seen: e.currentTarget.checked } })}
 				/>
 			</label>
+			<Notify me={me.id} />
 			<h3>Lists</h3>
 			<ul class="links">
 				{lists.map(([text, overlay]) => (
