@@ -20,4 +20,5 @@ export type * from './types.ts';
 export type * from './account.ts';
 export { passkeysHere, wasCancelled, wasThere } from './account.ts';
 export { SCOPES } from './moderation.ts';
+export { eraseMe, exportMe, getExport, type Export } from './leaving.ts';
 export type * from './moderation.ts';

@@ -281,7 +281,7 @@ export class Rest {
 	iceServers = () => this.get<IceServers>('/calls/ice-servers');
 	vote = (id: Id, options: number[]) => this.body<Message>('POST', `${at(id)}/vote`, { options });
 
-	private get<T>(path: string): Promise<T> {
+	get<T>(path: string): Promise<T> {
 		return this.body<T>('GET', path);
 	}
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
+import { eraseMe, exportMe, getExport } from '../sdk/leaving.ts';
 import { call, Rest } from '../sdk/rest.ts';
 import './help.ts';
 
@@ -39,13 +40,16 @@ function setUp() {
 
 test('every route that the SDK uses is in the contract', async () => {
 	const { rest, asked } = setUp();
-	const calls: Record<keyof Rest, () => Promise<unknown>> = {
+	const calls: Record<Exclude<keyof Rest, 'get'> | 'eraseMe' | 'exportMe' | 'getExport', () => Promise<unknown>> = {
 		body: () =>
 			Promise.all([
 				rest.body('GET', '/push/vapid-key'),
 				rest.body('POST', '/push/subscriptions', { endpoint: 'https://push.example/x', keys: { p256dh: 'p', auth: 'a' } }),
 				rest.body('DELETE', '/push/subscriptions/7'),
 			]),
+		eraseMe: () => eraseMe(rest, 'delete'),
+		exportMe: () => exportMe(rest, 'k'),
+		getExport: () => getExport(rest, '0f1e2d3c4b5a69788796a5b4c3d2e1f0'),
 		me: () => rest.me(),
 		changeMe: () => rest.changeMe({ status_text: null }),
 		searchUsers: () => rest.searchUsers('a b'),
@@ -130,7 +134,7 @@ test('every route that the SDK uses is in the contract', async () => {
 		await ask();
 		const { method, path } = asked[asked.length - 1]!;
 		const place = path.replace('/api/v1', '').replace(/\?.*/, '');
-		const route = place.replace(/\/\d[\d.]*(?=\/|$)/g, '/{}');
+		const route = place.replace(/\/(\d[\d.]*|[0-9a-f]{32})(?=\/|$)/g, '/{}');
 		assert.ok(known.has(`${method} ${route}`), `${name}: ${method} ${route}`);
 	}
 });

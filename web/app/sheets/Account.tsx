@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { asProblem, wasCancelled, type SignedInAt } from '../../sdk/index.ts';
 import { exactTime } from '../format.ts';
 import { attempt, complain, peal, tell } from '../state.ts';
+import { Leaving } from './Leaving.tsx';
 import { Linked } from './Linked.tsx';
 import { useLoad } from './load.ts';
 import { Passkeys } from './Passkeys.tsx';
@@ -37,6 +38,7 @@ export function Account() {
 						<Passkeys proved={proved} changed={again} />
 						<Linked proved={proved} />
 						<Sessions />
+						<Leaving proved={proved} />
 						{asked && (
 							<Prove
 								factors={factors}
