@@ -1,5 +1,6 @@
 // Asks before something that cannot be undone.
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId } from 'preact/hooks';
+import { useModal } from './modal.ts';
 
 interface Props {
 	title: string;
@@ -10,30 +11,12 @@ interface Props {
 }
 
 export function Confirm({ title, text, action, onYes, onNo }: Props) {
-	const dialog = useRef<HTMLDialogElement>(null);
 	const id = useId();
-	useEffect(() => {
-		const box = dialog.current!;
-		box.showModal();
-		return () => box.close();
-	}, []);
 	return (
-		<dialog
-			ref={dialog}
-			class="confirm"
-			aria-labelledby={`${id}-t`}
-			aria-describedby={`${id}-d`}
-			onCancel={(e) => {
-				e.preventDefault();
-				onNo();
-			}}
-			onClick={(e) => {
-				if (e.target === dialog.current) onNo();
-			}}
-		>
+		<dialog {...useModal(onNo)} class="confirm" aria-label={title} aria-describedby={id}>
 			<div class="confirm-body">
-				<h2 id={`${id}-t`}>{title}</h2>
-				<p id={`${id}-d`}>{text}</p>
+				<h2>{title}</h2>
+				<p id={id}>{text}</p>
 				<div class="confirm-row">
 					<button type="button" class="secondary" onClick={onNo}>
 						Cancel

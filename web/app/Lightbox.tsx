@@ -1,36 +1,15 @@
 // A picture, large; loaded when the first of them is asked for.
-import { useEffect, useRef } from 'preact/hooks';
 import type { Attachment } from '../sdk/index.ts';
 import { ClearIcon, SaveIcon } from './icons.tsx';
+import { useModal } from './modal.ts';
 import { save } from './Picture.tsx';
 
 export function Lightbox({ attachment, close }: { attachment: Attachment; close: () => void }) {
-	const dialog = useRef<HTMLDialogElement>(null);
 	const main = attachment.renditions[0]!;
-	useEffect(() => {
-		const box = dialog.current!;
-		box.showModal();
-		return () => box.close();
-	}, []);
 	return (
-		<dialog
-			ref={dialog}
-			class="lightbox"
-			aria-label={attachment.name ?? 'Picture'}
-			onCancel={(e) => {
-				e.preventDefault();
-				close();
-			}}
-			onClick={close}
-		>
-			<img
-				src={main.url}
-				width={main.width ?? undefined}
-				height={main.height ?? undefined}
-				alt={attachment.name ?? ''}
-				onClick={(e) => e.stopPropagation()}
-			/>
-			<div class="lightbox-bar" onClick={(e) => e.stopPropagation()}>
+		<dialog {...useModal(close)} class="lightbox" aria-label={attachment.name ?? 'Picture'}>
+			<img src={main.url} width={main.width ?? undefined} height={main.height ?? undefined} alt={attachment.name ?? ''} />
+			<div class="lightbox-bar">
 				<button type="button" class="ghost" aria-label="Save" onClick={() => save(attachment.id)}>
 					<SaveIcon />
 				</button>

@@ -1,6 +1,7 @@
 // Asks who somebody is before they change how they sign in.
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useState } from 'preact/hooks';
 import { asProblem, wasCancelled, type Factors, type LinkedTo } from '../../sdk/index.ts';
+import { useModal } from '../modal.ts';
 import { peal } from '../state.ts';
 
 interface Props {
@@ -16,17 +17,11 @@ const SAID: Record<string, string> = {
 };
 
 export function Prove({ factors, onDone, onNo }: Props) {
-	const dialog = useRef<HTMLDialogElement>(null);
 	const id = useId();
 	const [password, setPassword] = useState('');
 	const [code, setCode] = useState('');
 	const [busy, setBusy] = useState(false);
 	const [trouble, setTrouble] = useState('');
-	useEffect(() => {
-		const box = dialog.current!;
-		box.showModal();
-		return () => box.close();
-	}, []);
 	const prove = async (how: () => Promise<void>) => {
 		setBusy(true);
 		setTrouble('');
@@ -47,15 +42,7 @@ export function Prove({ factors, onDone, onNo }: Props) {
 	const typed = code.trim();
 	const which = /^[\d\s]{6,8}$/.test(typed) ? { code: typed.replace(/\s/g, '') } : { recovery_code: typed };
 	return (
-		<dialog
-			ref={dialog}
-			class="confirm"
-			aria-labelledby={id}
-			onCancel={(e) => {
-				e.preventDefault();
-				onNo();
-			}}
-		>
+		<dialog {...useModal(onNo)} class="confirm" aria-labelledby={id} onClick={undefined}>
 			<form
 				class="confirm-body"
 				onSubmit={(e) => {

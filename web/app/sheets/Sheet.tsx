@@ -1,7 +1,8 @@
 // A panel at the side, the whole screen on a phone, with everything behind it out of reach.
 import type { ComponentChildren } from 'preact';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useId } from 'preact/hooks';
 import { ClearIcon } from '../icons.tsx';
+import { useModal } from '../modal.ts';
 import { Toast } from '../parts.tsx';
 import { lift } from '../state.ts';
 
@@ -13,25 +14,15 @@ interface Props {
 }
 
 export function Sheet({ title, children, foot }: Props) {
-	const dialog = useRef<HTMLDialogElement>(null);
 	const id = useId();
-	useEffect(() => {
-		const box = dialog.current!;
-		box.showModal();
-		return () => box.close();
-	}, []);
 	return (
 		<dialog
-			ref={dialog}
+			{...useModal(lift)}
 			class="sheet"
 			aria-labelledby={id}
-			onCancel={(e) => {
-				if (e.target !== dialog.current) return;
-				e.preventDefault();
-				lift();
-			}}
+			onClick={undefined} // whoever marks text may let go of it beside the sheet
 			onPointerDown={(e) => {
-				if (e.target === dialog.current) lift();
+				if (e.target === e.currentTarget) lift();
 			}}
 		>
 			<div class="sheet-body">
