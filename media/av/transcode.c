@@ -68,6 +68,17 @@ even(double side)
 	return FFMAX(SIDE_LEAST, (int)(side / 2 + 0.5) * 2);
 }
 
+/* Colours are scaled, not converted: what they mean goes along. Of RGB swscale makes BT.601, which is what players take for granted. */
+static void
+same_colours(AVCodecContext *e, const AVCodecContext *d)
+{
+	if (d->colorspace == AVCOL_SPC_RGB)
+		return;
+	e->colorspace = d->colorspace;
+	e->color_primaries = d->color_primaries;
+	e->color_trc = d->color_trc;
+}
+
 static bool
 open_pictures(struct coding *c)
 {
@@ -83,6 +94,7 @@ open_pictures(struct coding *c)
 	e->height = even(height * scale);
 	e->pix_fmt = AV_PIX_FMT_YUV420P;
 	e->color_range = AVCOL_RANGE_MPEG;
+	same_colours(e, d);
 	e->time_base = (AVRational){ 1, CLOCK };
 	e->framerate = (AVRational){ 30, 1 };
 	e->gop_size = KEY_EVERY;
@@ -242,6 +254,8 @@ put_samples(struct coding *c, uint8_t **p, int n)
 	uint8_t *none[2] = { (uint8_t *)silence, (uint8_t *)silence };
 
 	c->samples_in += n;
+	if (av_rescale(c->samples_in - n, AV_TIME_BASE, SOUND_RATE) > c->limit_us)
+		return failed(c, JOB_TOO_MANY_SAMPLES); /* whatever its timestamps say */
 	return av_audio_fifo_write(c->fifo, (void **)(p ? p : none), n) >= n ? put_pieces(c, false)
 	                                                                     : failed(c, JOB_TOO_COMPLEX);
 }
@@ -284,25 +298,32 @@ prepare(struct coding *c, AVFrame *f)
 	       swr_init(c->swr) >= 0;
 }
 
+/* in NULL: what the resampler still holds. */
+static bool
+resample(struct coding *c, const uint8_t **in, int n)
+{
+	uint8_t *p[2] = { NULL };
+	int room = swr_get_out_samples(c->swr, n);
+	bool ok;
+
+	if (room < 0 || av_samples_alloc(p, NULL, c->encoder[1]->ch_layout.nb_channels, room + 1, AV_SAMPLE_FMT_FLTP, 0) < 0)
+		return failed(c, JOB_TOO_COMPLEX);
+	n = swr_convert(c->swr, p, room, in, n);
+	ok = n >= 0 ? put_samples(c, p, n) : failed(c, JOB_CORRUPT);
+	av_freep(&p[0]);
+	return ok;
+}
+
 static bool
 put_sound(struct coding *c, AVFrame *f)
 {
 	int64_t at_us = time_of(c, 1, f);
-	uint8_t *p[2] = { NULL };
-	bool ok = false;
-	int n;
 
 	if (!prepare(c, f))
 		return failed(c, JOB_CORRUPT);
 	if (at_us >= 0 && !fill_gap(c, at_us))
 		return false;
-	n = swr_get_out_samples(c->swr, f->nb_samples);
-	if (n < 0 || av_samples_alloc(p, NULL, c->encoder[1]->ch_layout.nb_channels, n + 1, AV_SAMPLE_FMT_FLTP, 0) < 0)
-		return failed(c, JOB_TOO_COMPLEX);
-	n = swr_convert(c->swr, p, n, (const uint8_t **)f->extended_data, f->nb_samples);
-	ok = n >= 0 ? put_samples(c, p, n) : failed(c, JOB_CORRUPT);
-	av_freep(&p[0]);
-	return ok;
+	return resample(c, (const uint8_t **)f->extended_data, f->nb_samples);
 }
 
 /* packet NULL: the end. Damaged frames are left out, as players do. */
@@ -320,6 +341,12 @@ decode(struct coding *c, int i, const AVPacket *packet)
 }
 
 static bool
+end_sound(struct coding *c)
+{
+	return decode(c, 1, NULL) && (!c->swr || resample(c, NULL, 0)) && put_pieces(c, true) && encode(c, 1, NULL);
+}
+
+static bool
 run(struct coding *c)
 {
 	bool ok = true;
@@ -330,9 +357,7 @@ run(struct coding *c)
 				ok = decode(c, i, c->packet);
 		av_packet_unref(c->packet);
 	}
-	ok = ok && decode(c, 0, NULL) && (!c->from[1] || (decode(c, 1, NULL) && put_pieces(c, true)));
-	ok = ok && encode(c, 0, NULL) && (!c->from[1] || encode(c, 1, NULL));
-	if (!ok)
+	if (!ok || !decode(c, 0, NULL) || !encode(c, 0, NULL) || (c->from[1] && !end_sound(c)))
 		return false;
 	if (av_write_trailer(c->out) < 0 || c->out->pb->error)
 		return failed(c, JOB_TOO_COMPLEX);

@@ -133,6 +133,16 @@ def test_large_and_fast_becomes_what_a_chat_needs(stack, someone, tmp_path):
     assert now["size"] < 1_000_000
 
 
+def test_colours_mean_what_they_did(stack, someone, tmp_path):
+    """Nobody guesses them by the size, which is another one now."""
+    said = ("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709")
+    data = ffmpeg(tmp_path / "in.webm", "-f", "lavfi", "-i", "testsrc2=s=160x90:r=5", "-t", "1", "-pix_fmt", "yuv420p", *said, "-c:v", "libvpx-vp9",
+                  "-deadline", "realtime", "-cpu-used", "8")
+    now = over(someone, put(someone, data).json)
+    stream = probe(tmp_path, ask(stack, link(now, "video")).body)["streams"][0]
+    assert [stream.get(k) for k in ("color_space", "color_range")] == ["bt709", "tv"], stream
+
+
 @pytest.mark.parametrize("degrees", [90, 180])
 def test_rotation(stack, someone, tmp_path, degrees):
     """As telephones do it: stored lying down, and said so."""
