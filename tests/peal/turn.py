@@ -76,11 +76,18 @@ class Coturn:
         with open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen(self.as_user([TURNSERVER, "-c", self.folder / "turnserver.conf"]), stdin=subprocess.DEVNULL,
                                             stdout=log, stderr=log, cwd=self.folder)
-        end = time.monotonic() + 20
+        try:
+            self._wait_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _wait_ready(self, seconds=20):
+        end = time.monotonic() + seconds
         while not self._answers():
             assert self.process.poll() is None and time.monotonic() < end, f"coturn does not serve:\n{self.log()[-3000:]}"
         assert "Bad configuration" not in self.log() and "Unknown" not in self.log(), self.log()
-        return self
 
     def __exit__(self, *_):
         self.process.send_signal(signal.SIGTERM)
@@ -146,9 +153,13 @@ class Turn:
     def _message(self):
         if not self.tls:
             return self.socket.recv(2048)
+        head = self._exactly(20)
+        return head + self._exactly(struct.unpack("!H", head[2:4])[0])
+
+    def _exactly(self, n):
         text = b""
-        while len(text) < 20 or len(text) < 20 + struct.unpack("!H", text[2:4])[0]:
-            more = self.socket.recv(20 - len(text) if len(text) < 20 else 20 + struct.unpack("!H", text[2:4])[0] - len(text))
+        while len(text) < n:
+            more = self.socket.recv(n - len(text))
             assert more, "the server hung up"
             text += more
         return text
