@@ -217,38 +217,45 @@ flying(const struct notifier *n, const struct notify_due *d)
 	return false;
 }
 
-/* False: it cannot go now, and stays due. */
-static bool
-make_ask(struct work *w, struct notify_due *d, struct egress_ask *ask, enum notify_outcome *ret)
+enum fate { FATE_SEND, FATE_WAIT /* it stays due */, FATE_NOTE /* nothing is sent: *ret */ };
+
+static enum fate
+make_web_push(struct work *w, struct notify_due *d, struct egress_ask *ask, enum notify_outcome *ret)
+{
+	struct notifier *n = w->notify.state;
+
+	*ret = NOTIFY_DROPPED;
+	if (!n->vapid || !str_eq(d->target.key_id, vapid_public(n->vapid)))
+		return FATE_NOTE;
+	*ret = NOTIFY_GONE;
+	return web_push_ask(w->arena, n->vapid, w->conf, d, clock_wall_us(), ask) ? FATE_SEND : FATE_NOTE;
+}
+
+static enum fate
+make_fcm(struct work *w, struct notify_due *d, struct egress_ask *ask, enum notify_outcome *ret)
 {
 	struct notifier *n = w->notify.state;
 	int64_t now = clock_wall_us();
 
-	*ret = NOTIFY_AGAIN;
-	if (d->target.channel == NOTIFY_WEB_PUSH) {
-		if (!n->vapid || !str_eq(d->target.key_id, vapid_public(n->vapid)))
-			*ret = NOTIFY_DROPPED;
-		else if (!web_push_ask(w->arena, n->vapid, w->conf, d, now, ask))
-			*ret = NOTIFY_GONE;
-		return true;
-	}
-	if (!n->fcm) {
-		*ret = NOTIFY_DROPPED;
-		return true;
-	}
+	*ret = NOTIFY_DROPPED;
+	if (!n->fcm)
+		return FATE_NOTE;
 	switch (fcm_state(n->fcm, w->arena, now, ask)) {
 	case FCM_READY:
 		fcm_ask(n->fcm, w->arena, w->conf, d, now, ask);
-		return true;
+		return FATE_SEND;
 	case FCM_ASK:
 		ask->id = TOKEN_FLIGHT;
 		ask->timeout_ms = w->conf->egress_timeout_ms;
 		egress_send(n->egress, ask);
-		return false;
+		break;
+	case FCM_LATER: /* out of the way of those that can go */
+		*ret = NOTIFY_AGAIN;
+		return FATE_NOTE;
 	case FCM_WAIT:
 		break;
 	}
-	return false;
+	return FATE_WAIT;
 }
 
 static void
@@ -286,12 +293,17 @@ send_one(struct work *w, struct notify_due *d, bool present, struct noted *to)
 		note(to, &done);
 		return;
 	}
-	if (!make_ask(w, d, &ask, &done.outcome))
-		return;
-	if (done.outcome == NOTIFY_AGAIN)
+	switch ((d->target.channel == NOTIFY_FCM ? make_fcm : make_web_push)(w, d, &ask, &done.outcome)) {
+	case FATE_SEND:
 		take_off(w, d, &ask);
-	else
+		break;
+	case FATE_NOTE:
+		done.again = done.outcome == NOTIFY_AGAIN ? backoff(d->attempts, 0) : 0;
 		note(to, &done);
+		break;
+	case FATE_WAIT:
+		break;
+	}
 }
 
 static int

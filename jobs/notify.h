@@ -28,8 +28,9 @@ bool web_push_ask(struct arena *, struct vapid *, const struct conf *, const str
 struct fcm;
 struct fcm *fcm_load(const char *file, const char **ret_why);
 struct fcm *fcm_free(struct fcm *);
-enum fcm_state { FCM_READY, FCM_ASK, FCM_WAIT };
-/* FCM_ASK: *ret is the request for a token, whose answer goes to fcm_answered(); until then FCM_WAIT. */
+enum fcm_state { FCM_READY, FCM_ASK, FCM_WAIT, FCM_LATER };
+/* FCM_ASK: *ret is the request for a token, whose answer goes to fcm_answered(); until then FCM_WAIT. FCM_LATER: there was none, and it is too early to ask
+ * again. */
 enum fcm_state fcm_state(struct fcm *, struct arena *, int64_t now_us, struct egress_ask *ret);
 void fcm_answered(struct fcm *, struct arena *, const struct egress_answer *, int64_t now_us);
 /* The answer was lost, or the token refused: begin anew, not before `wait_us` from now. */

@@ -68,8 +68,10 @@ fcm_state(struct fcm *f, struct arena *arena, int64_t now_us, struct egress_ask 
 {
 	if (*f->token && f->until - TOKEN_EARLY > now_us)
 		return FCM_READY;
-	if (f->asked || f->not_before > now_us)
+	if (f->asked)
 		return FCM_WAIT;
+	if (f->not_before > now_us)
+		return FCM_LATER;
 	f->asked = true;
 	ret->url = f->account.token_uri;
 	ret->headers = STR("Content-Type: application/x-www-form-urlencoded\nAccept: application/json\n");

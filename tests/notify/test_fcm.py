@@ -104,3 +104,22 @@ def test_unregister_and_moving(stack, google, app):
     assert google.wait(token)[0]["data"]["sender_id"] == b.id
     a.rest.post("/users/fcm/unregister", {"deviceToken": token}, expect=204)
     assert targets(stack, a) == 0
+
+
+def test_no_token_and_browsers_all_the_same(stack, google, app, service):
+    """While Google gives no token, what waits for it is out of the way of browsers, and goes when there is one."""
+    from peal.pushes import Browser
+    a, b, conversation, token = app
+    google.given.clear()
+    google.service.say["/token"] = [503]
+    browser = Browser(service).register(b)
+    stack.restart("peal-jobs")
+    a.say(conversation, "to both")
+    assert browser.wait()[0]["text"] == "to both"
+    until = time.monotonic() + 10
+    while stack.psql("SELECT max(attempts) FROM push_due") in ("", "0"):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    assert not google.messages(token)
+    stack.restart("peal-jobs")      # its patience with Google begins anew
+    assert google.wait(token, timeout=20)[0]["data"]["text"] == "to both"
