@@ -8,7 +8,7 @@
 #include "ring.h"
 
 #define BATCH 100 /* messages per transaction */
-#define STEPS 20  /* before others have their turn */
+#define STEPS 4   /* before others have their turn */
 
 /* Requests that were under way when the account ended have ended by then. */
 static int64_t

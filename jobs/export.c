@@ -23,8 +23,8 @@
 #define LINES         200
 #define MESSAGES      100
 #define CONVERSATIONS 20
-#define TURNS         8 /* before others have their turn */
-#define DOOR_MS       5000
+#define TURNS         4 /* before others have their turn */
+#define DOOR_MS       2000
 #define POLL_MS       500
 #define NAME_MOST     120 /* bytes of a file's own name */
 #define EXPIRE_US     SECONDS(60)

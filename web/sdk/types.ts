@@ -12,6 +12,8 @@ export interface User {
 	status_text?: string | null;
 	/** A program, made by a person of this server. */
 	bot?: boolean;
+	/** The account was erased: its names say nothing, and nobody answers. */
+	deleted?: true;
 }
 
 export interface Privacy {
