@@ -19,6 +19,7 @@ SILENT = {
     **dict.fromkeys(("logout", "changePassword", "endOtherSessions", "endSession", "disableAccount", "revokeToken", "retireBot", "eraseMe"), ENDS),
     **dict.fromkeys(("uploadImage", "uploadAudio", "uploadVideo", "uploadFile", "beginUpload", "getUploadOptions", "endUpload", "getUpload",
                      "continueUpload", "exportMe"), "heard with the message, or as attachment_ready: tests/media"),
+    **dict.fromkeys(("addPushSubscription", "removePushSubscription", "registerApp", "unregisterApp"), "where one's own devices are told"),
 }
 IGNORED = {"cursor", "retry", "message_delivered"}     # of acknowledging, or of not having done so yet
 CREATED, NEW, UPDATED = "conversation_created", "new_message", "conversation_updated"

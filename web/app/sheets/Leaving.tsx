@@ -1,7 +1,8 @@
 // Taking everything along, and going for good.
-import { useEffect, useId, useRef, useState } from 'preact/hooks';
+import { useEffect, useId, useState } from 'preact/hooks';
 import { asProblem, eraseMe, exportMe, getExport, uniqueId, type Export } from '../../sdk/index.ts';
 import { exactTime } from '../format.ts';
+import { useModal } from '../modal.ts';
 import { attempt, complain, overlays, peal, tell } from '../state.ts';
 import type { Proved } from './Account.tsx';
 
@@ -109,26 +110,12 @@ function Going({ proved }: { proved: Proved }) {
 }
 
 function Asking({ onYes, onNo }: { onYes: (messages: 'keep' | 'delete') => void; onNo: () => void }) {
-	const dialog = useRef<HTMLDialogElement>(null);
 	const id = useId();
 	const name = peal.session.state === 'in' ? peal.session.user.username : '';
 	const [messages, setMessages] = useState<'keep' | 'delete'>('keep');
 	const [typed, setTyped] = useState('');
-	useEffect(() => {
-		const box = dialog.current!;
-		box.showModal();
-		return () => box.close();
-	}, []);
 	return (
-		<dialog
-			ref={dialog}
-			class="confirm"
-			aria-labelledby={id}
-			onCancel={(e) => {
-				e.preventDefault();
-				onNo();
-			}}
-		>
+		<dialog {...useModal(onNo)} class="confirm" aria-labelledby={id} onClick={undefined}>
 			<form
 				class="confirm-body"
 				onSubmit={(e) => {
