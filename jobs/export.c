@@ -37,7 +37,7 @@ enum { PHASE_README, PHASE_LISTS, PHASE_CONVERSATIONS = 20, PHASE_MESSAGES, PHAS
 static const char readme[] =
         "Everything of yours on this server that you may see today.\n"
         "\n"
-        "*.ndjson files have one JSON object per line; times are UTC. Members are named as in the API (/docs/api on your "
+        "*.ndjson files have one JSON object per line; times are UTC. Members are named as in the API (/docs on your "
         "server).\n"
         "\n"
         "account.ndjson        your profile and privacy\n"
