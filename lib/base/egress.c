@@ -50,6 +50,20 @@ authority(struct str url)
 	return n && !memchr(rest.p, '@', n) ? str_n(rest.p, n) : STR_NONE;
 }
 
+/* A name, or an address in brackets: nothing that others may read in another way. */
+static bool
+host_ok(struct str host)
+{
+	bool v6 = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
+	const char *allowed =
+	        v6 ? "0123456789abcdefABCDEF:." : "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-_";
+
+	for (size_t i = v6; i < host.n - v6; i++)
+		if (!strchr(allowed, host.p[i]))
+			return false;
+	return host.n > 0;
+}
+
 /* The port that an authority ends with, 443 when it names none, 0 when it is no port; *ret_host without it. */
 static int64_t
 port_of(struct str auth, struct str *ret_host)
@@ -65,7 +79,7 @@ port_of(struct str auth, struct str *ret_host)
 		if (!str_int64(str_n(auth.p + n, auth.n - n), &port) || port < 1 || port > 65535)
 			return 0;
 	}
-	return ret_host->n ? port : 0;
+	return host_ok(*ret_host) ? port : 0;
 }
 
 bool

@@ -6,7 +6,8 @@
 -- Exempt, as the caller -1 (system), or because they hold no content:
 --   what runs after commit (frames for everybody who hears an event), the routes of daemons that serve all people at once
 --   (/feed/poll, /feed/acks, /feed/seen, /upload/*), peal-jobs and pealctl;
---   conversation and member (counters and marks are taken by whoever leaves), event and user_event (references only), attachment
+--   conversation and member (counters and marks are taken by whoever leaves), event and user_event (references only), push_target and
+--   push_due (addresses and numbers; an address goes over to whoever registers it last), attachment
 --   (its files are guarded by links and by the download route's own tests).
 CREATE FUNCTION oracle_caller() RETURNS bigint LANGUAGE sql STABLE AS $$
 	SELECT coalesce(nullif(current_setting('peal.caller', true), '')::bigint, -1)
