@@ -95,9 +95,9 @@ push_subscription_post(struct req *req)
 	int64_t id;
 	int r;
 
-	if (!str_present(req->service->vapid_public))
-		return NOT_CONFIGURED;
 	r = read_subscription(req, &target);
+	if (!r && !str_present(req->service->vapid_public))
+		r = NOT_CONFIGURED;
 	if (!r)
 		r = notify_register(req->db, req->arena, req->me, req->session, &target, req->conf->max_push_targets, &id,
 		                    &created);
@@ -144,9 +144,9 @@ fcm_register(struct req *req)
 	int64_t id;
 	int r;
 
-	if (!*req->conf->fcm_service_account_file)
-		return NOT_CONFIGURED;
 	r = read_app(req, &in);
+	if (!r && !*req->conf->fcm_service_account_file)
+		r = NOT_CONFIGURED;
 	if (r)
 		return r;
 	target.address = in.deviceToken;
