@@ -196,7 +196,7 @@ def test_ctrl_c_ends_what_it_started_and_nothing_else(checkouts):
     services = services_of(one)["services"]
     pids = list(services.values())
     assert "Ctrl-C ends it" in seen
-    assert set(services) == {"postgres", "redis", "peal-fcgi", "peal-push-0", "peal-jobs", "peal-media", "nginx"}
+    assert set(services) == {"postgres", "redis", "peal-fcgi", "peal-push-0", "peal-jobs", "peal-egress", "peal-media", "nginx"}
     os.write(master, b"\x03")
     assert "stopped" in read_until(master, "stopped", 30)
     process.wait(30)
