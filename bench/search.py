@@ -277,7 +277,8 @@ def send(world, path, seconds, rate, seed):
 
 
 def writing(world, seconds=SEND_SECONDS, rounds=SEND_ROUNDS, rate=SEND_RATE):
-    """Sending with the indexer and with peal-jobs stopped, by turns; medians and means of the rounds. Before them one round for the caches."""
+    """Sending with the indexer and with peal-jobs stopped, by turns; medians and means of the rounds, and the median of the ratios of
+    neighbours, since the machine is not the same for minutes. Before them one round for the caches."""
     path, lags, runs = world.stack.dir / "sends", [], {True: [], False: []}
     write_requests(world, path)
     keep_wal(world.stack)
@@ -295,6 +296,7 @@ def writing(world, seconds=SEND_SECONDS, rounds=SEND_ROUNDS, rate=SEND_RATE):
     of = {indexer: {name: {"median": round(statistics.median(r[name] for r in found), 2), "mean": round(statistics.mean(r[name] for r in found), 2)}
                     for name in found[0]} for indexer, found in runs.items()}
     ratios = {how: round(of[True]["p99_ms"][how] / of[False]["p99_ms"][how], 3) for how in ("median", "mean")}
+    ratios["neighbours"] = round(statistics.median(a["p99_ms"] / b["p99_ms"] for a, b in zip(runs[True], runs[False])), 3)
     return {"send": of[True], "send_without_indexer": of[False], "p99_ratio": ratios, "lag": percentiles(lags), "rounds": {"indexer": runs[True], "none": runs[False]}}
 
 
