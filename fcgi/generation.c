@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/webpush.h"
 #include "base/err.h"
 #include "base/ice.h"
 #include "base/log.h"
+#include "base/webpush.h"
 #include "generation.h"
 #include "stored.h"
 #include "wire/link.h"

@@ -219,15 +219,7 @@ account_rehash(struct db *db, struct arena *arena, int64_t user_id, struct str o
 int
 account_disable(struct db *db, struct arena *arena, struct str username, bool disabled, int64_t *ret_user_id)
 {
-	struct rows *rows;
-	int r = db_run(db, arena, &disable, ARGS(A_STR(username), A_INT(disabled)), &rows);
-
-	if (r)
-		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
-	*ret_user_id = rows_int(rows, 0, 0);
-	return 0;
+	return one_int(db, arena, &disable, ARGS(A_STR(username), A_INT(disabled)), ret_user_id);
 }
 
 int

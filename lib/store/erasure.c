@@ -39,15 +39,7 @@ account_erase(struct db *db, struct arena *arena, int64_t user_id, bool messages
 int
 account_erase_named(struct db *db, struct arena *arena, struct str username, bool messages, int64_t *ret_user_id)
 {
-	struct rows *rows;
-	int r = db_run(db, arena, &erase_named, ARGS(A_STR(username), A_INT(messages)), &rows);
-
-	if (r)
-		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
-	*ret_user_id = rows_int(rows, 0, 0);
-	return 0;
+	return one_int(db, arena, &erase_named, ARGS(A_STR(username), A_INT(messages)), ret_user_id);
 }
 
 int

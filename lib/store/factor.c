@@ -84,21 +84,6 @@ const struct stmt *const factor_statements[] = { &get,    &begin,          &conf
 	                                         &failed, &proved_at,      &prove,          &passkeys,    &find,    &add,
 	                                         &used,   &rename_passkey, &remove_passkey, &reset,       NULL };
 
-/* A statement whose first row is one number. NOT_FOUND: it has none. */
-static int
-one(struct db *db, struct arena *arena, const struct stmt *stmt, const struct arg *args, int64_t *ret)
-{
-	struct rows *rows;
-	int r = db_run(db, arena, stmt, args, &rows);
-
-	if (r)
-		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
-	*ret = rows_int(rows, 0, 0);
-	return 0;
-}
-
 int
 factors_get(struct db *db, struct arena *arena, int64_t user_id, struct factors *ret)
 {
@@ -125,7 +110,7 @@ int
 totp_begin(struct db *db, struct arena *arena, int64_t user_id, struct str sealed_secret)
 {
 	int64_t id;
-	int r = one(db, arena, &begin, ARGS(A_INT(user_id), A_STR(sealed_secret)), &id);
+	int r = one_int(db, arena, &begin, ARGS(A_INT(user_id), A_STR(sealed_secret)), &id);
 
 	return r == NOT_FOUND ? CONFLICT : r;
 }
@@ -134,7 +119,7 @@ int
 totp_confirm(struct db *db, struct arena *arena, int64_t user_id, int64_t step, struct str hashes)
 {
 	int64_t done;
-	int r = one(db, arena, &confirm, ARGS(A_INT(user_id), A_INT(step), A_STR(hashes)), &done);
+	int r = one_int(db, arena, &confirm, ARGS(A_INT(user_id), A_INT(step), A_STR(hashes)), &done);
 
 	return r ? trace(r) : done ? 0 : NOT_FOUND;
 }
@@ -160,10 +145,10 @@ factor_use(struct db *db, struct arena *arena, int64_t user_id, int64_t step, st
            const struct used_challenge *challenge)
 {
 	int64_t done;
-	int r = one(db, arena, &use,
-	            ARGS(A_INT(user_id), A_INT(step), A_STR(hash), A_STR(challenge->digest),
-	                 A_ID_OR_NULL(challenge->expires_at)),
-	            &done);
+	int r = one_int(db, arena, &use,
+	                ARGS(A_INT(user_id), A_INT(step), A_STR(hash), A_STR(challenge->digest),
+	                     A_ID_OR_NULL(challenge->expires_at)),
+	                &done);
 
 	return r ? trace(r) : done ? 0 : NOT_FOUND;
 }
@@ -179,7 +164,7 @@ factor_failed(struct db *db, struct arena *arena, int64_t user_id)
 int
 session_proved_at(struct db *db, struct arena *arena, struct str session_id, int64_t user_id, int64_t *ret)
 {
-	int r = one(db, arena, &proved_at, ARGS(A_STR(session_id), A_INT(user_id)), ret);
+	int r = one_int(db, arena, &proved_at, ARGS(A_STR(session_id), A_INT(user_id)), ret);
 
 	return r == NOT_FOUND ? UNAUTHENTICATED : r;
 }
@@ -188,7 +173,7 @@ int
 session_prove(struct db *db, struct arena *arena, struct str session_id, int64_t user_id)
 {
 	int64_t at;
-	int r = one(db, arena, &prove, ARGS(A_STR(session_id), A_INT(user_id)), &at);
+	int r = one_int(db, arena, &prove, ARGS(A_STR(session_id), A_INT(user_id)), &at);
 
 	return r == NOT_FOUND ? UNAUTHENTICATED : r;
 }
@@ -281,7 +266,7 @@ passkey_use(struct db *db, struct arena *arena, int64_t id, const struct used_ch
             bool backed_up)
 {
 	int64_t done;
-	int r = one(
+	int r = one_int(
 	        db, arena, &used,
 	        ARGS(A_INT(id), A_STR(challenge->digest), A_INT(challenge->expires_at), A_INT(sign_count), A_INT(backed_up)),
 	        &done);
@@ -308,5 +293,5 @@ passkey_remove(struct db *db, struct arena *arena, int64_t user_id, int64_t id, 
 int
 factors_reset(struct db *db, struct arena *arena, struct str username, int64_t *ret_n)
 {
-	return one(db, arena, &reset, ARGS(A_STR(username)), ret_n);
+	return one_int(db, arena, &reset, ARGS(A_STR(username)), ret_n);
 }

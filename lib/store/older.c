@@ -43,15 +43,7 @@ const struct stmt *const older_statements[] = { &direct, &since, NULL };
 int
 direct_find(struct db *db, struct arena *arena, int64_t me, int64_t other, int64_t *ret)
 {
-	struct rows *rows;
-	int r = db_run(db, arena, &direct, ARGS(A_INT(me), A_INT(other)), &rows);
-
-	if (r)
-		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
-	*ret = rows_int(rows, 0, 0);
-	return 0;
+	return one_int(db, arena, &direct, ARGS(A_INT(me), A_INT(other)), ret);
 }
 
 int

@@ -12,6 +12,20 @@ const struct stmt *const *const store_statements[] = { account_statements,    co
 	                                               identity_statements,   factor_statements,       erasure_statements,
 	                                               notify_statements,     export_statements,       NULL };
 
+int
+one_int(struct db *db, struct arena *arena, const struct stmt *stmt, const struct arg *args, int64_t *ret)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, stmt, args, &rows);
+
+	if (r)
+		return trace(r);
+	if (!rows_n(rows))
+		return NOT_FOUND;
+	*ret = rows_int(rows, 0, 0);
+	return 0;
+}
+
 void
 read_user(const struct rows *rows, size_t row, size_t c, struct user *ret)
 {

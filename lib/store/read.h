@@ -114,6 +114,8 @@
 #define CONVERSATION_N (26 + USER_N + MY_MESSAGE_N)
 /* clang-format on */
 
+/* A statement whose first row is one number. NOT_FOUND: it has none. */
+int one_int(struct db *, struct arena *, const struct stmt *, const struct arg *args, int64_t *ret);
 void read_user(const struct rows *, size_t row, size_t column, struct user *ret);
 void read_member(const struct rows *, size_t row, size_t column, struct member *ret);
 void read_message(const struct rows *, size_t row, size_t column, struct message *ret);
