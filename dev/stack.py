@@ -363,14 +363,23 @@ class Stack:
         service.process.send_signal(signal.SIGHUP)
         service.wait_notice(timeout=timeout)
 
+    def renew(self, name, timeout=30):
+        """Reload, and wait until no worker is left that remembers anything. Not for nginx."""
+        old = self.pids(name)[1:]
+        self.reload(name, timeout)
+        self._outlive(old, name, timeout)
+
     def reload_nginx(self, timeout=15):
         """After a change of its files: returns when no worker with the former ones is left."""
         old = self.pids("nginx")[1:]
         self.services["nginx"].process.send_signal(signal.SIGHUP)
+        self._outlive(old, "nginx", timeout)
+
+    def _outlive(self, old, name, timeout):
         until = time.monotonic() + timeout
         while set(old) & {pid for pid, stat in _stats() if stat[0] not in "ZX"}:
             if time.monotonic() > until:
-                raise StackError("nginx did not change its workers; the end of its log:\n" + (self.dir / "log" / "nginx.log").read_text()[-3000:])
+                raise StackError(f"{name} did not change its workers; the end of its log:\n" + (self.dir / "log" / f"{name}.log").read_text()[-3000:])
             time.sleep(0.02)
 
     def wait_death(self, name, timeout=10):

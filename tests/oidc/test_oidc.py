@@ -328,8 +328,7 @@ def test_its_keys_rotate(stack, liar):
     fresh = new_rsa()
     liar.keys.append(jwk(fresh, "k2"))
     liar.header, liar.sign = {"alg": "RS256", "kid": "k2"}, lambda t: signature("RS256", fresh, t)
-    stack.reload("peal-fcgi")  # what a worker has fetched is its own, and is looked at again after 30 s: begin anew
-    time.sleep(0.3)
+    stack.renew("peal-fcgi")  # what a worker has fetched is its own, and is looked at again after 30 s: begin anew
     assert liar.sign_in() == f"{URL}/"
 
 
@@ -340,8 +339,7 @@ def test_its_keys_rotate(stack, liar):
     ("token_endpoint", "http://user@127.0.0.1/"), ("jwks_uri", "https://a\\b/"),
 ])
 def test_metadata_that_lead_elsewhere(stack, liar, member, value):
-    stack.reload("peal-fcgi")
-    time.sleep(0.3)
+    stack.renew("peal-fcgi")
     before = len(liar.asked)
     liar.metadata[member] = value
     assert liar.sign_in() == f"{URL}/?sign_in=unavailable"
@@ -350,8 +348,7 @@ def test_metadata_that_lead_elsewhere(stack, liar, member, value):
 
 def test_a_name_that_leads_into_a_private_network(stack, liar):
     """Not the provider's own host: what it names must be a public address, whatever it resolves to."""
-    stack.reload("peal-fcgi")
-    time.sleep(0.3)
+    stack.renew("peal-fcgi")
     liar.metadata["token_endpoint"] = f"https://localhost:{ELSEWHERE_PORT}/token"
     assert liar.sign_in() == f"{URL}/?sign_in=unavailable"
     assert all(a[3] == LIAR_PORT for a in liar.asked)
@@ -359,7 +356,7 @@ def test_a_name_that_leads_into_a_private_network(stack, liar):
 
 
 def test_nothing_of_it_is_in_a_log(stack, liar):
-    stack.reload("peal-fcgi")
+    stack.renew("peal-fcgi")
     assert liar.sign_in(code="canary-code") == f"{URL}/"
     for log in (stack.dir / "log").iterdir():
         text = log.read_text(errors="replace")
@@ -482,7 +479,6 @@ def test_linking_to_a_provider_in_trouble(stack, liar):
     url = browser.begin("liar")
     state = dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(url).query))["state"]
     assert browser.go(f"{callback('liar')}?error=access_denied&state={state}")[1] == f"{URL}/?linked=denied"
-    stack.reload("peal-fcgi")  # what it says of itself is kept: begin anew
+    stack.renew("peal-fcgi")  # what it says of itself is kept: begin anew
     liar.raw = {"/.well-known/openid-configuration": (500, {}, "{}")}
-    time.sleep(0.3)
     browser.person.rest.post("/auth/oidc/liar/link", {}, expect=(503, "unavailable"))
