@@ -357,6 +357,21 @@ begin(const struct media_store *s, int listener, int folder, struct str id, int6
 	return pid < 0 ? fault(-errno) : 0;
 }
 
+/* With the lock, or one that has just ended would be made once more. */
+static int
+ended_or_begun(const struct media_store *s, int listener, struct arena *a, int folder, struct str id, int64_t parts,
+               struct str *ret)
+{
+	if (read_named(a, folder, "done", ret))
+		return 0;
+	if (read_named(a, folder, "failed", ret)) {
+		unlinkat(folder, "failed", 0);
+		return 0;
+	}
+	*ret = STR("{\"state\":\"running\"}");
+	return begin(s, listener, folder, id, parts);
+}
+
 static int
 build(const struct media_store *s, int listener, struct arena *a, int folder, struct str id, struct str body,
       struct json_report *report, struct str *ret)
@@ -367,18 +382,15 @@ build(const struct media_store *s, int listener, struct arena *a, int folder, st
 
 	if (!r)
 		r = json_is_object(json) ? json_fill(a, json, order_fields, &in, "", report) : INVALID;
-	if (r || read_named(a, folder, "done", ret))
+	if (r)
 		return r;
-	if (read_named(a, folder, "failed", ret)) {
-		unlinkat(folder, "failed", 0);
-		return 0;
-	}
-	*ret = STR("{\"state\":\"running\"}");
 	lock = openat(folder, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0640);
 	if (lock < 0)
 		return disk_fault();
-	if (!flock(lock, LOCK_EX | LOCK_NB)) /* the child has it too, and holds it for as long as it lives */
-		r = begin(s, listener, folder, id, in.parts.v);
+	if (flock(lock, LOCK_EX | LOCK_NB)) /* the child has it too, and holds it for as long as it lives */
+		*ret = STR("{\"state\":\"running\"}");
+	else
+		r = ended_or_begun(s, listener, a, folder, id, in.parts.v, ret);
 	close(lock);
 	return r;
 }
