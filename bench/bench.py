@@ -1,6 +1,7 @@
 """make bench: send, page and list through the whole product, against what their parts could do and against Fastify with pg.
 
-In interleaved rounds, so that whatever else the machine does meets all alike, with as many connections as the fast pool has workers:
+In interleaved rounds, so that whatever else the machine does meets all alike, with as many connections as the fast pool has workers; what
+was measured while the hypervisor worked for others is measured again:
 
     pgbench    each statement alone, the product's own text and types, prepared
     constant   nginx and FastCGI workers that answer the same bytes to everything
@@ -12,6 +13,7 @@ writes build/bench.json; exit code 1 when anything answered wrongly. Needs the m
 """
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -244,18 +246,19 @@ class Bench:
             return self.load(name, self.peers["fastify"].port, self.peers["fastify"])
         return self.peal(name)
 
-    def note(self, number, name, who, run):
+    def note(self, number, name, who, measured):
+        run, stolen = measure.undisturbed(measured, tries=3)
         self.runs.append((number, name, who, run))
-        say(f"round {number + 1}  {name:16}{who:9}{run.per_second:9.0f}/s" + (f"  {run.errors} ERRORS: {run.error}" if run.errors else ""))
+        say(f"round {number + 1}  {name:16}{who:9}{run.per_second:9.0f}/s" + (f"  {run.errors} ERRORS: {run.error}" if run.errors else "")
+            + (f"  disturbed: {100 * stolen:.0f} %" if stolen > measure.STOLEN_MOST else ""))
 
     def round(self, number):
         order = ["pgbench", "constant", "peal", "fastify"]
         for name in OPERATIONS:
             for who in order if number % 2 == 0 else reversed(order):
-                run = self.measure(name, who)
-                self.note(number, name, who, run)
+                self.note(number, name, who, functools.partial(self.measure, name, who))
         for name in OTHERS:
-            self.note(number, name, "peal", self.load(name, self.stack.port))
+            self.note(number, name, "peal", functools.partial(self.load, name, self.stack.port))
         data.settle(self.stack)
 
     def memory(self):

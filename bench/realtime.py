@@ -11,8 +11,8 @@ same machine:
     storm      all devices but a few are cut, miss some messages, and come back at once: until all are live, and how late the messages
                of the few are meanwhile
 
-QUICK=1 takes a tenth of the sockets and shorter rounds. Prints a table and writes build/bench-sockets.json; exit code 1 when a message was
-missed or heard twice. Needs the machine for itself.
+A round in which the hypervisor worked for others is done again. QUICK=1 takes a tenth of the sockets and shorter rounds. Prints a table and
+writes build/bench-sockets.json; exit code 1 when a message was missed or heard twice. Needs the machine for itself.
 """
 
 import contextlib
@@ -162,13 +162,17 @@ class Bench:
 
     # -- fan-out --
 
-    def fan_out(self, who, opened, file, port, status, roots):
+    def fan_out(self, who, *how):
+        row, stolen = measure.undisturbed(lambda: self._fan_out(who, *how))
+        self.result["fan-out"].append({**row, "stolen": stolen})
+
+    def _fan_out(self, who, opened, file, port, status, roots):
         run = self.messages.send(file, 1 / FAN_EVERY, FANS * FAN_EVERY, roots, port=port, status=status, connections=1)
         heard = self.check(f"fan-out, {who}", opened.report(self.messages.seed, SIZES[0]), FANS - 1)
         row = {"who": who, "last_ms": statistics.median(heard["last_ms"]), "p50_ms": heard["p50_ms"], "slowest_ms": max(heard["last_ms"]),
                "answered_ms": run.latency["p50"], "cpu_us": {k: round(v / SIZES[0], 2) for k, v in run.cpu_us.items()}}
-        self.result["fan-out"].append(row)
         say(f"fan-out, {who}: the last of {SIZES[0]} sockets after {row['last_ms']:.0f} ms, {sum(row['cpu_us'].values()):.1f} us of CPU each")
+        return row
 
     def fan_out_peal(self, number):
         with self.sockets([1 + i % HALL for i in range(SIZES[0])]) as opened:
@@ -190,7 +194,11 @@ class Bench:
 
     # -- latency --
 
-    def flow(self, what, opened, file, rate, seconds, hearers, connections=SENDERS):
+    def flow(self, *how):
+        row, stolen = measure.undisturbed(lambda: self._flow(*how))
+        return {**row, "stolen": stolen}
+
+    def _flow(self, what, opened, file, rate, seconds, hearers, connections=SENDERS):
         run = self.messages.send(file, rate, seconds, self.roots(opened.pid), connections=connections)
         heard = self.check(what, opened.report(self.messages.seed, hearers), run.done)
         row = {"what": what, "rate": rate, "sent_per_second": round(heard["messages"] / seconds, 1), "answer_p50_ms": run.latency["p50"],
@@ -322,6 +330,10 @@ def _by_part(parts):
     return ", ".join(f"{name} {us:g}" for name, us in sorted(parts.items(), key=lambda p: -p[1]) if us >= 0.05)
 
 
+def _disturbed(row):
+    return f"; DISTURBED, {100 * row['stolen']:.0f} % of the processors went to others" if row["stolen"] > measure.STOLEN_MOST else ""
+
+
 def text(result):
     lines = [f"{result['date']}: {PEOPLE} people with 10 conversations each, {NGINX_WORKERS} nginx workers, {PUSH_PROCESSES} peal-push, clients "
              f"on the same {os.cpu_count()} processors; {result['peers']}"]
@@ -334,13 +346,13 @@ def text(result):
     lines.append(f"  one of {SIZES[0]} in the peer's own processes: " + ", ".join(f"{who} {idle}" for who, idle in result["peers_idle"].items()))
     lines.append(f"\nfan-out of one message to {SIZES[0]} sockets: ms until half of them, the last one had it (slowest message); CPU us per socket")
     for row in result["fan-out"]:
-        lines.append(f"  {row['who']:10} {row['p50_ms']:7.1f} {row['last_ms']:7.1f} ({row['slowest_ms']:.1f})  {_cpu(row):.1f}: {_by_part(row['cpu_us'])}")
+        lines.append(f"  {row['who']:10} {row['p50_ms']:7.1f} {row['last_ms']:7.1f} ({row['slowest_ms']:.1f})  {_cpu(row):.1f}: {_by_part(row['cpu_us'])}{_disturbed(row)}")
     for who, ratio in result["ratios"].items():
         lines.append(f"  {ratio['by time']:.2f} times {who} by time, {ratio['by CPU']:.2f} by CPU")
     lines.append("\nsent to received, ms: p50, p90, p99, slowest; answered p50, p99")
     for row in [*result["latency"], result["group"]]:
         lines.append(f"  {row['what']}, {row['rate']}/s ({row['sent_per_second']}/s kept): {row['p50_ms']:.1f}, {row['p90_ms']:.1f}, {row['p99_ms']:.1f}, "
-                     f"{row['max_ms']:.1f}; {row['answer_p50_ms']:.1f}, {row['answer_p99_ms']:.1f}; CPU us: {_by_part(row['cpu_us'])}")
+                     f"{row['max_ms']:.1f}; {row['answer_p50_ms']:.1f}, {row['answer_p99_ms']:.1f}; CPU us: {_by_part(row['cpu_us'])}{_disturbed(row)}")
     storm = result["storm"]
     lines.append(f"\nstorm: {storm['devices']} devices live after {storm['seconds']:.1f} s ({storm['devices'] / storm['seconds']:.0f}/s), half of them after "
                  f"{storm['p50_ms'] / 1000:.1f} s; {storm['failed']} attempts failed{': ' + storm['error'] if storm['error'] else ''}")

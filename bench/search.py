@@ -1,12 +1,12 @@
 """bench/search.py: searching in ten million messages through the whole product, beside plain to_tsvector and pg_trgm in the same database.
 
     make KIND=release build bench-build && /usr/bin/python3 bench/search.py          (QUICK=1: one million; MESSAGES=n: so
-    many; WRITING=1: without the questions and the peers; RATE=1000: messages a second, ROUNDS=8 with and without the indexer)
+    many; WRITING=1: without the questions and the peers; RATE=1000: messages a second, PAIRS=60 of rounds)
 
 Activity follows Zipf's law, and so do words. Three people are in 5, 50 and 500 conversations. Queries of each kind are asked in turn,
 each for a page of 20, newest first. The peers answer the bare SQL over one connection, without HTTP, tokens, the message's views or
 highlights: `simple` is to_tsvector('simple', content) with GIN, `trgm` ILIKE with pg_trgm. Then, without the peers' indexes, messages are
-sent at a steady rate, by turns with the indexer and with peal-jobs stopped: what it does to sending, and how far the index is behind.
+sent at a steady rate, by turns with and without the indexer: what it does to sending, and how far the index is behind.
 Prints tables and writes build/bench-search.json. Needs the machine for itself; ten million take about 20 minutes and 12 GB of disk.
 """
 
@@ -14,6 +14,7 @@ import array
 import collections
 import concurrent.futures
 import contextlib
+import functools
 import http.client
 import io
 import itertools
@@ -33,7 +34,7 @@ import psycopg2
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / d) for d in ("dev", "tests")]
 
 import bench  # noqa: E402
-from measure import keep_wal  # noqa: E402
+from measure import STOLEN_MOST, keep_wal, undisturbed  # noqa: E402
 from peal.find import indexed  # noqa: E402
 from peal.people import Person  # noqa: E402
 from stack import RATES, ROOT, Stack  # noqa: E402
@@ -46,7 +47,8 @@ ASKED = int(os.environ.get("ASKED") or (40 if QUICK else 200))
 PEOPLE = (5, 50, 500)
 SENDERS = 1000
 PEER_TIMEOUT_MS, PEER_SECONDS, PEER_LEAST = 3000, 4, 3  # a cell of a peer: so long, and so many queries at least
-SEND_SECONDS, SEND_ROUNDS, CONNECTIONS = 5 if QUICK else 8, int(os.environ.get("ROUNDS") or (2 if QUICK else 8)), 16
+SEND_SECONDS, SEND_PAIRS, CONNECTIONS = 3, int(os.environ.get("PAIRS") or (5 if QUICK else 60)), 16
+NEVER = 2**62                                      # a transaction that never comes
 SEND_RATE = int(os.environ.get("RATE") or 1000)    # messages a second
 CHUNK, YEAR = 50_000, 364 * 86400
 SETTINGS = {"argon2_memory_kib": 19456, "access_token_seconds": 86400, **dict.fromkeys(RATES, 1000000)}
@@ -244,12 +246,12 @@ def write_requests(world, path):
 
 @contextlib.contextmanager
 def watched(stack, lags):
-    """Notes every 50 ms how old the oldest message is that is not in the index."""
+    """Notes four times a second how old the oldest message is that is not in the index; more often, and it would be what is measured."""
     done = threading.Event()
 
     def watch():
         with stack.db() as db, db.cursor() as c:
-            while not done.wait(0.05):
+            while not done.wait(0.25):
                 c.execute("SELECT coalesce(extract(epoch FROM now() - min(e.at)), 0)::float8 "
                           "FROM event e WHERE e.xid >= (SELECT xid FROM search_state) AND e.kind = 1")
                 lags.append(c.fetchone()[0])
@@ -276,28 +278,42 @@ def send(world, path, seconds, rate, seed):
     return {name: said[f"{name}"] for name in ("per_second", "p50_ms", "p95_ms", "p99_ms")}
 
 
-def writing(world, seconds=SEND_SECONDS, rounds=SEND_ROUNDS, rate=SEND_RATE):
-    """Sending with the indexer and with peal-jobs stopped, by turns; medians and means of the rounds, and the median of the ratios of
-    neighbours, since the machine is not the same for minutes. Before them one round for the caches."""
-    path, lags, runs = world.stack.dir / "sends", [], {True: [], False: []}
+def follow(stack, follows):
+    """Lets the indexer begin with what is said from now on, or look for something that never comes; peal-jobs does all else as always."""
+    stack.psql("UPDATE search_state SET xid = " + ("pg_snapshot_xmin(pg_current_snapshot())" if follows else f"'{NEVER}'"))
+
+
+def median_within(values, rng, share=0.95, draws=2000):
+    """[median, from, to]: within which the median lies with this probability, by drawing from the values again and again."""
+    medians = sorted(statistics.median(rng.choices(values, k=len(values))) for _ in range(draws))
+    cut = round(draws * (1 - share) / 2)
+    return [round(v, 3) for v in (statistics.median(values), medians[cut], medians[-1 - cut])]
+
+
+def writing(world, seconds=SEND_SECONDS, pairs=SEND_PAIRS, rate=SEND_RATE):
+    """Sending with and without the indexer: many short rounds, each kind once in a pair, in random order, since the machine is not the same for
+    minutes. A round in which the hypervisor worked for others is done again. The quartiles of the rounds, and the median of the pairs' ratios."""
+    path, lags, runs, seeds, rng = world.stack.dir / "sends", [], {True: [], False: []}, itertools.count(1), random.Random(3)
     write_requests(world, path)
     keep_wal(world.stack)
     send(world, path, seconds, rate, 0)
     indexed(world.stack, 120)
-    for n in range(2 * rounds):
-        indexer = n % 4 in (0, 3)
-        if not indexer:
-            world.stack.stop("peal-jobs")
-        with watched(world.stack, lags if indexer else []):
-            runs[indexer].append(send(world, path, seconds, rate, n + 1))
-        if not indexer:
-            world.stack.start("peal-jobs")
-        indexed(world.stack, 120)
-    of = {indexer: {name: {"median": round(statistics.median(r[name] for r in found), 2), "mean": round(statistics.mean(r[name] for r in found), 2)}
-                    for name in found[0]} for indexer, found in runs.items()}
-    ratios = {how: round(of[True]["p99_ms"][how] / of[False]["p99_ms"][how], 3) for how in ("median", "mean")}
-    ratios["neighbours"] = round(statistics.median(a["p99_ms"] / b["p99_ms"] for a, b in zip(runs[True], runs[False])), 3)
-    return {"send": of[True], "send_without_indexer": of[False], "p99_ratio": ratios, "lag": percentiles(lags), "rounds": {"indexer": runs[True], "none": runs[False]}}
+    for _ in range(pairs):
+        for indexer in rng.sample((True, False), 2):
+            follow(world.stack, indexer)
+            with watched(world.stack, lags if indexer else []):
+                said, stolen = undisturbed(lambda: send(world, path, seconds, rate, next(seeds)))
+            if indexer:
+                indexed(world.stack, 120)
+            runs[indexer].append({**said, "stolen": stolen})
+    follow(world.stack, True)
+    names = [name for name in runs[True][0] if name.endswith("_ms")]
+    quartiles = {indexer: {name: [round(v, 2) for v in statistics.quantiles([r[name] for r in found], n=4)] for name in names + ["per_second"]}
+                 for indexer, found in runs.items()}
+    calm = [(a, b) for a, b in zip(runs[True], runs[False]) if max(a["stolen"], b["stolen"]) <= STOLEN_MOST]
+    ratios = {name: median_within([a[name] / b[name] for a, b in calm or zip(runs[True], runs[False])], rng) for name in names}
+    return {"send": quartiles[True], "send_without_indexer": quartiles[False], "pairs": len(calm), "ratio, median and where it lies": ratios,
+            "lag": percentiles(lags), "rounds": {"indexer": runs[True], "none": runs[False]}}
 
 
 # ---- everything ----
@@ -317,7 +333,7 @@ def ask_all(world, ask):
     """{"kind, size": what `ask` says} for all kinds and people."""
     said = {}
     for size, (kind, make) in itertools.product(world.sizes, world.queries().items()):
-        said[f"{kind}, {size}"] = ask(size, kind, make)
+        said[f"{kind}, {size}"], _ = undisturbed(functools.partial(ask, size, kind, make))
         say(f"{kind:10}{size:5}  {said[f'{kind}, {size}']}")
     return said
 

@@ -18,6 +18,7 @@ from peal.rest import Client
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
+import bench  # noqa: E402
 import data  # noqa: E402
 import measure  # noqa: E402
 import peers  # noqa: E402
@@ -97,6 +98,15 @@ def test_statements_are_the_product_s(loaded):
     assert statement.parameters == ["i"] * 5
     script = statement.for_pgbench([":a", ":b", ":c", ":d"])
     assert ":a::bigint" in script and "NULL::bigint" in script and "$" not in script
+
+
+def test_the_peer_answers_as_the_product(loaded):
+    """Or a new member of an answer ends the benchmark before it began."""
+    subprocess.run(["make", "-s", f"KIND={loaded.kind}", "bench-build"], cwd=ROOT, check=True, capture_output=True)
+    peers.install_node()
+    both = bench.Bench(loaded, SHAPE)
+    with both.with_peers():
+        both.compare_answers()
 
 
 ANSWER = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s"

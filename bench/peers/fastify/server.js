@@ -78,6 +78,7 @@ const avatarUrl = (id) => id && `/media/${id}/thumb.webp`;
 function user(r, at) {
   return {
     id: String(r[at]), username: r[at + 1], display_name: r[at + 2], avatar_id: r[at + 3], avatar_url: avatarUrl(r[at + 3]), status_text: r[at + 4],
+    bot: r[at + 7],
   };
 }
 
@@ -121,7 +122,7 @@ const messageSchema = object({
 const pageSchema = object({ messages: list(messageSchema), has_before: flag, has_after: flag, as_of_rev: integer });
 const conversationSchema = object({
   id: text, type: text, name: orNull(text), avatar_id: orNull(text), avatar_url: orNull(text),
-  peer: orNull(object({ id: text, username: text, display_name: text, avatar_id: orNull(text), avatar_url: orNull(text), status_text: orNull(text) })),
+  peer: orNull(object({ id: text, username: text, display_name: text, avatar_id: orNull(text), avatar_url: orNull(text), status_text: orNull(text), bot: flag })),
   created_at: text, updated_at: text, first_seq: integer, last_seq: integer, last_rev: integer, participant_count: integer,
   history: text, ttl_seconds: orNull(integer), retention_days: orNull(integer), slow_mode_seconds: orNull(integer),
   last_message: orNull(messageSchema), unread_count: integer, mention_count: integer,
