@@ -69,12 +69,10 @@ static int
 read_who(struct db *db, struct arena *arena, const struct stmt *stmt, const struct arg *args, struct access_who *ret)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, stmt, args, &rows);
+	int r = need_row(db, arena, stmt, args, &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	*ret = (struct access_who){
 		.token_id = rows_int(rows, 0, 0),
 		.user_id = rows_int(rows, 0, 1),

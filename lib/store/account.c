@@ -147,12 +147,10 @@ static int
 one_user(struct db *db, struct arena *arena, const struct stmt *stmt, const struct arg *args, struct user *ret)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, stmt, args, &rows);
+	int r = need_row(db, arena, stmt, args, &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	read_user(rows, 0, 0, ret);
 	return 0;
 }
@@ -172,12 +170,10 @@ password_of(struct db *db, struct arena *arena, const struct stmt *stmt, const s
             struct str *ret_hash)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, stmt, args, &rows);
+	int r = need_row(db, arena, stmt, args, &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	*ret_hash = rows_str(rows, 0, 0);
 	read_user(rows, 0, 1, ret);
 	return 0;
@@ -241,12 +237,10 @@ int
 account_me(struct db *db, struct arena *arena, int64_t user_id, struct me *ret)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &get_me, ARGS(A_INT(user_id)), &rows);
+	int r = need_row(db, arena, &get_me, ARGS(A_INT(user_id)), &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	read_me(rows, ret);
 	return 0;
 }
@@ -325,12 +319,10 @@ int
 session_get(struct db *db, struct arena *arena, struct str session_id, struct session *ret)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &find, ARGS(A_STR(session_id)), &rows);
+	int r = need_row(db, arena, &find, ARGS(A_STR(session_id)), &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	*ret = (struct session){
 		.id = rows_str(rows, 0, 0),
 		.user_id = rows_int(rows, 0, 1),

@@ -218,12 +218,10 @@ attachment_room(struct db *db, struct arena *arena, int64_t user_id, const struc
                 struct attachment_quota *ret_left)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &room, ARGS(A_INT(user_id)), &rows);
+	int r = need_row(db, arena, &room, ARGS(A_INT(user_id)), &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	*ret_left = (struct attachment_quota){ q->bytes - rows_int(rows, 0, 0), q->day_bytes - rows_int(rows, 0, 1) };
 	if (ret_left->bytes <= 0)
 		return NO_SPACE;
@@ -234,12 +232,10 @@ int
 attachment_get(struct db *db, struct arena *arena, int64_t me, struct str id, struct attachment *ret)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &get, ARGS(A_INT(me), A_STR(id)), &rows);
+	int r = need_row(db, arena, &get, ARGS(A_INT(me), A_STR(id)), &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	*ret = (struct attachment){ .json = rows_str(rows, 0, 0), .created_at = rows_int(rows, 0, 1) };
 	return 0;
 }

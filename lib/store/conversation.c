@@ -105,12 +105,10 @@ int
 conversation_listed(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, struct conversation *ret)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &get, ARGS(A_INT(me), A_INT(conversation_id)), &rows);
+	int r = need_row(db, arena, &get, ARGS(A_INT(me), A_INT(conversation_id)), &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	read_conversation(rows, 0, 0, ret);
 	return 0;
 }
@@ -216,12 +214,10 @@ conversation_typing_hearers(struct db *db, struct arena *arena, int64_t me, int6
                             struct hearers *ret)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &typing_hearers, ARGS(A_INT(me), A_INT(conversation_id), A_INT(max)), &rows);
+	int r = need_row(db, arena, &typing_hearers, ARGS(A_INT(me), A_INT(conversation_id), A_INT(max)), &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	ret->ids = rows_ids(rows, arena, 0, 0, &ret->n);
 	return 0;
 }

@@ -99,12 +99,10 @@ int
 export_get(struct db *db, struct arena *arena, int64_t me, struct str id, struct export *ret)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &get, ARGS(A_INT(me), A_STR(id)), &rows);
+	int r = need_row(db, arena, &get, ARGS(A_INT(me), A_STR(id)), &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	read_export(rows, ret);
 	return 0;
 }
@@ -113,12 +111,10 @@ int
 export_next(struct db *db, struct arena *arena, struct export *ret)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &next, ARGS({ 0 }), &rows);
+	int r = need_row(db, arena, &next, ARGS({ 0 }), &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	read_export(rows, ret);
 	ret->gone = rows_int(rows, 0, 15);
 	return 0;

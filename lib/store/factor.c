@@ -88,12 +88,10 @@ int
 factors_get(struct db *db, struct arena *arena, int64_t user_id, struct factors *ret)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &get, ARGS(A_INT(user_id)), &rows);
+	int r = need_row(db, arena, &get, ARGS(A_INT(user_id)), &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	*ret = (struct factors){
 		.password_hash = rows_str(rows, 0, 0),
 		.totp_secret = rows_str(rows, 0, 1),
@@ -202,12 +200,10 @@ static int
 one_passkey(struct db *db, struct arena *arena, const struct stmt *stmt, const struct arg *args, struct passkey *ret)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, stmt, args, &rows);
+	int r = need_row(db, arena, stmt, args, &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	read_passkey(rows, 0, ret);
 	return 0;
 }

@@ -152,12 +152,10 @@ message_page(struct db *db, struct arena *arena, int64_t me, int64_t conversatio
 	struct message_page result = { 0 };
 	size_t older = 0, n, first;
 	struct rows *rows;
-	int r = db_run(db, arena, &page, args, &rows);
+	int r = need_row(db, arena, &page, args, &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	n = rows_null(rows, 0, 1) ? 0 : rows_n(rows);
 	while (older < n && rows_int(rows, older, 1))
 		older++;
@@ -174,12 +172,10 @@ int
 message_get(struct db *db, struct arena *arena, int64_t me, int64_t conversation_id, int64_t seq, struct message *ret)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &get, ARGS(A_INT(me), A_INT(conversation_id), A_INT(seq)), &rows);
+	int r = need_row(db, arena, &get, ARGS(A_INT(me), A_INT(conversation_id), A_INT(seq)), &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	read_my_message(rows, 0, 0, ret);
 	return 0;
 }

@@ -83,12 +83,10 @@ int
 site_role_get(struct db *db, struct arena *arena, int64_t user_id, enum site_role *ret, bool *ret_by_password)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &get_role, ARGS(A_INT(user_id)), &rows);
+	int r = need_row(db, arena, &get_role, ARGS(A_INT(user_id)), &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	*ret = (enum site_role)rows_int(rows, 0, 0);
 	*ret_by_password = rows_int(rows, 0, 1);
 	return 0;
@@ -170,12 +168,10 @@ int
 report_get(struct db *db, struct arena *arena, int64_t id, struct report *ret)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, &get, ARGS(A_INT(id)), &rows);
+	int r = need_row(db, arena, &get, ARGS(A_INT(id)), &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	read_report(rows, 0, ret);
 	return 0;
 }

@@ -13,15 +13,21 @@ const struct stmt *const *const store_statements[] = { account_statements,    co
 	                                               notify_statements,     export_statements,       NULL };
 
 int
+need_row(struct db *db, struct arena *arena, const struct stmt *stmt, const struct arg *args, struct rows **ret)
+{
+	int r = db_run(db, arena, stmt, args, ret);
+
+	return r ? trace(r) : rows_n(*ret) ? 0 : NOT_FOUND;
+}
+
+int
 one_int(struct db *db, struct arena *arena, const struct stmt *stmt, const struct arg *args, int64_t *ret)
 {
 	struct rows *rows;
-	int r = db_run(db, arena, stmt, args, &rows);
+	int r = need_row(db, arena, stmt, args, &rows);
 
 	if (r)
 		return trace(r);
-	if (!rows_n(rows))
-		return NOT_FOUND;
 	*ret = rows_int(rows, 0, 0);
 	return 0;
 }

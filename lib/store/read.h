@@ -114,7 +114,9 @@
 #define CONVERSATION_N (26 + USER_N + MY_MESSAGE_N)
 /* clang-format on */
 
-/* A statement whose first row is one number. NOT_FOUND: it has none. */
+/* A statement that gives a row, or more. NOT_FOUND: it gave none. */
+int need_row(struct db *, struct arena *, const struct stmt *, const struct arg *args, struct rows **ret);
+/* The first number of the first row. */
 int one_int(struct db *, struct arena *, const struct stmt *, const struct arg *args, int64_t *ret);
 void read_user(const struct rows *, size_t row, size_t column, struct user *ret);
 void read_member(const struct rows *, size_t row, size_t column, struct member *ret);
