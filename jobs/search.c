@@ -114,7 +114,7 @@ index_batch(struct work *w, const struct search_batch *batch, int64_t began)
 }
 
 static int
-follow_log(struct work *w, bool *ret_more)
+follow_log(struct work *w, bool *ret_more, bool *ret_rebuild)
 {
 	struct search_batch batch;
 	int64_t gone = 0, began = clock_mono_us();
@@ -124,11 +124,13 @@ follow_log(struct work *w, bool *ret_more)
 		LOG(WARNING, "search_rebuild", L_CSTR("why", "the log begins later than the index ends"));
 	if (!r && (batch.n || batch.lost || batch.to - batch.from > IDLE_XIDS))
 		r = index_batch(w, &batch, began);
-	if (!r)
+	if (!r && batch.gone)
 		r = search_forget(w->db, w->arena, GONE_BATCH, &gone);
-	if (!r)
-		*ret_more = batch.more || gone == GONE_BATCH;
-	return r;
+	if (r)
+		return r;
+	*ret_more = batch.more || gone == GONE_BATCH;
+	*ret_rebuild = batch.rebuild;
+	return 0;
 }
 
 static int
@@ -136,10 +138,9 @@ rebuild(struct work *w, bool *ret_more)
 {
 	struct search_batch batch;
 	int64_t began = clock_mono_us();
-	bool asked;
-	int r = search_rebuild_next(w->db, w->arena, w->search.batch, &asked, &batch);
+	int r = search_rebuild_next(w->db, w->arena, w->search.batch, &batch);
 
-	if (r || !asked)
+	if (r || !batch.rebuild)
 		return r;
 	*ret_more = batch.n > 0;
 	if (!batch.n)
@@ -150,13 +151,13 @@ rebuild(struct work *w, bool *ret_more)
 int
 search_duty(struct work *w, int64_t *wait)
 {
-	bool more = false;
+	bool more = false, asked = false;
 	int r;
 
 	if (!w->search.batch)
 		w->search.batch = BATCH_LEAST;
-	r = follow_log(w, &more);
-	if (!r)
+	r = follow_log(w, &more, &asked);
+	if (!r && asked)
 		r = rebuild(w, &more);
 	if (!r && w->search.split_at < clock_mono_us()) {
 		r = search_split(w->db, w->arena, w->conf->search_slice_rows);

@@ -65,8 +65,8 @@ static const struct stmt messages = {
 	        MY_MESSAGE_PARENT("c") LIST_COUNTS MESSAGE_MINE("$1") "ORDER BY c.n",
 };
 
-/* Batches: columns 0 to 3 concern the batch; a row without a message only tells these. */
-#define BATCH_RESULTS "NiNibNtNiNiNiNtNhNsNsNj"
+/* Batches: columns 0 to 4 concern the batch; a row without a message only tells these. */
+#define BATCH_RESULTS "NiNibbbNbNiNiNiNtNhNsNsNj"
 /* One probe per place: the planner cannot know how few they are. */
 #define SEARCHED \
 	"LEFT JOIN LATERAL (SELECT x.* FROM message x WHERE x.conversation_id = d.conversation_id AND x.seq = d.seq " \
@@ -78,15 +78,15 @@ static const struct stmt messages = {
  */
 static const struct stmt pending = {
 	.name = "search_pending", .params = "i", .results = BATCH_RESULTS,
-	.text = "WITH s AS MATERIALIZED (SELECT x.xid, pg_snapshot_xmin(pg_current_snapshot()) AS horizon, x.xid < m.event_floor AS lost "
-	        "  FROM search_state x, peal_meta m), "
-	        "e AS MATERIALIZED (SELECT e.xid, e.conversation_id, e.target_seq FROM event e WHERE e.xid >= (SELECT s.xid FROM s) "
+	.text = "WITH s AS MATERIALIZED (SELECT x.xid, pg_snapshot_xmin(pg_current_snapshot()) AS horizon, x.xid < m.event_floor AS lost, "
+	        "  x.rebuild_asked_at IS NOT NULL AS asked FROM search_state x, peal_meta m), "
+	        "e AS MATERIALIZED (SELECT e.xid, e.conversation_id, e.target_seq, e.kind FROM event e WHERE e.xid >= (SELECT s.xid FROM s) "
 	        "  AND e.xid < (SELECT s.horizon FROM s) AND e.kind IN (1, 4) ORDER BY e.xid FETCH FIRST $1 ROWS WITH TIES), "
 	        "t AS MATERIALIZED (SELECT s.xid AS from_xid, CASE WHEN (SELECT count(*) FROM e) < $1 THEN s.horizon::text::bigint "
-	        "  ELSE (SELECT max(e.xid) FROM e)::text::bigint + 1 END AS to_xid, s.lost FROM s), "
-	        "d AS MATERIALIZED (SELECT DISTINCT e.conversation_id, e.target_seq AS seq FROM e) "
-	        "SELECT t.from_xid::text::bigint, t.to_xid, t.lost, NULL::timestamptz, d.conversation_id, d.seq, " TEXT_COLUMNS " "
-	        "FROM t LEFT JOIN d ON true " SEARCHED,
+	        "  ELSE (SELECT max(e.xid) FROM e)::text::bigint + 1 END AS to_xid, s.lost, s.asked FROM s), "
+	        "d AS MATERIALIZED (SELECT e.conversation_id, e.target_seq AS seq, bool_or(e.kind = 1) AS new FROM e GROUP BY 1, 2) "
+	        "SELECT t.from_xid::text::bigint, t.to_xid, t.lost, t.asked, EXISTS (SELECT FROM search_gone), d.new, d.conversation_id, d.seq, "
+	        TEXT_COLUMNS " FROM t LEFT JOIN d ON true " SEARCHED "ORDER BY d.new DESC, d.conversation_id, d.seq",
 };
 /* $1 limit */
 static const struct stmt rebuild_next = {
@@ -95,13 +95,13 @@ static const struct stmt rebuild_next = {
 	        "d AS MATERIALIZED (SELECT y.conversation_id, y.seq FROM s CROSS JOIN LATERAL (SELECT x.conversation_id, x.seq FROM message x "
 	        "  WHERE (x.conversation_id, x.seq) > (s.rebuild_conversation, s.rebuild_seq) AND s.rebuild_asked_at IS NOT NULL "
 	        "  ORDER BY x.conversation_id, x.seq LIMIT $1) y) "
-	        "SELECT NULL::bigint, NULL::bigint, false, s.rebuild_asked_at, d.conversation_id, d.seq, " TEXT_COLUMNS " "
+	        "SELECT NULL::bigint, NULL::bigint, false, s.rebuild_asked_at IS NOT NULL, false, false, d.conversation_id, d.seq, " TEXT_COLUMNS " "
 	        "FROM s LEFT JOIN d ON true " SEARCHED
 	        "ORDER BY d.conversation_id, d.seq",
 };
 static const struct stmt write = {
-	.name = "search_write", .params = "IIIsNiNiNiNii", .results = "i", .writes = true,
-	.text = "SELECT search_write($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+	.name = "search_write", .params = "IIIsNiNiNiNiii", .results = "i", .writes = true,
+	.text = "SELECT search_write($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
 };
 static const struct stmt forget = {
 	.name = "search_forget", .params = "i", .results = "i", .writes = true,
@@ -277,11 +277,16 @@ read_batch(const struct rows *rows, struct arena *arena, int64_t limit, struct s
 {
 	*ret = (struct search_batch){ .texts = arena_alloc_array(arena, rows_n(rows), sizeof(*ret->texts)),
 		                      .from = rows_int(rows, 0, 0),
-		                      .to = rows_int(rows, 0, 1) };
-	if (!rows_null(rows, 0, 4))
+		                      .to = rows_int(rows, 0, 1),
+		                      .lost = rows_int(rows, 0, 2),
+		                      .rebuild = rows_int(rows, 0, 3),
+		                      .gone = rows_int(rows, 0, 4) };
+	if (!rows_null(rows, 0, 6))
 		ret->n = rows_n(rows);
-	for (size_t i = 0; i < ret->n; i++)
-		read_text(rows, i, 4, &ret->texts[i]);
+	for (size_t i = 0; i < ret->n; i++) {
+		ret->made += rows_int(rows, i, 5);
+		read_text(rows, i, 6, &ret->texts[i]);
+	}
 	ret->looked = (int64_t)ret->n;
 	ret->more = ret->looked >= limit;
 }
@@ -301,19 +306,18 @@ search_pending(struct db *db, struct arena *arena, int64_t limit, struct search_
 		return trace(r);
 	read_batch(rows, arena, limit, ret);
 	ret->log = true;
-	ret->lost = rows_int(rows, 0, 2);
+	ret->rebuild |= ret->lost;
 	return 0;
 }
 
 int
-search_rebuild_next(struct db *db, struct arena *arena, int64_t limit, bool *ret_asked, struct search_batch *ret)
+search_rebuild_next(struct db *db, struct arena *arena, int64_t limit, struct search_batch *ret)
 {
 	struct rows *rows;
 	int r = db_run(db, arena, &rebuild_next, ARGS(A_INT(limit)), &rows);
 
 	if (r)
 		return trace(r);
-	*ret_asked = !rows_null(rows, 0, 3);
 	read_batch(rows, arena, limit, ret);
 	return 0;
 }
@@ -375,7 +379,7 @@ search_write(struct db *db, struct arena *arena, const struct search_batch *batc
 	              ARGS(A_IDS(c.conversations, batch->n), A_IDS(c.seqs, batch->n), A_IDS(c.at, batch->n),
 	                   A_STR(buf_view(c.terms)), { .i = batch->from, .null = !batch->log },
 	                   { .i = batch->to, .null = !batch->log }, A_ID_OR_NULL(last ? last->conversation_id : 0),
-	                   A_ID_OR_NULL(last ? last->seq : 0), A_INT(batch->looked)),
+	                   A_ID_OR_NULL(last ? last->seq : 0), A_INT(batch->looked), A_INT(batch->made)),
 	              &rows);
 }
 

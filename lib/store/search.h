@@ -66,8 +66,11 @@ int search_messages(struct db *, struct arena *, int64_t me, const struct search
 struct search_batch {
 	struct search_text *texts; /* kind 0: not to be found any more */
 	size_t n;
+	int64_t made;     /* the first so many are new since `from` */
 	bool log;         /* false: of a rebuild */
 	bool lost;        /* the log begins after `from`: a rebuild has been asked for */
+	bool rebuild;     /* one is asked for */
+	bool gone;        /* there is something to forget */
 	int64_t from, to; /* transactions */
 	bool more;
 	int64_t looked;
@@ -77,8 +80,8 @@ struct search_batch {
  * a rebuild by itself.
  */
 int search_pending(struct db *, struct arena *, int64_t limit, struct search_batch *ret);
-/* The next messages of a rebuild; n 0 and not `more`: there is none, or it has come to its end, which is then to be written. */
-int search_rebuild_next(struct db *, struct arena *, int64_t limit, bool *ret_asked, struct search_batch *ret);
+/* The next messages of a rebuild; n 0: it has come to its end, which is then to be written. */
+int search_rebuild_next(struct db *, struct arena *, int64_t limit, struct search_batch *ret);
 /* Writes a batch; terms[i] is what texts[i] has, as a tsvector, absent: nothing. */
 int search_write(struct db *, struct arena *, const struct search_batch *, const struct str *terms);
 int search_forget(struct db *, struct arena *, int64_t limit, int64_t *ret_gone);

@@ -1,6 +1,6 @@
 -- The search index: what is written where, by whom; slices; the order of places; what has gone.
 BEGIN;
-SELECT plan(34);
+SELECT plan(39);
 CREATE FUNCTION pg_temp.at(n integer) RETURNS timestamptz LANGUAGE sql IMMUTABLE AS $$ SELECT timestamptz '2026-01-01 00:00Z' + n * interval '1 second' $$;
 CREATE FUNCTION pg_temp.us(n integer) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$ SELECT (extract(epoch FROM pg_temp.at(n)) * 1000000)::bigint $$;
 -- one row written by an indexer that was at p_from and is at p_to
@@ -53,6 +53,20 @@ SELECT is(search_write('{1,1,2,2}', '{9,3,3,4}', ARRAY[pg_temp.us(200), pg_temp.
 	concat_ws(E'\x1e', '''word''', '''other''', '''#2'' ''prefix3'' ''word''', ''), 114, 115, NULL, NULL, 4), 1::bigint, 'one of them is new');
 SELECT is(pg_temp.found('word', '{1,2}'), '1.9 2.5 1.5 1.4 2.3 1.2 end', 'all of them are as they are now');
 SELECT is(pg_temp.found('other', '{1,2}'), '1.3 end', 'with its other word');
+ROLLBACK TO batch;
+
+-- the first of a batch are new since the log was read last: not looked for, unless a rebuild may have found them
+CREATE FUNCTION pg_temp.new(p_from bigint) RETURNS bigint LANGUAGE sql AS $$
+	SELECT search_write('{1,1}', '{2,3}', ARRAY[pg_temp.us(20), pg_temp.us(103)], concat_ws(E'\x1e', '''word''', '''other'''),
+		p_from, p_from + 1, NULL, NULL, 2, 1) $$;
+SELECT is(pg_temp.new(114), 0::bigint, 'one that a rebuild has seen is not written twice');
+SELECT is(pg_temp.found('other', '{1}'), '1.3 end', 'and the other one has changed');
+UPDATE search_state SET rebuilt_xid = '116';
+SELECT is(pg_temp.new(115), 0::bigint, 'the rebuild ended after the log began');
+UPDATE search_state SET rebuild_asked_at = now();
+SELECT is(pg_temp.new(116), 0::bigint, 'another one has begun');
+UPDATE search_state SET rebuild_asked_at = NULL;
+SELECT is(pg_temp.new(117), 1::bigint, 'nobody else can have written it');
 ROLLBACK TO batch;
 
 -- slices

@@ -15,8 +15,11 @@ STACK = {"settings": {"search_slice_rows": 100, "expiry_seconds": 1}}
 
 
 def index_of(stack):
-    """Everything in the index: {(conversation, seq): terms}."""
-    return {(c, s): t for c, s, t in truth.rows(stack, "SELECT conversation_id, seq, terms::text FROM message_search")}
+    """Everything in the index, each message once: {(conversation, seq): terms}."""
+    rows = truth.rows(stack, "SELECT conversation_id, seq, terms::text FROM message_search")
+    every = {(c, s): t for c, s, t in rows}
+    assert len(every) == len(rows), "a message is in the index twice"
+    return every
 
 
 def rebuild(stack):
@@ -101,6 +104,21 @@ def test_rebuild_while_people_talk(stack, pair):
         assert all(f"'{word}'" in have for word in content.split()), (seq, content, have)
 
 
+def slices_opened(stack, conversation):
+    """Slices that are locked when the indexer writes a message that the log has just told; it is not written."""
+    with stack.db() as db, db.cursor() as c:
+        c.execute("SELECT pg_current_xact_id()::text::bigint")
+        place, = c.fetchone()
+        c.execute("UPDATE search_state SET xid = %s::text::xid8", (place,))
+        c.execute("SELECT search_write(ARRAY[%s], '{1000000}', ARRAY[%s], 'word', %s, %s, NULL, NULL, 1, 1)",
+                  (int(conversation), int(time.time() * 1e6), place, place + 1))
+        assert c.fetchone() == (1,)
+        c.execute("SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND relation::regclass::text ~ '^message_search_[0-9]+$'")
+        opened, = c.fetchone()
+        db.rollback()
+    return opened
+
+
 def test_slices_are_cut_and_searched_in_order(stack, pair):
     a, _, conversation = pair
     begin = truth.rows(stack, "SELECT count(*) FROM search_slice")[0][0]
@@ -115,6 +133,7 @@ def test_slices_are_cut_and_searched_in_order(stack, pair):
     for limit in (7, 100):
         assert found(a, "sliced", limit=limit) == said[::-1]
     assert sorted(found(a, "sliced", limit=7, sort="relevance")) == sorted(said)
+    assert slices_opened(stack, conversation) == 1, "what is new was looked for"
     bounds = truth.rows(stack, "SELECT from_at::text, to_at::text FROM search_slice ORDER BY from_at")
     assert bounds[0][0] == "-infinity" and bounds[-1][1] == "infinity"
     assert all(one[1] == other[0] for one, other in zip(bounds, bounds[1:]))
