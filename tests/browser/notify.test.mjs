@@ -33,7 +33,11 @@ const shown = async () =>
 		return (await self.registration.getNotifications()).map((n) => ({ title: n.title, body: n.body, tag: n.tag, data: n.data }));
 	});
 
-const push = (said) => cdp.send('ServiceWorker.deliverPushMessage', { origin: url, registrationId, data: typeof said === 'string' ? said : JSON.stringify(said) });
+/** Chromium 156 says that a notification is shown a moment before it is, and forgets it when it is asked for all of them in between. */
+async function push(said) {
+	await cdp.send('ServiceWorker.deliverPushMessage', { origin: url, registrationId, data: typeof said === 'string' ? said : JSON.stringify(said) });
+	await new Promise((go) => setTimeout(go, 500));
+}
 
 const message = (more) => ({ type: 'message', conversation_id: room, message_id: `${room}.1`, message_type: 'text', conversation_type: 'direct', mention: 'false', sender_id: '1', sender_name: 'Alice Archer', created_at: new Date().toISOString(), ...more });
 
