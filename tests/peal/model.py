@@ -461,8 +461,8 @@ class Model:
             self._live(me, place, seq)
             self.unless(message.kind == "system", "wrong_kind")
         else:
-            self.unless(message.deleted_at is not None, "deleted")
-            self.unless(bool(self._codes(self.need_unblocked, me, found)), "blocked")
+            wrong = self._codes(self.need_unblocked, me, found) | ({"deleted"} if message.deleted_at is not None else set())
+            self.unless(bool(wrong), *wrong)
         if message.pinned != on:
             message.pinned = on
             found.change("message_pinned" if on else "message_unpinned", me, seq)
