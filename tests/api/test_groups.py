@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from peal import media, truth
+from peal import audit, media, truth
 from peal.people import Person
 
 BACKGROUND = ("account_revoked", "upkeep_", "event_", "schedule", "search_", "expiry", "session_", "log_", "attachment_removals", "attachment_unknown",
@@ -249,6 +249,22 @@ def test_coming_back(people):
     assert said(ben, group) == [{"kind": "member_added"}], "a new floor"
     change(ann, group, history="all")
     assert said(ben, group)[1:5] == ["mine", {"kind": "member_removed"}, "meanwhile", {"kind": "member_added"}]
+
+
+def test_coming_back_brings_nothing_back_that_one_deleted(stack, people):
+    """Also when whoever adds them never saw it."""
+    ann, ben, _, _, eve = people
+    group = ann.group(ben, history="joined")
+    gone = ann.say(group, "not for ben")["id"]
+    ben.rest.delete(f"/messages/{gone}?for=me", expect=204)
+    remove(ann, group, ben)
+    add(ann, group, eve)
+    role(ann, group, eve, "admin")
+    add(eve, group, ben)
+    change(ann, group, history="all")
+    assert "not for ben" in said(ann, group) and "not for ben" not in said(ben, group)
+    ben.rest.get(f"/messages/{gone}", expect=(404, "not_found"))
+    audit.check(stack)
 
 
 def test_a_full_group(stack, people):

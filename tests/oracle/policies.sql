@@ -8,7 +8,8 @@
 --   (/feed/poll, /feed/acks, /feed/seen, /upload/*), peal-jobs and pealctl;
 --   conversation and member (counters and marks are taken by whoever leaves), event and user_event (references only), push_target and
 --   push_due (addresses and numbers; an address goes over to whoever registers it last), attachment
---   (its files are guarded by links and by the download route's own tests).
+--   (its files are guarded by links and by the download route's own tests);
+--   member_enroll(): whoever comes back has what they deleted for themselves kept from them, also when the one who adds them sees none of it.
 CREATE FUNCTION oracle_caller() RETURNS bigint LANGUAGE sql STABLE AS $$
 	SELECT coalesce(nullif(current_setting('peal.caller', true), '')::bigint, -1)
 $$;
@@ -52,5 +53,6 @@ CREATE POLICY reading ON scheduled_message FOR SELECT TO peal USING (oracle_call
 CREATE POLICY reading ON export FOR SELECT TO peal USING (oracle_caller() IN (-1, user_id));
 -- Whoever reported; moderators act as the system once dispatch has asked for their role.
 CREATE POLICY reading ON report FOR SELECT TO peal USING (oracle_caller() IN (-1, reporter_id));
+ALTER FUNCTION member_enroll(bigint, bigint[], bigint, bigint, integer) SET peal.caller = '-1';
 
 ALTER DATABASE peal SET peal.oracle = 'on';
