@@ -1,5 +1,5 @@
 /*
- * migrate.c -- brings a database to the schema of this version.
+ * migrate.c -- brings a database to the schema of this version, and makes one that was restored from a dump fit its cluster.
  *
  * Migrations are files NNNN_name.sql of plain SQL, applied in order, each in one transaction with a lock time-out of 2 s (a
  * migration that would make the product wait is refused instead), under one advisory lock. An applied file is remembered with
@@ -36,6 +36,9 @@ static const struct stmt stmt_applied = { "migrations_applied", "", "iss",
 static const struct stmt stmt_record = { "migration_record", "iss", "",
 	                                 "INSERT INTO schema_migration (version, name, checksum) VALUES ($1, $2, $3)",
 	                                 true };
+
+static const struct stmt stmt_home = { "home", "", "b", "SELECT m.home = log_home() FROM peal_meta m", false };
+static const struct stmt stmt_home_move = { "home_move", "", "i", "SELECT home_move()", true };
 
 static const char table_sql[] = "CREATE TABLE IF NOT EXISTS schema_migration (version integer PRIMARY KEY, name text NOT "
                                 "NULL, checksum text NOT NULL, "
@@ -168,6 +171,34 @@ say(const struct ctl *ctl, const struct migration *m, const char *state)
 	fflush(stdout);
 }
 
+/* After a restore from a dump (sql/0034_home.sql); nothing otherwise. */
+static int
+move_home(struct ctl *ctl, struct db *db, bool status_only)
+{
+	struct rows *rows;
+	int64_t n;
+
+	if (db_run(db, ctl->arena, &stmt_home, NULL, &rows))
+		return ctl_fail("cannot see where the database is from: %s", db_last_error(db));
+	if (rows_int(rows, 0, 0))
+		return EXIT_DONE;
+	if (!ctl->json)
+		printf("pending  the database was restored from a dump\n");
+	else if (status_only)
+		printf("{\"name\":\"restored\",\"state\":\"pending\"}\n");
+	fflush(stdout);
+	if (status_only)
+		return EXIT_DONE;
+	if (db_run(db, ctl->arena, &stmt_home_move, NULL, &rows))
+		return ctl_fail("it was left as it was: %s", db_last_error(db));
+	n = rows_int(rows, 0, 0);
+	if (ctl->json)
+		printf("{\"name\":\"restored\",\"state\":\"applied\",\"rows\":%lld}\n", (long long)n);
+	else
+		printf("applied  the transaction numbers of %lld rows are this cluster's now\n", (long long)n);
+	return EXIT_DONE;
+}
+
 static int
 migrate_connected(struct ctl *ctl, struct db *db, struct migrations *all, bool status_only)
 {
@@ -192,6 +223,8 @@ migrate_connected(struct ctl *ctl, struct db *db, struct migrations *all, bool s
 			say(ctl, &all->list[i], all->list[i].applied || !status_only ? "applied" : "pending");
 		done += status == EXIT_DONE;
 	}
+	if (status == EXIT_DONE && (!status_only || all->list[all->n - 1].applied))
+		status = move_home(ctl, db, status_only);
 	if (status == EXIT_DONE && !status_only && !ctl->json)
 		printf("the schema is at %zu\n", done);
 	return status;

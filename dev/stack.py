@@ -471,6 +471,12 @@ class Stack:
             raise StackError(f"pealctl {' '.join(map(str, args))}: {(out.stderr or out.stdout).strip()}")
         return out
 
+    def new_cluster(self):
+        """Another PostgreSQL in the place of this one, with an empty database; our daemons are stopped."""
+        self.stop("postgres")
+        shutil.rmtree(self.dir / "pg")
+        self._start_database()
+
     def redis(self, *args):
         """The lines that Redis answers."""
         out = subprocess.run(["/usr/bin/redis-cli", "-s", self.redis_socket, *map(str, args)], capture_output=True, text=True, check=True)

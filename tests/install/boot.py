@@ -411,6 +411,16 @@ def doors_over_tcp(system):
                f"systemctl daemon-reload\nsystemctl start {units}")
 
 
+def restore_a_dump(system):
+    """By the commands of docs/backup.md."""
+    make, back = [script for _, script in blocks("backup")]
+    for when, script in (("made", make), ("restored", back)):
+        out = system.run(script, check=False)
+        check(f"a backup is {when}", out.returncode == 0, out.stdout + out.stderr)
+        talk(system, f"after a backup was {when}")
+    check("the restore was noticed", "restored from a dump" in out.stdout, out.stdout)
+
+
 def figures(system):
     """PSS is what a process costs: its own pages, and its share of those it shares."""
     text = system.says("for p in /proc/[0-9]*; do c=$(cat $p/comm 2>/dev/null) || continue; case $c in peal*|nginx) "
@@ -436,6 +446,7 @@ def all_of_it(system):
     sign_in_with_a_provider(system)
     scan_files(system)
     doors_over_tcp(system)
+    restore_a_dump(system)
     sockets_go_with_their_units(system)
     look_at_the_journal(system)
     system.reboot()
