@@ -52,7 +52,7 @@ def migrate(stack, *options):
 
 
 async def dump_and_restore(stack, google, dump, new_cluster):
-    ann, ben, cat = (Person(stack, n) for n in ("ann", "ben", "cat"))
+    ann, ben, cat, dan = (Person(stack, n) for n in ("ann", "ben", "cat", "dan"))
     token = f"device:{cat.id}_{time.monotonic_ns()}"
     cat.rest.post("/users/fcm/register", {"deviceToken": token, "platform": "android"}, expect=204)
     if new_cluster:
@@ -69,6 +69,7 @@ async def dump_and_restore(stack, google, dump, new_cluster):
         waiting = ann.say(group, "waiting giraffe")
         subprocess.run([PG_BIN / "pg_dump", "-Fc", "-d", stack.dsn(), "-f", dump], check=True)
         stack.start("peal-jobs")
+        renewed = dan.rest.post("/auth/refresh", {"refresh_token": dan.refresh_token}, expect=200)["refresh_token"]
         for text in LOST:
             last = ann.say(group, text)
         until_found(ann, '"lost three"', "lost three")
@@ -106,6 +107,7 @@ async def dump_and_restore(stack, google, dump, new_cluster):
         assert [e["data"]["message"]["content"] for e in poller.applied[group][applied:]] == ["told once"] and not poller.stats["dropped"]
         truth.check_device(poller)
 
+    dan.rest.post("/auth/refresh", {"refresh_token": renewed}, expect=(401, "bad_refresh_token"))
     for word, text in (("zebra", "old zebra"), ("giraffe", "waiting giraffe"), ("okapi", NEW[0]), ("once", "told once")):
         until_found(ann, word, text)
     assert found(ann, '"lost three"') == []
