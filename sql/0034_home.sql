@@ -27,9 +27,11 @@ CREATE FUNCTION numbers_ahead() RETURNS boolean LANGUAGE sql STABLE AS $$
 		WHERE x.xid >= pg_snapshot_xmax(pg_current_snapshot()) AND x.xid IS DISTINCT FROM pg_current_xact_id_if_assigned())
 $$;
 
--- A dump from before this migration says nothing of where it is from: its numbers do, if they are too high.
+-- A dump from before this migration says nothing of where it is from: its numbers do, if they are too high. Looked at first, since all who
+-- read the log wait for peal_meta.
+SELECT set_config('peal.home', CASE WHEN numbers_ahead() THEN '' ELSE log_home() END, true);
 ALTER TABLE peal_meta ADD COLUMN home text NOT NULL DEFAULT '';  -- log_home() of where the numbers were given
-UPDATE peal_meta SET home = CASE WHEN numbers_ahead() THEN '' ELSE log_home() END;
+UPDATE peal_meta SET home = current_setting('peal.home');
 
 -- Every connection of a daemon begins with it.
 CREATE FUNCTION home_confirm() RETURNS void LANGUAGE plpgsql STABLE AS $$

@@ -23,6 +23,18 @@ def tap(stack):
     return stack
 
 
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_database_from_before_it_knew_its_home(stack, ahead):
+    """Its numbers say whether it comes from elsewhere."""
+    name = f"before{ahead}".lower()
+    stack.psql(f"CREATE DATABASE {name} OWNER peal_owner", database="postgres")
+    for migration in sorted((ROOT / "sql").glob("[0-9]*.sql")):
+        if migration.name.startswith("0034_") and ahead:
+            stack.psql("UPDATE search_state SET xid = '1000000000000'", database=name)
+        stack.psql(migration.read_text(), user="peal_owner", database=name)
+    assert stack.psql("SELECT home = log_home() FROM peal_meta", database=name) == ("f" if ahead else "t")
+
+
 def run_tap(stack, path):
     out = subprocess.run([PG_BIN / "psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", stack.dsn("postgres", "tap")],
                          input=path.read_text(), capture_output=True, text=True)
