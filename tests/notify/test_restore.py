@@ -73,11 +73,12 @@ async def dump_and_restore(stack, google, dump, new_cluster):
         for text in LOST:
             last = ann.say(group, text)
         until_found(ann, '"lost three"', "lost three")
-        before = len(google.wait(token, 2))      # a conversation is told of now and then, not each time
+        google.wait(token, 2)       # a conversation is told of now and then, not each time
         poller.catch_up()
         await device.at(group, int(last["id"].partition(".")[2]))
 
         restore(stack, dump, new_cluster)
+        before = len(google.messages(token))
         stack.start("peal-fcgi")
         ben.rest.get("/ready", expect=503)
         assert "restored from a dump: run pealctl migrate" in stack.pealctl("search", "status", check=False).stderr
