@@ -426,6 +426,20 @@ def test_deleting_for_me(stack, group):
     assert cat.listed(g)["last_message"]["id"] == ids[0], "a tombstone, too"
 
 
+def test_deleting_for_me_while_somebody_takes_me_out(stack, group):
+    """Nothing is left behind that would count when I am brought back."""
+    ann, _, cat, _, _, conversation = group
+    seq = int(ann.say(conversation, "for everybody")["id"].partition(".")[2])
+    with concurrent.futures.ThreadPoolExecutor(1) as pool, stack.db() as remover, remover.cursor() as cursor:
+        cursor.execute("SELECT member_remove(%s, %s, %s)", (int(ann.id), int(conversation), int(cat.id)))
+        reply = pool.submit(cat.rest.call, "DELETE", f"/messages/{conversation}.{seq}", query={"for": "me"})
+        while not truth.rows(stack, "SELECT query FROM pg_stat_activity WHERE wait_event_type = 'Lock'"):
+            assert not reply.done(), reply.result()
+        remover.commit()
+        assert (reply.result().status, reply.result().code) == (404, "not_found")
+    assert not truth.rows(stack, "SELECT FROM message_mine WHERE user_id = %s AND conversation_id = %s", int(cat.id), int(conversation))
+
+
 def test_deleting_for_everyone_takes_all_with_it(stack, group):
     ann, ben, cat, dan, _, g = group
     m = cat.say(g, "secret one")
