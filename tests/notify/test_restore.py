@@ -1,7 +1,8 @@
-"""A database that was restored from a dump (docs/backup.md), in another cluster and in its own: what was committed before the dump is
-there, once; clients find to it from whatever they have seen since; what waited is indexed and notified, and nothing else is again."""
+"""A database that was restored (docs/backup.md), from a dump in another cluster and in its own, or to a point in time: what was committed
+before is there, once; clients find to it from whatever they have seen since; what waited is indexed and notified, and nothing else is again."""
 
 import asyncio
+import shutil
 import subprocess
 import time
 
@@ -123,3 +124,42 @@ async def dump_and_restore(stack, google, dump, new_cluster):
 @pytest.mark.parametrize("new_cluster", [True, False], ids=["in another cluster", "where it was made"])
 def test_a_dump(stack, google, tmp_path, new_cluster):
     asyncio.run(asyncio.wait_for(dump_and_restore(stack, google, tmp_path / "peal.dump", new_cluster), 120))
+
+
+async def to_a_point_in_time(stack):
+    ann, ben = Person(stack, "ann"), Person(stack, "ben")
+    conversation = ann.start(ben)
+    async with Device(ben) as device:
+        ann.say(conversation, "old ibex")
+        backup, data = stack.dir / "backup", stack.dir / "pg"
+        subprocess.run(stack.as_user([PG_BIN / "pg_basebackup", "-D", backup, "-c", "fast", "-d", stack.dsn()]), cwd=stack.dir, check=True)
+        for text in LOST:
+            last = ann.say(conversation, text)
+        await device.at(conversation, int(last["id"].partition(".")[2]))
+
+        for name in [*DAEMONS, "postgres"]:
+            stack.stop(name)
+        shutil.rmtree(data)
+        backup.rename(data)
+        (data / "recovery.signal").touch()
+        with open(data / "postgresql.auto.conf", "a", encoding="ascii") as settings:
+            settings.write("restore_command = 'false'\nrecovery_target = 'immediate'\nrecovery_target_action = 'promote'\n")
+        for name in ["postgres", *DAEMONS]:
+            stack.start(name)
+        assert migrate(stack)[0].startswith("the schema is at"), "its numbers are its own"
+
+        for text in NEW[:-1]:
+            ann.say(conversation, text)
+        await device.until(lambda d: d.stats["fresh"] == 2 and truth.has_arrived(d), 15, "begun anew")
+        assert ann.say(conversation, NEW[-1])["id"] == last["id"]
+        await device.until(truth.has_arrived, 15, "where the database is")
+        truth.check_device(device)
+        assert [m["content"] for m in ben.history(conversation)["messages"]] == ["old ibex", *NEW]
+    until_found(ben, "ibex", "old ibex")
+    until_found(ben, "serval", NEW[-1])
+    audit.check(stack)
+
+
+def test_a_point_in_time(stack):
+    """A physical backup, or a standby that was promoted before it had everything: another timeline."""
+    asyncio.run(asyncio.wait_for(to_a_point_in_time(stack), 120))
