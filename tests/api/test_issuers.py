@@ -155,8 +155,8 @@ def reloaded(stack, n):
 
 
 def becomes(stack, token, status):
-    """For an instant after a reload the old workers still finish what they took."""
-    until = time.monotonic() + 3
+    """For an instant after a reload the old workers still finish what they took; what was written during one is read by the next."""
+    until = time.monotonic() + 15
     while (reply := me(stack, token)).status != status:
         assert time.monotonic() < until, reply
         time.sleep(0.02)

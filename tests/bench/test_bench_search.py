@@ -93,7 +93,7 @@ def test_writing(world):
     indexed = truth.rows(world.stack, "SELECT count(*) FROM message_search")[0][0] - MESSAGES
     assert 300 <= indexed <= sent - 200, "with the indexer all of them, without it none"
     low, high = (said["ratio, median and where it lies"]["p99_ms"][n] for n in (1, 2))
-    assert 0 < low <= high and 0 < said["lag"]["p50"] < 5000
+    assert 0 < low <= high and 0 <= said["lag"]["p50"] <= said["lag"]["p99"] < 5000   # a look may find that nothing waits
 
 
 def test_where_a_median_lies():
