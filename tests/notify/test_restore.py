@@ -52,6 +52,17 @@ def migrate(stack, *options):
     return stack.pealctl("migrate", "--dir", stack.dir / "sql", *options).stdout.splitlines()
 
 
+async def go_on(device, speaker, conversation, last):
+    """What is said now gets the positions of what is lost, the last of which a device has seen; that begins anew."""
+    for text in NEW[:-1]:
+        speaker.say(conversation, text)
+    await device.until(lambda d: d.stats["fresh"] == 2 and truth.has_arrived(d), 15, "begun anew")
+    assert speaker.say(conversation, NEW[-1])["id"] == last["id"]
+    await device.until(truth.has_arrived, 15, "where the database is")
+    truth.check_device(device)
+    assert device.messages(conversation)[-1]["content"] == NEW[-1]
+
+
 async def dump_and_restore(stack, google, dump, new_cluster):
     ann, ben, cat, dan = (Person(stack, n) for n in ("ann", "ben", "cat", "dan"))
     token = f"device:{cat.id}_{time.monotonic_ns()}"
@@ -92,13 +103,7 @@ async def dump_and_restore(stack, google, dump, new_cluster):
         for name in DAEMONS[1:]:
             stack.start(name)
 
-        for text in NEW[:-1]:       # under the positions of what is lost
-            ann.say(group, text)
-        await device.until(lambda d: d.stats["fresh"] == 2 and truth.has_arrived(d), 15, "begun anew")
-        assert ann.say(group, NEW[-1])["id"] == last["id"]
-        await device.until(truth.has_arrived, 15, "where the database is")
-        truth.check_device(device)
-        assert device.messages(group)[-1]["content"] == NEW[-1]
+        await go_on(device, ann, group, last)
         assert [m["content"] for m in ben.history(group)["messages"]][1:] == ["old zebra", waiting["content"], *NEW]
 
         poller.catch_up()
@@ -148,12 +153,7 @@ async def to_a_point_in_time(stack):
             stack.start(name)
         assert migrate(stack)[0].startswith("the schema is at"), "its numbers are its own"
 
-        for text in NEW[:-1]:
-            ann.say(conversation, text)
-        await device.until(lambda d: d.stats["fresh"] == 2 and truth.has_arrived(d), 15, "begun anew")
-        assert ann.say(conversation, NEW[-1])["id"] == last["id"]
-        await device.until(truth.has_arrived, 15, "where the database is")
-        truth.check_device(device)
+        await go_on(device, ann, conversation, last)
         assert [m["content"] for m in ben.history(conversation)["messages"]] == ["old ibex", *NEW]
     until_found(ben, "ibex", "old ibex")
     until_found(ben, "serval", NEW[-1])
