@@ -69,15 +69,24 @@ refuse(struct jwk_set *set, const char *why, const char **ret_why)
 
 /* ---- one key, by secret or PEM ---- */
 
+/* Whoever writes a text ends it with a line break. Random bytes may end in the same one, and there it counts. */
+static struct str
+without_line_break(struct str text)
+{
+	if (!text.n || text.p[text.n - 1] != '\n' || !str_utf8_valid(text))
+		return text;
+	text.n--;
+	if (text.n && text.p[text.n - 1] == '\r')
+		text.n--;
+	return text;
+}
+
 struct jwk_set *
 jwk_read_secret(struct str text, const char **ret_why)
 {
 	struct jwk_set *set;
 
-	if (text.n && text.p[text.n - 1] == '\n')
-		text.n--;
-	if (text.n && text.p[text.n - 1] == '\r')
-		text.n--;
+	text = without_line_break(text);
 	if (memmem(text.p, text.n, "-----BEGIN", 10))
 		return refuse(NULL, "holds a PEM key, which is no secret", ret_why);
 	if (text.n < JWK_SECRET_LEAST)

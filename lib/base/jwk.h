@@ -20,7 +20,7 @@
 struct jwk_set;
 
 /* Each reads the text of a file; NULL with the reason, a static sentence, in *ret_why. */
-/* One line break at the end of a secret is not part of it. */
+/* A secret may be a text (UTF-8), whose line break at the end is not part of it, or any bytes, which all are. */
 struct jwk_set *jwk_read_secret(struct str text, const char **ret_why);
 struct jwk_set *jwk_read_pem(enum jws_alg, struct str text, const char **ret_why);
 struct jwk_set *jwk_read_jwks(enum jws_alg, struct str text, const char **ret_why);

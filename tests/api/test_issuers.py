@@ -3,6 +3,7 @@
 import atexit
 import concurrent.futures
 import json
+import os
 import re
 import select
 import subprocess
@@ -31,6 +32,10 @@ RSA_SET = FOLDER.by_jwks("rsa-set", "RS256", others=[jwk(OTHER_RSA, "k2"), jwk(O
 EC_SET = FOLDER.by_jwks("ec-set", "ES256", others=[jwk(OTHER_EC, "k2", use="sig", alg="ES256", key_ops=["verify"]),
                                                     jwk(OTHER_RSA, "k3"), jwk(new_ec(), "enc", use="enc")])
 ALL = [SECRET, RSA_PEM, EC_PEM, RSA_SET, EC_SET]
+NOISE = b"\xff" + os.urandom(40)
+SECRETS = [FOLDER.hs256("line", b"s" * 40, end=b"\n"), FOLDER.hs256("crlf", "ü".encode() * 20, end=b"\r\n"), FOLDER.hs256("no-end", b"s" * 41),
+           FOLDER.hs256("two-lines", b"s" * 40 + b"\n", end=b"\n"), FOLDER.hs256("cr", b"s" * 40 + b"\r"),
+           FOLDER.hs256("noise-line", NOISE + b"\n"), FOLDER.hs256("noise-crlf", NOISE + b"\r\n"), FOLDER.hs256("noise-cr", NOISE + b"\r")]
 
 
 def me(stack, token, **kw):
@@ -67,6 +72,11 @@ def test_they_talk_with_people_of_ours(stack, issuer):
 def test_the_same_subject_of_two_issuers_is_two_people(stack):
     ids = {me(stack, one.token(sub="1"), expect=200)["id"] for one in ALL}
     assert len(ids) == len(ALL)
+
+
+@pytest.mark.parametrize("one", SECRETS, ids=lambda i: i.label)
+def test_the_line_break_after_a_text_is_not_of_the_secret(stack, one):
+    me(stack, one.token(), expect=200)
 
 
 @pytest.mark.parametrize("claims, username, display", [

@@ -130,9 +130,9 @@ class Folder:
         new.rename(path)
         return path
 
-    def hs256(self, label, secret=None, **keys):
+    def hs256(self, label, secret=None, end=b"", **keys):
         secret = secret or os.urandom(48)
-        file = self.write(f"{label}.secret", secret)
+        file = self.write(f"{label}.secret", secret + end)
         return self._add(Issuer(self, label, "HS256", secret, secret_file=file, **keys))
 
     def by_pem(self, label, alg, key=None, **keys):
