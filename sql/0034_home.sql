@@ -16,16 +16,26 @@ CREATE OR REPLACE FUNCTION log_epoch() RETURNS text LANGUAGE sql STABLE AS $$
 	FROM peal_meta m
 $$;
 
--- Are there numbers that this cluster has not given out? What this transaction itself has written does not count.
-CREATE FUNCTION numbers_ahead() RETURNS boolean LANGUAGE sql STABLE AS $$
-	SELECT EXISTS (
-		SELECT FROM (
-			SELECT max(e.xid) FROM event e UNION ALL SELECT max(e.xid) FROM user_event e UNION ALL SELECT max(c.last_xid) FROM conversation c
-			UNION ALL SELECT max(m.mark_xid) FROM member m UNION ALL SELECT max(r.xid) FROM revocation r
-			UNION ALL SELECT s.xid FROM search_state s UNION ALL SELECT s.rebuilt_xid FROM search_state s
-			UNION ALL SELECT p.xid FROM push_state p UNION ALL SELECT t.event_floor FROM peal_meta t) x (xid)
-		WHERE x.xid >= pg_snapshot_xmax(pg_current_snapshot()) AND x.xid IS DISTINCT FROM pg_current_xact_id_if_assigned())
+-- Where transaction numbers are kept.
+CREATE FUNCTION number_columns(OUT place regclass, OUT name name) RETURNS SETOF record LANGUAGE sql STABLE AS $$
+	SELECT a.attrelid, a.attname FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+	WHERE a.atttypid = 'xid8'::regtype AND NOT a.attisdropped AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
 $$;
+
+-- Are there numbers that this cluster has not given out? What this transaction itself has written does not count.
+CREATE FUNCTION numbers_ahead() RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	v_column record;
+	v_last   xid8;
+BEGIN
+	FOR v_column IN SELECT * FROM number_columns() LOOP
+		EXECUTE format('SELECT max(%I) FROM %s', v_column.name, v_column.place) INTO v_last;
+		IF v_last >= pg_snapshot_xmax(pg_current_snapshot()) AND v_last IS DISTINCT FROM pg_current_xact_id_if_assigned() THEN
+			RETURN true;
+		END IF;
+	END LOOP;
+	RETURN false;
+END $$;
 
 -- A dump from before this migration says nothing of where it is from: its numbers do, if they are too high. Looked at first, since all who
 -- read the log wait for peal_meta.
@@ -59,10 +69,7 @@ BEGIN
 			UNION ALL SELECT min(e.xid) FROM (SELECT e.xid FROM event e ORDER BY e.xid DESC LIMIT 1000) e
 			UNION ALL SELECT min(e.xid) FROM (SELECT e.xid FROM user_event e ORDER BY e.xid DESC LIMIT 1000) e) x
 			WHERE x.xid IS NOT NULL ORDER BY x.xid);
-		FOR v_column IN
-			SELECT a.attrelid::regclass AS place, a.attname AS name FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
-			WHERE a.atttypid = 'xid8'::regtype AND NOT a.attisdropped AND c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
-		LOOP
+		FOR v_column IN SELECT * FROM number_columns() LOOP
 			EXECUTE format('UPDATE %s SET %2$I = (10 + width_bucket(%2$I, $1))::text::xid8', v_column.place, v_column.name) USING v_places;
 			GET DIAGNOSTICS v_n = ROW_COUNT;
 			v_written := v_written + v_n;
@@ -72,5 +79,5 @@ BEGIN
 	RETURN v_written;
 END $$;
 
-REVOKE ALL ON FUNCTION log_home(), numbers_ahead(), home_confirm(), home_move() FROM PUBLIC;
+REVOKE ALL ON FUNCTION log_home(), number_columns(), numbers_ahead(), home_confirm(), home_move() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION log_home(), home_confirm() TO peal;
