@@ -11,11 +11,10 @@ badly or if a process was left behind. Processes die with the one that started t
 
 import contextlib
 import fcntl
-import grp
-import json
 import os
 import pathlib
 import pwd
+import random
 import re
 import resource
 import select
@@ -68,12 +67,6 @@ class StackError(Exception):
     """The stack cannot do that; the text is for a person."""
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def port_is_free(port):
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -82,6 +75,24 @@ def port_is_free(port):
         except OSError:
             return False
     return True
+
+
+CLAIMED = []
+
+
+def free_port():
+    """One that the kernel gives to nobody by itself (net.ipv4.ip_local_port_range begins at 32768), and no other process by this function
+    while we live: whoever listens on it at last does so seconds after this look."""
+    while True:
+        port, claim = random.randrange(15000, 32000), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0peal-port-{port}")
+        except OSError:
+            claim.close()
+            continue
+        CLAIMED.append(claim)
+        if port_is_free(port):
+            return port
 
 
 def service_user():
@@ -202,8 +213,9 @@ class Service:
     def _is_ready(self):
         if self.ready == "notify":
             return bool(select.select([self.notify], [], [], 0.02)[0]) and b"READY=1" in self.notify.recv(4096).split(b"\n")
-        with contextlib.suppress(OSError), socket.create_connection((self.stack.host, self.stack.port), timeout=1):
-            return True
+        with contextlib.suppress(OSError, ValueError), socket.create_connection((self.stack.host, self.stack.port), timeout=1):
+            # and it is ours that answers, which has written its number by then
+            return int((self.stack.dir / "nginx" / "nginx.pid").read_text()) == self.process.pid
         time.sleep(0.01)
         return False
 
@@ -382,7 +394,7 @@ class Stack:
                 raise StackError(f"{name} did not change its workers; the end of its log:\n" + (self.dir / "log" / f"{name}.log").read_text()[-3000:])
             time.sleep(0.02)
 
-    def wait_death(self, name, timeout=10):
+    def wait_death(self, name, timeout=30):
         """A failpoint made it die: wait for that."""
         self.services[name].may_die = True
         self.services[name].process.wait(timeout)
@@ -435,7 +447,7 @@ class Stack:
     def log(self, name):
         return self.services[name].text()
 
-    def log_line(self, text, timeout=2):
+    def log_line(self, text, timeout=10):
         """The first line of a daemon's log that holds the text; logs are written after the reply, so it may take a moment. None."""
         until = time.monotonic() + timeout
         while True:
@@ -520,7 +532,7 @@ class Stack:
             raise AssertionError(f"the stack was not clean (logs kept in {self.dir}/log):\n  " + "\n  ".join(shown))
 
     def _end_leftovers(self):
-        until = time.monotonic() + 2
+        until = time.monotonic() + 10
         left = self._processes()
         while left and time.monotonic() < until:
             time.sleep(0.02)
@@ -535,6 +547,8 @@ class Stack:
         if not self.dir:
             return {}
         sessions = {s for service in self.services.values() for s in service.sessions}
+        ours = {service.process.pid for service in self.services.values() if service.running}
+        sessions -= {pid for pid, stat in _stats() if stat[0] not in "ZX" and pid in sessions - ours}     # given to somebody else since
         mark, found = f"{MARK}={self.id}".encode(), {}
         for pid, stat in _stats():
             if stat[0] in "ZX" or pid == os.getpid():

@@ -2,19 +2,22 @@
 
 import asyncio
 import concurrent.futures
+import contextlib
 import hashlib
+import os
+import pathlib
 import time
 import uuid
 
 import pytest
 
-from peal import audit, media, truth
+from peal import audit, busy, media, truth
 from peal.moderation import make
 from peal.people import PASSWORD, Person
 from peal.rest import Client
 from peal.ws import Closed, Socket
 
-STACK = {"settings": {"request_timeout_seconds": 2}}   # what was under way has ended soon
+STACK = {"settings": {"request_timeout_seconds": 4}}   # what was under way has ended soon
 ALLOWED_LOG = [r"worker", r"away", r"later", r"back"]
 WITHIN = 30
 
@@ -43,9 +46,16 @@ def everywhere(stack):
                 yield table, row
 
 
+def holds(path, words):
+    with contextlib.suppress(FileNotFoundError):    # it went meanwhile
+        return any(w.encode() in path.read_bytes() for w in words)
+    return False
+
+
 def traces(stack, *words):
     rows = [(t, r[:300]) for t, r in everywhere(stack) for w in words if w.lower() in r.lower()]
-    files = [str(p) for p in (stack.dir / "media").rglob("*") if p.is_file() and any(w.encode() in p.read_bytes() for w in words)]
+    paths = [pathlib.Path(folder, name) for folder, _, names in os.walk(stack.dir / "media") for name in names]
+    files = [str(p) for p in paths if holds(p, words)]
     return rows + files
 
 
@@ -177,14 +187,16 @@ def test_it_ends_at_once(stack, pair):
             for s in (mine, bots):
                 with pytest.raises(Closed) as closed:
                     while True:
-                        await s.recv(2)
-                assert closed.value.code == 4409 and time.monotonic() - began < 2
+                        await s.recv(15)
+                assert closed.value.code == 4409
+            took = time.monotonic() - began
+            assert await asyncio.to_thread(busy.within, stack, took, 2)
             while (frame := await theirs.recv(WITHIN))["type"] != "conversation_updated":
                 pass
             assert frame["data"]["changed"] == ["peer"]
     asyncio.run(main())
     for client in (a.rest, a.rest.as_(token)):
-        end = time.monotonic() + 1
+        end = time.monotonic() + 10
         while client.get("/me").status == 200:
             assert time.monotonic() < end
             time.sleep(0.05)
@@ -277,7 +289,7 @@ def test_by_the_command_line(stack, pair):
     assert stack.pealctl("user", "erase", a.username, check=False).returncode == 2
     assert stack.pealctl("user", "erase", "nobody-here", "--messages", "keep", check=False).returncode == 1
     stack.pealctl("user", "erase", a.username.upper(), "--messages", "delete")
-    end = time.monotonic() + 2
+    end = time.monotonic() + 10
     while a.rest.get("/me").status == 200:
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from peal import audit, media, truth
+from peal.busy import at_once
 from peal.people import Person
 
 BACKGROUND = ("account_revoked", "upkeep_", "event_", "schedule", "search_", "expiry", "session_", "log_", "attachment_removals", "attachment_unknown",
@@ -496,7 +497,7 @@ def test_avatars(stack, people):
     ann.rest.post(f"/conversations/{group}/messages", {"client_id": "one", "message_type": "image", "attachment_ids": [one]}, expect=(400, "invalid"))
     url = seen["avatar_url"]
     assert change(ann, group, avatar_id=two)["avatar_id"] == two
-    assert media.ask(stack, url).status == 404, "the picture before it is gone"
+    at_once(stack, "the picture before it is gone", lambda: media.ask(stack, url).status == 404)
     assert said(ben, group)[-1] == {"kind": "avatar_changed"}
     assert change(ann, group, avatar_id=None)["avatar_url"] is None
     assert truth.rows(stack, "SELECT count(*) FROM attachment WHERE id = ANY (%s) AND deleted_at IS NULL", [one, two]) == [(0,)]

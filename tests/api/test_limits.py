@@ -21,7 +21,7 @@ from peal.people import PASSWORD, Person
 from peal.rest import PREFIX, Client
 import test_factors
 
-LIMITS = {"write": 5, "mark": 4, "typing": 3, "read": 6, "upload": 2, "session": 4, "register": 60, "login": 3}
+LIMITS = {"write": 5, "mark": 4, "typing": 3, "read": 6, "upload": 2, "session": 4, "register": 8, "login": 3}
 STACK = {"settings": {"workers_fast": 4, "export_pause_minutes": 0, **{f"rate_{name}_per_minute": n for name, n in LIMITS.items()}}}
 
 addresses = (f"198.51.{n // 250}.{n % 250 + 1}" for n in itertools.count())
@@ -132,7 +132,9 @@ def test_time_gives_back_one_by_one(new_stack):
             one = Person(stack)
             exhaust(lambda: REQUESTS[name](one), 60)
             for _ in range(2):
-                wait = refused(REQUESTS[name](one), 60)
+                while (reply := REQUESTS[name](one)).status != 429:
+                    pass        # one more had come back by now
+                wait = refused(reply, 60)
                 time.sleep(wait / 1000)
                 began = time.monotonic()
                 assert REQUESTS[name](one).status == 200
@@ -203,7 +205,7 @@ def test_a_browser_that_knows_them_lets_them_in(stack, anonymous):
     device, theirs = first.cookies["peal_device"], in_browser(anonymous, thief.username, PASSWORD).cookies["peal_device"]
     while login(anonymous, one.username).status != 429:
         pass
-    for kept_out in (None, theirs, device[:-2] + "AA", device + "A", "x", "A" * 64, "A" * 500):
+    for kept_out in (None, theirs, device[:-2] + ("BB" if device.endswith("AA") else "AA"), device + "A", "x", "A" * 64, "A" * 500):
         refused(in_browser(anonymous, one.username, PASSWORD, kept_out), LIMITS["login"])
     again = in_browser(anonymous, one.username.upper(), PASSWORD, device)
     assert again.status == 200 and again.cookies["peal_device"] == device, "known already"

@@ -230,7 +230,7 @@ class Run(Beside):
     def schedule(self, me):
         """Something for later: taken back, or waited for and then sent or refused."""
         place, key, soon = self.any_place(me), f"s{self.step}", self.rng.random() < 0.5
-        at = time.time() + (1.8 if soon else 3600)
+        at = time.time() + (3 if soon else 3600)
         body = {"client_id": key, "message_type": "text", "content": f"later {self.step}", "send_at": generate.time_text(at - time.time())}
         reply = self.do("schedule", me, "POST", f"/conversations/{place}/messages", body, place=place, id=None, send_at=at, content=body["content"],
                         client_id=key)
@@ -253,7 +253,7 @@ class Run(Beside):
             if left.get(id_, "sent") is not None:
                 break
             if time.monotonic() > end:
-                self.fail(f"{id_} was due 18 s ago", place)
+                self.fail(f"{id_} was due 17 s ago", place)
             time.sleep(0.05)
         self.model.apply("fire", me, id=id_, at=time.time())
         self.log.append((self.step, place, f"{me}: {id_} is due -> {left.get(id_, 'sent')}"))

@@ -1,11 +1,11 @@
 """Messages that are sent later: what may be scheduled, who sees it, taking it back, and retries."""
 
 import datetime
-import time
 import uuid
 
 import pytest
 
+from peal.busy import wait_for
 from peal.media import png, upload
 from peal.people import Person, pair
 
@@ -28,14 +28,6 @@ def post(person, conversation, seconds=3600, **more):
 
 def listed(person):
     return person.rest.get("/scheduled", expect=200)["items"]
-
-
-def wait_for(what, seconds=10):
-    until = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < until, "it did not come"
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -190,8 +182,8 @@ def test_every_kind(two):
         "call": {"content": None, "call": {"call_id": "1", "media": "audio", "outcome": "missed"}},
         "encrypted": {"content": None, "encrypted": {"ciphertext": "3q2+7w==", "nonce": "AAECAwQFBgcICQoL", "key_id": "a2V5LTE="}},
     }
-    asked = {kind: body(4, message_type=kind, **more) for kind, more in kinds.items()}
-    asked["forward"] = {"client_id": str(uuid.uuid4()), "forward_of": first["id"], "send_at": at(4)}
+    asked = {kind: body(8, message_type=kind, **more) for kind, more in kinds.items()}
+    asked["forward"] = {"client_id": str(uuid.uuid4()), "forward_of": first["id"], "send_at": at(8)}
     for one in asked.values():
         a.rest.post(f"/conversations/{conversation}/messages", one, expect=201)
     items = {item["client_id"]: item for item in listed(a)}
@@ -202,7 +194,7 @@ def test_every_kind(two):
             assert item[name] == one.get(name), (kind, name)
         assert item["mentions"] == one.get("mentions", []) and item["attachment_ids"] == one.get("attachment_ids", [])
     assert items[asked["poll"]["client_id"]]["poll"]["options"] == ["Soup", "Salad"]
-    wait_for(lambda: not listed(a))
+    wait_for(lambda: not listed(a), 20)
     sent = {m["client_id"]: m for m in b.history(conversation)["messages"]}
     for kind, one in asked.items():
         assert sent[one["client_id"]]["message_type"] == ("text" if kind == "forward" else kind)

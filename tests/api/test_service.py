@@ -10,7 +10,8 @@ import uuid
 
 import pytest
 
-from peal import contract, truth
+from peal import busy, contract, truth
+from peal.busy import wait_for as until
 from peal.people import PASSWORD, pair as make_pair
 from peal.rest import Client
 from test_matrix import MATRIX, World, wanted
@@ -21,13 +22,6 @@ ALLOWED_LOG = [r"FATAL:  terminating connection due to (unexpected postmaster ex
 
 def draft(content="hello"):
     return {"client_id": str(uuid.uuid4()), "message_type": "text", "content": content}
-
-
-def until(condition, seconds, what):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"not {what} within {seconds} s"
-        time.sleep(0.05)
 
 
 class Load:
@@ -101,7 +95,7 @@ def test_a_new_generation_fails_nobody(stack, pair):
             stack.reload("peal-fcgi")
         time.sleep(0.3)
     assert load.statuses() == {201} and not load.broken, (load.statuses(), load.broken[:3])
-    assert len(load.replies) > 50
+    assert len(load.replies) > 20
     until(lambda: set(stack.pids("peal-fcgi")) & old == {stack.pid("peal-fcgi")}, 10, "rid of the old workers")
     truth.check_dense(stack, conversation)
 
@@ -211,7 +205,7 @@ def test_a_statement_that_takes_too_long(stack, pair):
 
 def test_overload_is_shed(new_stack):
     """Two workers, both stuck: what waited for longer than shed_after_ms is refused at once when its turn comes."""
-    with new_stack(settings={"workers_fast": 2, "shed_after_ms": 300, "statement_timeout_ms": 1500}) as stack:
+    with new_stack(settings={"workers_fast": 2, "shed_after_ms": 300, "statement_timeout_ms": 3000}) as stack:
         a, _, conversation = make_pair(stack)
         for _ in range(2):
             a.rest.get("/me", expect=200)
@@ -219,7 +213,8 @@ def test_overload_is_shed(new_stack):
         with blocker.cursor() as c, concurrent.futures.ThreadPoolExecutor(8) as pool:
             c.execute("SELECT 1 FROM conversation WHERE id = %s FOR UPDATE", (int(conversation),))
             stuck = [pool.submit(Client(stack.url, a.token).post, f"/conversations/{conversation}/messages", draft()) for _ in range(2)]
-            time.sleep(0.2)
+            locked = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND state = 'active'"
+            until(lambda: truth.rows(stack, locked) == [(2,)], 2, "both wait")
             waiting = [pool.submit(Client(stack.url, a.token).get, "/me") for _ in range(6)]
             replies = [f.result() for f in waiting]
             assert all(f.result().status in (503, 201) for f in stuck)
@@ -262,7 +257,7 @@ def test_without_the_database(stack):
             took = time.monotonic() - start
             if (reply.status, reply.code) != (503, "unavailable") or "retry-after" not in reply.headers:
                 wrong.append(f"{rest}: {reply}")
-            if took > 0.5:
+            if not busy.within(stack, took, 0.5):
                 slow.append(f"{rest}: {took:.2f} s")
         assert not wrong, "\n".join(wrong)
         assert not slow, "\n".join(slow)
@@ -279,9 +274,7 @@ def test_without_the_database(stack):
     finally:
         stack.start("postgres")
     until(lambda: me.rest.get("/conversations").status == 200, 5, "back")
-    end = time.monotonic() + 4
-    while time.monotonic() < end and any(me.rest.get("/conversations").status != 200 for _ in range(20)):
-        time.sleep(0.1)
+    time.sleep(3.1)     # the longest pause of a worker that tried just before
     for _ in range(20):
         me.rest.get("/conversations", expect=200)
 

@@ -151,10 +151,10 @@ test('a place is a card, and what disappears says so and does', { timeout: 60_00
 	await card.waitFor();
 	assert.match(await card.getAttribute('href'), /^https:\/\/www\.openstreetmap\.org\/.*52\.5163/);
 	const text = fresh('Gone in a moment');
-	await sendAs(people[1], conversation, { message_type: 'text', content: text, expires_in_seconds: 4 });
+	await sendAs(people[1], conversation, { message_type: 'text', content: text, expires_in_seconds: 8 });
 	await alice.bubble(text).getByRole('img', { name: 'Disappears' }).waitFor();
 	await alice.shoot('place');
-	for (const person of [alice, bob]) await until('it to disappear', async () => (await person.bubble(text).count()) === 0);
+	for (const person of [alice, bob]) await until('it to disappear', async () => (await person.bubble(text).count()) === 0, 20_000);
 });
 
 test('deleted for me stays for the other one', { timeout: 60_000 }, async () => {

@@ -134,7 +134,7 @@ class Killer:
         service = self.stack.services["peal-jobs"]
         service.may_die = service.wanted = True
         with contextlib.suppress(subprocess.TimeoutExpired):
-            service.process.wait(4)
+            service.process.wait(8)
         return not service.running
 
     async def somewhere(self):
@@ -154,7 +154,8 @@ async def scenario(stack, seed):
     until = time.monotonic() + SECONDS
     order = rng.sample(FAILPOINTS, len(FAILPOINTS))
     while time.monotonic() < until or order:
-        await (killer.at(order.pop()) if order and rng.random() < 0.6 else killer.somewhere())
+        short = until - time.monotonic() < 2 * len(order) + 5      # of time with something left to die of
+        await (killer.at(order.pop()) if order and (short or rng.random() < 0.6) else killer.somewhere())
     begin = time.monotonic()
     while (waiting := await run(scene.waiting)) != (0, 0, 0):
         assert time.monotonic() < begin + 40, f"still waiting: {waiting} (scheduled, expired, old)"

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from peal import media, truth
+from peal.busy import eventually
 from peal.media import ask, upload
 from peal.people import Person
 
@@ -24,13 +25,6 @@ def removed(stack, id_):
     """The row says that nobody wants it, or is gone already."""
     found = truth.rows(stack, "SELECT deleted_at FROM attachment WHERE id = %s", id_)
     return not found or found[0][0] is not None
-
-
-def eventually(what, condition, seconds=15):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"never: {what}"
-        time.sleep(0.05)
 
 
 def test_an_avatar_has_a_link_that_everybody_can_use(stack, pair):
@@ -54,7 +48,7 @@ def test_the_picture_before_goes_at_once(stack, person):
     assert ask(stack, url).status == 200
     assert avatar(person, second)["avatar_id"] == second
     assert removed(stack, first)
-    eventually("its file gone", lambda: ask(stack, url).status == 404, 3)
+    eventually("its file gone", lambda: ask(stack, url).status == 404)
     cleared = avatar(person, None)
     assert (cleared["avatar_id"], cleared["avatar_url"]) == (None, None)
     assert removed(stack, second)

@@ -13,7 +13,7 @@ from peal.clamd import MARK, Clamd
 from peal.media import upload
 from peal.people import Person
 
-SETTINGS = {"media_inline_mib": 1, "media_inline_audio_kib": 1, "media_cpu_seconds": 1, "media_wall_seconds": 2}
+SETTINGS = {"media_inline_mib": 1, "media_inline_audio_kib": 1, "media_cpu_seconds": 1, "media_wall_seconds": 10}
 ALLOWED_LOG = [r"decoder_child_lost", r"process_lost", r"scanned .*outcome=infected"]
 NAMES = {
     "jobs_total", "job_seconds_bucket", "job_seconds_sum", "job_seconds_count", "received_bytes_total", "stored_bytes_total",

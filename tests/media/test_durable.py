@@ -39,7 +39,7 @@ def deeds(stack, out, attachment):
         synced = re.match(r"(fsync|fdatasync)\(\d+<([^>]*)>", call)
         if synced:
             found.append((synced[1], synced[2].replace(str(stack.dir / "media"), "").replace(attachment["id"], "ID").replace(
-                f"/{attachment['id'][:2]}", "/aa")))
+                f"/ren/{attachment['id'][:2]}", "/ren/aa")))
     return [(name, re.sub(r"/incoming/\d+", "/incoming/N", path)) for name, path in found]
 
 

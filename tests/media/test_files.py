@@ -12,6 +12,7 @@ import time
 import pytest
 
 from peal import media, truth
+from peal.busy import at_once
 from peal.media import ask, form, send, signed, upload
 from peal.people import Person
 
@@ -113,7 +114,8 @@ def test_it_goes_with_its_message(stack, pair):
     message = send(a, conversation, attachment["id"], message_type="file").json
     url = b.rest.get(f"/attachments/{attachment['id']}")["download_url"]
     a.rest.delete(f"/messages/{message['id']}", query={"for": "everyone"}, expect=200)
-    assert ask(stack, url).status == 404 and not folder.exists()
+    at_once(stack, "its file is gone", lambda: not folder.exists())
+    assert ask(stack, url).status == 404
     assert truth.rows(stack, "SELECT bytes FROM media_usage WHERE user_id = %s", int(a.id)) == [(0,)]
 
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 
 from peal import media, truth
+from peal.busy import eventually
 from peal.calls import watched
 from peal.media import ask, link, oriented, upload
 from peal.people import Person
@@ -240,13 +241,6 @@ def test_imagemagick_is_not_there(stack):
 
 def stored(stack):
     return {p.name for p in (stack.dir / "media" / "ren").glob("??/*")}
-
-
-def eventually(what, condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"never: {what}"
-        time.sleep(0.05)
 
 
 def test_a_file_outlives_its_request(stack, someone):

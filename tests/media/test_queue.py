@@ -1,6 +1,5 @@
 """Uploads that take long: where their bytes are meanwhile, what becomes of them, who hears of it, and what survives whom."""
 
-import asyncio
 import os
 import pathlib
 import re
@@ -10,13 +9,14 @@ import time
 import pytest
 
 from peal import media, truth
+from peal.busy import wait_for
 from peal.loop import operate, run
 from peal.media import ask, link, send, upload
 from peal.people import Person
 from peal.ws import Socket
 
 # Recordings of more than 16 KiB take long here.
-STACK = {"settings": {"media_wall_seconds": 2, "media_inline_audio_kib": 16, "media_inline_mib": 64, "media_queue_most": 8}}
+STACK = {"settings": {"media_wall_seconds": 5, "media_inline_audio_kib": 16, "media_inline_mib": 64, "media_queue_most": 8}}
 OWN = 2  # a quarter
 ALLOWED_LOG = [r"process_lost", r"connect\(\) to unix:\S+/sock/(media|upload|keeper)\.sock failed", r"prematurely closed"]
 DAMAGED = b"RIFF\xff\xff\x00\x00WAVEfmt " + bytes(range(256)) * 100
@@ -25,14 +25,6 @@ DAMAGED = b"RIFF\xff\xff\x00\x00WAVEfmt " + bytes(range(256)) * 100
 @pytest.fixture(scope="module")
 def someone(stack):
     return Person(stack, "patient")
-
-
-def wait_for(what, seconds=20):
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.02)
-    return found
 
 
 def decoding(stack, name):

@@ -11,6 +11,7 @@ import zipfile
 import pytest
 
 from peal import media, truth, tus
+from peal.busy import wait_for
 from peal.clamd import KNOWN, MARK, Clamd
 from peal.media import ask, form, send, upload
 from peal.people import Person
@@ -61,14 +62,6 @@ def places(stack):
     """Who waits for the scanner: the locks on peal-media's file of places."""
     inode = (stack.dir / "media" / "scanning").stat().st_ino
     return [line for line in pathlib.Path("/proc/locks").read_text().splitlines() if f":{inode} " in line]
-
-
-def wait_for(what, seconds=30):
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.02)
-    return found
 
 
 def over(person, attachment):

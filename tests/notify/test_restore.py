@@ -29,7 +29,7 @@ def found(person, word):
     return [hit["message"]["content"] for hit in page["items"]]
 
 
-def until_found(person, word, text, timeout=8):
+def until_found(person, word, text, timeout=30):
     end = time.monotonic() + timeout
     while found(person, word) != [text]:
         assert time.monotonic() < end, (word, found(person, word))

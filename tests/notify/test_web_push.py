@@ -7,6 +7,7 @@ import uuid
 
 import pytest
 
+from peal.busy import wait_for
 from peal.metrics import exchange
 from peal.people import Person
 from peal.pushes import Browser, check_vapid
@@ -24,13 +25,6 @@ def due(stack):
     return int(stack.psql("SELECT count(*) FROM push_due WHERE due_at IS NOT NULL"))
 
 
-def eventually(check, timeout=8):
-    until = time.monotonic() + timeout
-    while not check():
-        assert time.monotonic() < until, "did not happen"
-        time.sleep(0.05)
-
-
 def test_a_message_comes(stack, service, two):
     a, b, conversation, browser = two
     message = a.say(conversation, "Grüße, \"Ben\" \u2028 & co. 😀")
@@ -44,7 +38,7 @@ def test_a_message_comes(stack, service, two):
     assert 43000 < int(arrival.headers["ttl"]) <= 43200
     assert len(arrival.headers["topic"]) <= 32
     assert (len(arrival.body) - 86 - 16) % 512 == 0, "padded"
-    eventually(lambda: "notified" in stack.log("peal-jobs"))
+    wait_for(lambda: "notified" in stack.log("peal-jobs"))
     assert a.username not in stack.log("peal-jobs")
 
 
@@ -154,18 +148,22 @@ def test_read_before_it_is_told(stack, two, nothing_comes):
     b.rest.patch(f"/conversations/{conversation}/read", {"seq": int(message["id"].partition(".")[2])}, expect=200)
     stack.start("peal-jobs")
     nothing_comes(browser)
-    eventually(lambda: due(stack) == 0)
+    wait_for(lambda: due(stack) == 0)
 
 
 def test_who_looks_is_not_told(stack, two, nothing_comes):
     a, b, conversation, browser = two
+
+    def decided():
+        return stack.psql(f"SELECT (SELECT xid FROM push_state) > (SELECT max(xid) FROM event WHERE conversation_id = {conversation}) "
+                          f"AND NOT EXISTS (SELECT FROM push_due WHERE conversation_id = {conversation})") == "t"
 
     async def look():
         async with await Socket.open(stack, b.token) as socket:
             await socket.hello()
             await socket.send({"type": "active"})
             a.say(conversation, "in front of you")
-            await asyncio.sleep(1.2)
+            await asyncio.to_thread(wait_for, decided)
     asyncio.run(look())
     nothing_comes(browser)
 
@@ -186,7 +184,7 @@ def test_dead_subscriptions_go(stack, service, two, status, nothing_comes):
     a, b, conversation, browser = two
     service.say[browser.path] = [status]
     a.say(conversation, "to nobody")
-    eventually(lambda: stack.psql(f"SELECT count(*) FROM push_target WHERE id = {browser.id}") == "0")
+    wait_for(lambda: stack.psql(f"SELECT count(*) FROM push_target WHERE id = {browser.id}") == "0")
     a.say(conversation, "again")
     nothing_comes(browser, 1)
 
@@ -221,7 +219,7 @@ def test_trouble_is_tried_again(stack, service, two, trouble):
     assert [s["text"] for s in browser.wait(2, timeout=15)] == ["patience", "patience"]
     first, second = browser.arrivals()[:2]
     assert 4.5 < second.at - first.at < 11
-    eventually(lambda: stack.psql(f"SELECT shown_seq FROM push_due d WHERE d.target_id = {browser.id}") not in ("", "0"))
+    wait_for(lambda: stack.psql(f"SELECT shown_seq FROM push_due d WHERE d.target_id = {browser.id}") not in ("", "0"))
 
 
 def test_retry_after(stack, service, two):
@@ -250,7 +248,7 @@ def test_endless_answer(stack, service, two):
     a, b, conversation, browser = two
     service.say[browser.path] = [endless]
     a.say(conversation, "long")
-    eventually(lambda: stack.psql(f"SELECT shown_seq FROM push_due d WHERE d.target_id = {browser.id}") not in ("", "0"))
+    wait_for(lambda: stack.psql(f"SELECT shown_seq FROM push_due d WHERE d.target_id = {browser.id}") not in ("", "0"))
     assert len(browser.arrivals()) == 1
 
 
@@ -322,7 +320,7 @@ def test_nothing_into_private_networks(stack, two):
         b.rest.post("/push/subscriptions", {**mine, "endpoint": endpoint}, expect=201)
     a.say(conversation, "to all of them")
     browser.wait()
-    eventually(lambda: stack.psql(f"SELECT count(*) FROM push_target WHERE user_id = {b.id}") == "1")
+    wait_for(lambda: stack.psql(f"SELECT count(*) FROM push_target WHERE user_id = {b.id}") == "1")
     assert "leads into a private network" in stack.log("peal-egress")
 
 

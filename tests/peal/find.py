@@ -3,7 +3,7 @@
 import time
 
 
-def indexed(stack, seconds=10):
+def indexed(stack, seconds=30):
     """Waits until everything that is committed by now is indexed; returns how long it took."""
     begin = time.monotonic()
     with stack.db() as db, db.cursor() as cursor:

@@ -7,7 +7,7 @@ LINE = re.compile(r'^([a-z_:][a-z0-9_:]*)(?:\{([^}]*)\})? (-?[0-9.e+-]+|NaN)$')
 LABEL = re.compile(r'[a-z_]+="([^"]*)"')
 
 
-def exchange(address, request=b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", timeout=5):
+def exchange(address, request=b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", timeout=20):
     """(status, headers, body) from a path or a port."""
     with socket.socket(socket.AF_INET if isinstance(address, int) else socket.AF_UNIX) as s:
         s.settimeout(timeout)
@@ -24,7 +24,7 @@ def exchange(address, request=b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n", timeo
 def refuses_too_much(path):
     """More than a request can be: the end."""
     with socket.socket(socket.AF_UNIX) as s:
-        s.settimeout(5)
+        s.settimeout(20)
         s.connect(str(path))
         s.sendall(b"x" * 5000)
         try:

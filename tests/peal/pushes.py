@@ -118,7 +118,7 @@ class Service:
         with self.lock:
             return [a for a in self.arrivals if a.path == path]
 
-    def wait(self, path, n=1, timeout=8):
+    def wait(self, path, n=1, timeout=30):
         """The first n arrivals there."""
         until = time.monotonic() + timeout
         while time.monotonic() < until:
@@ -170,7 +170,7 @@ class Browser:
     def arrivals(self):
         return self.service.at(self.path)
 
-    def wait(self, n=1, timeout=8):
+    def wait(self, n=1, timeout=30):
         """What the first n notifications say."""
         return [self.read(a) for a in self.service.wait(self.path, n, timeout)]
 
@@ -246,7 +246,7 @@ class Google:
             taken = [a for a in self.service.arrivals if a.path.endswith("messages:send") and a.status == 200]
         return [m for m in (json.loads(a.body)["message"] for a in taken) if m["token"] == token]
 
-    def wait(self, token, n=1, timeout=8):
+    def wait(self, token, n=1, timeout=30):
         until = time.monotonic() + timeout
         while time.monotonic() < until:
             if len(self.messages(token)) >= n:

@@ -103,7 +103,7 @@ class Client:
         reply = Reply(status, fields, data, op or f"{method} {path}")
         reply.cookies = self.local.cookies
         too_long = status == 414 and len(target) > LINE_LEAST
-        self.contract.check_response(None if too_long else op, status, fields, reply.json)
+        self.contract.check_response(None if too_long else op, status, fields, reply.json, parts.path)
         SEEN[op.id if op else None, status, reply.code] += 1
         if expect is not None:
             want_status, want_code = expect if isinstance(expect, tuple) else (expect, ...)

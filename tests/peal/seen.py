@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import uuid
 
 import yaml
 
@@ -77,7 +78,7 @@ def leave():
     """Called when a run of pytest ends."""
     folder = os.environ.get("PEAL_SEEN")
     if folder:
-        (pathlib.Path(folder) / f"codes-{os.getpid()}").write_text("\n".join(sorted(SEEN)), encoding="ascii")
+        (pathlib.Path(folder) / f"codes-{uuid.uuid4()}").write_text("\n".join(sorted(SEEN)), encoding="ascii")
 
 
 def missing(folder):

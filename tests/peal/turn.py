@@ -17,6 +17,8 @@ import time
 
 import pytest
 
+from stack import free_port as free_tcp_port
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TURNSERVER = "/usr/bin/turnserver"
 MAGIC = 0x2112A442
@@ -32,11 +34,10 @@ def documented():
 def free_port():
     """Of UDP and TCP."""
     while True:
-        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            tcp.bind(("127.0.0.1", 0))
-            with contextlib.suppress(OSError):
-                udp.bind(tcp.getsockname())
-                return tcp.getsockname()[1]
+        port = free_tcp_port()
+        with socket.socket(type=socket.SOCK_DGRAM) as udp, contextlib.suppress(OSError):
+            udp.bind(("127.0.0.1", port))
+            return port
 
 
 def certificate(folder):

@@ -5,7 +5,6 @@ import hashlib
 import http.client
 import json
 import socket
-import time
 
 from . import contract
 from .rest import Reply
@@ -77,10 +76,3 @@ class Slow:
 
     def cut(self):
         self.socket.close()
-
-
-def until(what, check, seconds=15):
-    last = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < last, f"{what}: not within {seconds} s"
-        time.sleep(0.02)

@@ -77,7 +77,7 @@ class Socket:
             seen.close(e.rcvd.code)
         return Closed(e.rcvd.code if e.rcvd else 1006, e.rcvd.reason if e.rcvd else "")
 
-    async def recv(self, timeout=5):
+    async def recv(self, timeout=20):
         """The next frame, checked. Closed when there is none any more."""
         try:
             data = await asyncio.wait_for(self.ws.recv(), timeout)
@@ -93,7 +93,7 @@ class Socket:
         self.frames.append(frame)
         return frame
 
-    async def until(self, type_, timeout=5, **where):
+    async def until(self, type_, timeout=20, **where):
         """The next frame of this type whose members are as given; those before it are only kept in `frames`."""
         end = asyncio.get_running_loop().time() + timeout
         while True:
@@ -179,7 +179,7 @@ class Socket:
 class Raw:
     """A TCP connection that speaks exactly the bytes it is told; blocking."""
 
-    def __init__(self, stack, token=None, *, query="", headers=(), timeout=5, receive_buffer=None):
+    def __init__(self, stack, token=None, *, query="", headers=(), timeout=20, receive_buffer=None):
         parts = urllib.parse.urlsplit(stack.url)
         self.sock = sockets.socket()
         self.sock.settimeout(timeout)

@@ -7,7 +7,7 @@ import websockets
 from peal.loop import run
 from peal.ws import MAX_FRAME, Socket
 
-STACK = {"push_processes": 2, "settings": {"push_away_seconds": 2, "push_heartbeat_seconds": 1, "push_offline_seconds": 1}}
+STACK = {"push_processes": 2, "settings": {"redis_timeout_ms": 500, "push_away_seconds": 4, "push_heartbeat_seconds": 1, "push_offline_seconds": 1}}
 
 
 async def at(stack, person, process):
@@ -45,7 +45,7 @@ async def test_who_does_nothing_is_away(stack, pair):
             await device.send({"type": "active"})
             await told(s, b, "online")
             assert await asked(a, b) == "online"
-        for _ in range(8):  # for longer than it takes to be away
+        for _ in range(14):  # for longer than it takes to be away
             await device.send({"type": "active"})
             await asyncio.sleep(0.4)
         await s.send({"type": "ping"})

@@ -10,7 +10,7 @@ from peal.loop import operate, run
 from peal.people import Person
 from peal.ws import Socket
 
-STACK = {"push_processes": 2, "settings": {"call_gone_seconds": 2, "call_ring_seconds": 4}}
+STACK = {"push_processes": 2, "settings": {"call_gone_seconds": 6, "call_ring_seconds": 4}}
 ALLOWED_LOG = [r"connect\(\) to unix:\S+/sock/\S+ failed", r"worker_died", r"recv\(\) failed", r"upstream prematurely closed"]
 
 
@@ -63,7 +63,8 @@ async def test_hung_up(stack, pair):
     await sb.send(signal(conversation, "hangup"))
     for s in (sa, sb):
         message = (await s.until("new_message"))["data"]["message"]
-        assert message["call"] == {"call_id": "call-1", "media": "video", "outcome": "completed", "duration_seconds": 75}
+        lasted = message["call"].pop("duration_seconds")
+        assert message["call"] == {"call_id": "call-1", "media": "video", "outcome": "completed"} and 75 <= lasted < 90
         assert (message["sender_id"], message["client_id"], message["content"]) == (a.id, None, None)
     assert (await run(b.rest.get, f"/conversations/{conversation}"))["unread_count"] == unread + 1
     for again in ("hangup", "offer", "answer", "hangup"):
@@ -212,7 +213,7 @@ async def test_they_come_back(stack, pair):
         await operate(stack.kill, f"peal-push-{i}")
         await operate(stack.start, f"peal-push-{i}")
     sockets = sa, sb = await live(stack, a, b)
-    await asyncio.sleep(3)      # longer than it takes to be gone
+    await asyncio.sleep(8)      # longer than it takes to be gone
     assert await run(records, a, conversation) == []
     await sa.send(signal(conversation, "hangup"))
     assert (await sb.until("new_message"))["data"]["message"]["call"]["outcome"] == "completed"

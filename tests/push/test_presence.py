@@ -32,7 +32,7 @@ async def here(stack, person):
     return s
 
 
-async def ends_with_offline(s, person, seconds=2):
+async def ends_with_offline(s, person, seconds=10):
     frame = await s.until("presence", seconds)
     while frame["data"]["status"] != "offline":
         frame = await s.until("presence", seconds)

@@ -11,7 +11,7 @@ from peal.loop import run
 from peal.people import Person
 from peal.ws import Raw, Socket
 
-STACK = {"settings": {"push_hello_seconds": 1, "push_offline_seconds": 1, "push_heartbeat_seconds": 1, "push_dead_seconds": 4}}
+STACK = {"settings": {"push_hello_seconds": 4, "push_offline_seconds": 1, "push_heartbeat_seconds": 1, "push_dead_seconds": 4}}
 
 
 def origin(stack):
@@ -86,9 +86,9 @@ async def test_no_token_at_all(stack):
 async def test_no_hello(stack, person):
     start = time.monotonic()
     async with await Socket.open(stack, person.token) as s:
-        assert await s.wait_closed() == 4408
+        assert await s.wait_closed(20) == 4408
     took = time.monotonic() - start
-    assert 0.8 < took and await run(busy.within, stack, took, 4)
+    assert 3.8 < took and await run(busy.within, stack, took, 7)
 
 
 async def test_an_ended_session(stack, person):
@@ -174,17 +174,22 @@ async def test_a_long_replay_comes_in_batches(stack, pair):
     async with await Socket.open(stack, b.token) as s:
         await s.send({"type": "hello", "device_id": "b1", "since": live["since"], "cursors": {conversation: {"seq": 1, "rev": 1}}})
         await s.until("heads")
-        positions, count, batches, unacked = [], 0, 0, 0
+        positions, count, batches, unacked, patience = [], 0, 0, 0, 10
         while True:
             try:
                 frame = await s.recv(1.0)
             except asyncio.TimeoutError:  # it waits for us
+                patience -= unacked < 2
+                if unacked < 2 and patience:
+                    continue
                 assert unacked == 2, unacked
                 await s.send({"type": "ack", "count": count})
                 unacked = 0
                 continue
             if frame["type"] == "live":
                 break
+            if frame["type"] == "retry":
+                continue
             assert frame["type"] == "batch" and frame["count"] == len(frame["events"]) <= 50
             count += frame["count"]
             batches += 1

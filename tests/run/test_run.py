@@ -109,7 +109,7 @@ def test_a_life(checkouts):
     second = make(here, "run", f"PORT={port}", "DETACH=1")
     took = time.monotonic() - began
     print(f"figures: second start of make run {took:.1f} s")
-    assert second.returncode == 0 and took < 10, text_of(second)
+    assert second.returncode == 0 and took < 30, text_of(second)
     assert talk(port) == before
     assert make(here, "stop").returncode == 0
 

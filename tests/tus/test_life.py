@@ -6,9 +6,10 @@ import time
 import pytest
 
 from peal import media, truth
+from peal.busy import eventually
 from peal.media import upload
 from peal.people import Person
-from peal.tus import Slow, begin, call, head, offset, patch, until
+from peal.tus import Slow, begin, call, head, offset, patch
 
 STACK = {"settings": {"rate_register_per_minute": 1000}}
 ALLOWED_LOG = [r"process_lost .*signal=(9|15)", r"upstream prematurely closed connection", r"recv\(\) failed \(104", r"Connection reset by peer"]
@@ -19,7 +20,7 @@ def file_of(stack, person, path):
 
 
 def came(stack, person, path, n):
-    until("what was sent has come", lambda: file_of(stack, person, path).stat().st_size == n)
+    eventually("what was sent has come", lambda: file_of(stack, person, path).stat().st_size == n)
 
 
 def attachments(stack, person):
@@ -35,7 +36,7 @@ def whole(person, path):
         assert reply.status in (200, 502, 503), reply
         found[:] = [reply.headers["peal-attachment"]] if "peal-attachment" in reply.headers else []
         return found
-    until("it is an attachment", look, 30)
+    eventually("it is an attachment", look, 30)
     return found[0]
 
 

@@ -7,10 +7,11 @@ import time
 
 import pytest
 
-from peal import media, truth, tus
+from peal import media, truth
+from peal.busy import eventually
 from peal.media import ask, send
 from peal.people import Person
-from peal.tus import OCTETS, ROOT, Slow, begin, call, checksum, head, metadata, offset, patch, until
+from peal.tus import OCTETS, ROOT, Slow, begin, call, checksum, head, metadata, offset, patch
 
 STACK = {"settings": {"rate_upload_per_minute": 5000, "rate_read_per_minute": 50000, "media_tus_per_user": 1000}}
 EXTENSIONS = "creation,creation-with-upload,expiration,checksum,termination"
@@ -140,7 +141,7 @@ def test_begun_again_with_bytes(stack):
     person, data = Person(stack), os.urandom(3000)
     line = Slow(stack, person, ROOT, 0, 3000, method="POST", Upload_Length=3000, Idempotency_Key="bytes", Upload_Metadata=metadata(filename="a"))
     line.send(data[:1000])
-    until("it has begun", lambda: any(p.stat().st_size == 1000 for p in own_folder(stack, person).glob("?" * 32)))
+    eventually("it has begun", lambda: any(p.stat().st_size == 1000 for p in own_folder(stack, person).glob("?" * 32)))
     again = begin_by(person, "bytes", 3000, data, expect=200)
     assert again.headers["upload-offset"] == "1000" and "peal-attachment" not in again.headers
     line.cut()
@@ -185,7 +186,7 @@ def test_cut_and_resumed(stack, someone):
             assert reply.status == 204
             break
         want = at + 700_001
-        until("what was sent has come", lambda: sum(p.stat().st_size for p in own_folder(stack, someone).glob(path.rsplit("/", 1)[1])) == want)
+        eventually("what was sent has come", lambda: sum(p.stat().st_size for p in own_folder(stack, someone).glob(path.rsplit("/", 1)[1])) == want)
         line.cut()
         at = offset(someone, path)
         assert at == want
@@ -199,7 +200,7 @@ def test_the_newest_request_wins(stack, someone):
     path = begin(someone, len(data))
     stale = Slow(stack, someone, path, 0, len(data))
     stale.send(data[:100_000])
-    until("it has come", lambda: (own_folder(stack, someone) / path.rsplit("/", 1)[1]).stat().st_size == 100_000)
+    eventually("it has come", lambda: (own_folder(stack, someone) / path.rsplit("/", 1)[1]).stat().st_size == 100_000)
     assert offset(someone, path) == 100_000
     old = stale.reply()
     assert (old.status, old.code) == (409, "conflict")
@@ -377,7 +378,7 @@ def test_terminated_while_it_comes(stack, someone):
     path = begin(someone, 100_000)
     line = Slow(stack, someone, path, 0, 100_000)
     line.send(b"x" * 50_000)
-    until("it has come", lambda: (own_folder(stack, someone) / path.rsplit("/", 1)[1]).stat().st_size == 50_000)
+    eventually("it has come", lambda: (own_folder(stack, someone) / path.rsplit("/", 1)[1]).stat().st_size == 50_000)
     call(someone, "DELETE", path, expect=204)
     assert line.reply().status == 409
     line.cut()
@@ -417,7 +418,7 @@ def test_expiry(stack):
     os.utime(stray, (then, then))
     stack.restart("peal-media")
     names = {p: p.rsplit("/", 1)[1] for p in (old, young, over)}
-    until("what is due has gone", lambda: {f[:32] for f in files_of(stack, person)} == {names[young]})
+    eventually("what is due has gone", lambda: {f[:32] for f in files_of(stack, person)} == {names[young]})
     head(person, old, 404)
     assert offset(person, young) == 0
 
