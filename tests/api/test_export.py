@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import io
 import json
+import re
 import time
 import uuid
 import zipfile
@@ -56,6 +57,11 @@ def archive(stack, person):
 
 def lines(files, name):
     return [json.loads(line) for line in files[name].splitlines()]
+
+
+def unsigned(messages):
+    """Links to pictures become others once a day, perhaps between one look and the next."""
+    return json.loads(re.sub(r"/m/\d+/[\w-]+/", "/m/", json.dumps(messages)))
 
 
 def history(person, conversation):
@@ -113,7 +119,7 @@ def test_what_is_in_it(stack, life):
     for conversation in shown:
         wanted = history(me, conversation)
         got = lines(files, f"messages/{conversation}.ndjson") if wanted else []
-        assert got == wanted, conversation
+        assert unsigned(got) == unsigned(wanted), conversation
     assert any(m["starred"] and m["reactions"] == [{"emoji": "👍", "count": 1, "me": True}] for m in lines(files, f"messages/{c['direct']}.ndjson"))
     assert {x["id"] for x in lines(files, "conversations.ndjson")} == set(shown)
     assert next(x for x in lines(files, "conversations.ndjson") if x["id"] == c["direct"])["my"]["draft"]["content"] == "my draft"
@@ -199,7 +205,7 @@ def test_killed_in_the_middle(stack, life, failpoint, who):
     with zipfile.ZipFile(io.BytesIO(data)) as z:
         assert z.testzip() is None
         names = z.namelist()
-        assert len(names) == len(set(names)) and [json.loads(x) for x in z.read(f"messages/{c['joined']}.ndjson").splitlines()] == history(me, c["joined"])
+        assert len(names) == len(set(names)) and unsigned([json.loads(x) for x in z.read(f"messages/{c['joined']}.ndjson").splitlines()]) == unsigned(history(me, c["joined"]))
 
 
 def test_a_missing_file_and_lost_pages(stack, life):
