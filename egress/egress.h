@@ -7,7 +7,7 @@
 #include "../lib/base/egress.h"
 
 void metrics_answered(enum egress_end, int64_t status, double seconds);
-/* Answers whoever asks for the numbers at this listener. Each waits for a moment at most: the question comes with the connection. */
+/* As stat_serve(); open: requests that have no answer yet. */
 void metrics_serve(int listener, size_t open);
 
 #endif

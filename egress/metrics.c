@@ -1,14 +1,6 @@
 /* metrics.c -- what peal-egress counts. */
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-#include "../lib/base/prom.h"
+#include "../lib/base/stat.h"
 #include "egress.h"
-
-#define TEXT_MOST    ((size_t)65536)
-#define PATIENCE_MS  20
-#define REQUEST_MOST 2048
 
 enum outcome_kind {
 	KIND_OK,
@@ -60,35 +52,9 @@ write_all(struct buf *b)
 	prom_one(b, "peal_egress_open", "gauge", "Requests that have no answer yet.", m.open);
 }
 
-static void
-answer(int fd)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	char request[REQUEST_MOST];
-	struct buf out;
-	ssize_t n;
-
-	if (poll(&p, 1, PATIENCE_MS) <= 0)
-		return;
-	n = recv(fd, request, sizeof(request), MSG_DONTWAIT);
-	if (n <= 0 || !prom_asked(str_n(request, (size_t)n)))
-		return;
-	buf_init(&out, TEXT_MOST);
-	prom_answer(&out, str_n(request, (size_t)n), write_all);
-	if (!buf_failed(&out))
-		(void)!send(fd, out.p, out.n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	buf_deinit(&out);
-}
-
 void
 metrics_serve(int listener, size_t open)
 {
-	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-
-	if (fd < 0)
-		return;
 	m.open = open;
-	answer(fd);
-	shutdown(fd, SHUT_WR);
-	close(fd);
+	stat_serve(listener, write_all);
 }

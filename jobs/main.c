@@ -4,6 +4,7 @@
  * What there is to do is the table of duties, each with its interval. While PostgreSQL or Redis is away a duty keeps trying, and says so
  * once.
  */
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,7 +17,7 @@
 #include "../lib/base/log.h"
 #include "../lib/store/upkeep.h"
 #include "../lib/wire/link.h"
-#include "duty.h"
+#include "metrics.h"
 
 #define STATEMENT_TIMEOUT_MS 30000
 
@@ -41,6 +42,7 @@ static const struct duty {
 	{ "keys", keys_duty, SECONDS(3600), SECONDS(60) },
 };
 #define DUTIES (sizeof(duties) / sizeof(*duties))
+_Static_assert(DUTIES <= METRICS_DUTIES, "each has its numbers");
 
 struct jobs {
 	struct conf conf;
@@ -51,9 +53,26 @@ struct jobs {
 		bool away;
 	} state[DUTIES];
 	bool leader, ready, away;
+	int signals, stat; /* stat: of who asks for metrics; -1: another process of this host has it */
+	const char *stat_path;
 };
 
-/* A new connection holds no lock: ask again. */
+/* Of several on one host the leader tells its numbers; until there is one, whoever was first. */
+static int
+listen_for_metrics(struct jobs *j)
+{
+	int r = j->stat < 0 ? daemon_listen("stat-jobs", j->stat_path, &j->stat) : 0;
+
+	return r == -EADDRINUSE ? 0 : r;
+}
+
+/* A new connection holds no lock. */
+static bool
+leads(const struct jobs *j)
+{
+	return j->leader && j->generation == db_generation(j->work.db) && db_connected(j->work.db);
+}
+
 static int
 lead(struct jobs *j)
 {
@@ -61,7 +80,7 @@ lead(struct jobs *j)
 	bool leader;
 	int r;
 
-	if (j->leader && j->generation == db_generation(w->db) && db_connected(w->db))
+	if (leads(j))
 		return 0;
 	r = upkeep_lead(w->db, w->arena, &leader);
 	if (r)
@@ -93,9 +112,10 @@ report(const char *what, bool *away, int r)
 static void
 run(struct jobs *j, size_t i)
 {
-	int64_t wait = duties[i].interval;
+	int64_t wait = duties[i].interval, began = clock_mono_us();
 	int r = duties[i].fn(&j->work, &wait);
 
+	metrics_batch(i, duties[i].name, (double)(clock_mono_us() - began) / 1e6, !r);
 	if (r)
 		wait = duties[i].again ? duties[i].again : MS(j->conf.sweep_ms);
 	if (r == RETRY || r == UNCERTAIN)
@@ -117,6 +137,8 @@ turn(struct jobs *j)
 	int r = lead(j);
 
 	report("leadership", &j->away, r);
+	if (!r && j->leader)
+		listen_for_metrics(j);
 	arena_reset(j->work.arena);
 	for (size_t i = 0; !r && j->leader && i < DUTIES; i++) {
 		if (j->state[i].next <= clock_mono_us())
@@ -131,22 +153,27 @@ turn(struct jobs *j)
 	return next;
 }
 
-/* Waits for the time of the next turn; true when a signal says stop. It looks for one even when there is no time to wait. */
+/*
+ * Waits for the time of the next turn, and answers who asks for metrics; true when a signal says stop. It looks for both even when there is
+ * no time to wait.
+ */
 static bool
-stopped(int signals, int64_t until)
+stopped(struct jobs *j, int64_t until)
 {
 	struct signalfd_siginfo info;
 	int64_t left;
 
 	do {
-		struct pollfd p = { .fd = signals, .events = POLLIN };
+		struct pollfd p[] = { { .fd = j->signals, .events = POLLIN }, { .fd = j->stat, .events = POLLIN } };
 
 		left = until - clock_mono_us();
-		if (poll(&p, 1, left > 0 ? (int)(left / 1000 + 1) : 0) <= 0)
+		if (poll(p, 2, left > 0 ? (int)(left / 1000 + 1) : 0) <= 0)
 			continue;
-		if (read(signals, &info, sizeof(info)) == sizeof(info) &&
+		if (p[0].revents && read(j->signals, &info, sizeof(info)) == sizeof(info) &&
 		    (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT))
 			return true;
+		if (p[1].revents)
+			metrics_serve(j->stat, &j->work, leads(j));
 	} while (left > 0);
 	return false;
 }
@@ -193,18 +220,22 @@ static int
 serve(struct jobs *j)
 {
 	int64_t next;
-	int signals = daemon_signal_fd();
+	int r = listen_for_metrics(j);
 
-	if (signals < 0) {
-		log_fault("signals", signals, (const struct log_field[]){ { 0 } });
+	j->signals = daemon_signal_fd();
+	if (r || j->signals < 0) {
+		r = r ? r : j->signals;
+		log_fault("sockets", r, (const struct log_field[]){ { 0 } });
 		return EXIT_FAILURE;
 	}
 	do {
 		next = turn(j);
-	} while (!stopped(signals, next));
+	} while (!stopped(j, next));
 	daemon_stopping();
 	LOG(NOTICE, "stopped", L_INT("republished", j->work.sweep.republished));
-	close(signals);
+	close(j->signals);
+	if (j->stat >= 0)
+		close(j->stat);
 	return EXIT_SUCCESS;
 }
 
@@ -212,7 +243,7 @@ int
 main(int argc, char **argv)
 {
 	struct arena *forever = arena_new(1 << 20);
-	struct jobs j = { 0 };
+	struct jobs j = { .stat = -1 };
 	int status;
 
 	log_open("peal-jobs", LOG_LEVEL_INFO);
@@ -236,6 +267,7 @@ main(int argc, char **argv)
 		                .arena = arena_new(512u << 20),
 		                .search = { .scratch = arena_new(64u << 20) } };
 	j.work.notify.socket = conf_socket(forever, &j.conf, "egress");
+	j.stat_path = conf_socket(forever, &j.conf, "stat-jobs");
 	status = notify_open(&j.work) ? serve(&j) : EXIT_FAILURE;
 	notify_close(&j.work);
 	db_free(j.work.db);

@@ -70,11 +70,25 @@ static const struct stmt age = {
 	.name = "upkeep_age", .params = "ii", .results = "iib", .writes = true,
 	.text = "SELECT o_stripped, o_removed, o_more FROM conversation_age($1, $2)",
 };
+/* $1 notifications older than so many seconds are not told any more. Places in the log move with what is looked for there, and not with all else. */
+#define WAITED(at) "coalesce(greatest(extract(epoch FROM now() - (" at "))::bigint, 0), 0)"
+#define FIRST_EVENT(place, which) \
+	"SELECT e.at FROM event e WHERE e.xid >= (SELECT s.xid FROM " place " s) AND e.kind IN (" which ") "
+static const struct stmt waiting = {
+	.name = "upkeep_waiting", .params = "i", .results = "iiiii",
+	.text = "SELECT " WAITED(FIRST_EVENT("search_state", "1, 4") "ORDER BY e.xid LIMIT 1") ", "
+	        WAITED("SELECT least((SELECT min(d.due_at) FROM push_due d WHERE d.due_at <= now()), "
+	               "CASE WHEN EXISTS (SELECT FROM push_target) THEN ("
+	               FIRST_EVENT("push_state", "1, 3") "AND e.at >= now() - $1 * interval '1 second' ORDER BY e.xid LIMIT 1) END)") ", "
+	        WAITED("SELECT min(m.send_at) FROM scheduled_message m WHERE m.send_at <= now() AND m.failed_at IS NULL") ", "
+	        WAITED("SELECT min(e.asked_at) FROM erasure e") ", "
+	        WAITED("SELECT min(x.created_at) FROM export x WHERE x.state IN (1, 2)"),
+};
 /* clang-format on */
 
 const struct stmt *const upkeep_statements[] = {
-	&lead, &begin,  &next,   &streams, &epoch, &make_partitions, &drop_partitions, &sessions,
-	&keys, &expire, &ageing, &age,     NULL
+	&lead,     &begin, &next,   &streams, &epoch, &make_partitions, &drop_partitions,
+	&sessions, &keys,  &expire, &ageing,  &age,   &waiting,         NULL
 };
 
 static int
@@ -204,5 +218,18 @@ upkeep_age(struct db *db, struct arena *arena, int64_t conversation_id, int64_t 
 	if (r)
 		return trace(r);
 	*ret = (struct upkeep_gone){ rows_int(rows, 0, 0), rows_int(rows, 0, 1), rows_int(rows, 0, 2) };
+	return 0;
+}
+
+int
+upkeep_waiting(struct db *db, struct arena *arena, int64_t ttl_seconds, struct upkeep_waiting *ret)
+{
+	struct rows *rows;
+	int r = db_run(db, arena, &waiting, ARGS(A_INT(ttl_seconds)), &rows);
+
+	if (r)
+		return trace(r);
+	*ret = (struct upkeep_waiting){ rows_int(rows, 0, 0), rows_int(rows, 0, 1), rows_int(rows, 0, 2),
+		                        rows_int(rows, 0, 3), rows_int(rows, 0, 4) };
 	return 0;
 }

@@ -46,4 +46,13 @@ int upkeep_ageing(struct db *, struct arena *, int64_t *at, int64_t limit, const
 /* Empties, or removes for good, the old messages of one of these, at most `limit` of either. */
 int upkeep_age(struct db *, struct arena *, int64_t conversation_id, int64_t limit, struct upkeep_gone *ret);
 
+/* For how many seconds the oldest piece of each kind has waited for somebody to do it; 0: none does. */
+struct upkeep_waiting {
+	int64_t search; /* what was written and is not indexed; the whole log does not count while it is indexed anew */
+	int64_t notifications; /* what nobody has been told of who is to be */
+	int64_t scheduled, erasures, exports;
+};
+/* ttl_seconds: for how long somebody is told of a message. */
+int upkeep_waiting(struct db *, struct arena *, int64_t ttl_seconds, struct upkeep_waiting *ret);
+
 #endif

@@ -24,6 +24,7 @@ SOCKETS = {
     "peal-stat-media.socket": ("/run/peal/stat-media.sock", "adm", "peal-media.service"),
     "peal-egress.socket": ("/run/peal/egress.sock", "peal", "peal-egress.service"),
     "peal-stat-egress.socket": ("/run/peal/stat-egress.sock", "adm", "peal-egress.service"),
+    "peal-stat-jobs.socket": ("/run/peal/stat-jobs.sock", "adm", "peal-jobs.service"),
     "peal-push@.socket": ("/run/peal/push-%i.sock", "www-data", "peal-push@%i.service"),
     "peal-stat@.socket": ("/run/peal/stat-%i.sock", "adm", "peal-push@%i.service"),
 }

@@ -1,4 +1,4 @@
-"""What peal-push and peal-media tell on their private listeners, read as Prometheus would."""
+"""What daemons tell on their private listeners, read as Prometheus would."""
 
 import re
 import socket
@@ -66,7 +66,7 @@ def parse(text):
 
 
 def scrape(stack, process=0):
-    """Of peal-push's process of that number, or of peal-media ("media")."""
+    """Of peal-push's process of that number, or of another daemon ("media", "jobs")."""
     status, headers, body = exchange(socket_of(stack, process))
     assert status == 200 and headers["content-type"].startswith("text/plain; version=0.0.4") and int(headers["content-length"]) == len(body)
     return parse(body)
