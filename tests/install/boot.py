@@ -189,8 +189,9 @@ def look_at_units(system):
         unit = f"peal-push@{name[5:]}" if name.startswith("push-") else f"peal-{name}"
         seen = system.says(f"systemctl is-active {unit}.socket; stat -c '%U:%G %a' /run/peal/{name}.sock").split("\n")
         check(f"{unit}.socket: {' '.join(seen)}", seen == ["active", f"root:{group} 660"])
-    told = system.says("printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' | python3 -c '" + TALK + "' /run/peal/stat-media.sock")
-    check("peal-media tells its metrics", "peal_media_" in told and " 200 " in told.split("\n")[0], told[:500])
+    for name, daemon in (("0", "push"), ("media", "media"), ("jobs", "jobs")):
+        told = system.says("printf 'GET /metrics HTTP/1.0\\r\\n\\r\\n' | python3 -c '" + TALK + f"' /run/peal/stat-{name}.sock")
+        check(f"peal-{daemon} tells its metrics", f"peal_{daemon}_" in told and " 200 " in told.split("\n")[0], told[:500])
 
 
 def look_at_the_journal(system):
@@ -221,6 +222,9 @@ def look_at_who_may_what(system):
     for name, group in SOCKETS.items():
         may = {user for user in ("www-data", "peal", "peal-push", "nobody") if may_connect(user, f"/run/peal/{name}.sock")}
         check(f"{name}.sock is for {group}: {', '.join(sorted(may))}", may == {group})
+    for name in ("0", "media", "jobs"):
+        may = {user for user in ("www-data", "peal", "peal-push", "nobody") if may_connect(user, f"/run/peal/stat-{name}.sock")}
+        check(f"stat-{name}.sock is for administrators: {', '.join(sorted(may))}", not may)
     for key in ("token.key", "refresh.key", "factor.key", "media-link.conf"):
         may = {user for user in ("www-data", "peal", "peal-push", "nobody") if may_read(user, f"/etc/peal/{key}")}
         check(f"{key} is for peal: {', '.join(sorted(may))}", may == {"peal"})
