@@ -73,6 +73,7 @@ leads(const struct jobs *j)
 	return j->leader && j->generation == db_generation(j->work.db) && db_connected(j->work.db);
 }
 
+/* Asks for the lock, where it is not ours. */
 static int
 lead(struct jobs *j)
 {

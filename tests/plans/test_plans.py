@@ -112,6 +112,7 @@ BOUNDED = {
     "heads: 2,000 conversations, nothing new": (("event_heads", BUSY, NOW, False, [], [], [], MARKS, since(NOW), LATEST), 0, 20000, 18500),
     "heads: 2,000 conversations, afresh": (("event_heads", BUSY, NEVER, True, [], [], [], MARKS, LATEST, LATEST), None, 27000, 19000),
     "sync: a day away": (("event_sync_next", BUSY, DAY_AGO, 0, 0, 100, since(DAY_AGO)), 100, 8200, 1500),
+    "what waits for peal-jobs": (("upkeep_waiting", 43200), 1, 120, 5),
     "sync: nothing new": (("event_sync_next", BUSY, NOW, 0, 0, 100, since(NOW)), 0, 12500, 6100),
 }
 
