@@ -4,14 +4,12 @@ import asyncio
 import concurrent.futures
 import contextlib
 import hashlib
-import os
-import pathlib
 import time
 import uuid
 
 import pytest
 
-from peal import audit, busy, media, truth
+from peal import audit, busy, files, media, truth
 from peal.moderation import make
 from peal.people import PASSWORD, Person
 from peal.rest import Client
@@ -54,9 +52,7 @@ def holds(path, words):
 
 def traces(stack, *words):
     rows = [(t, r[:300]) for t, r in everywhere(stack) for w in words if w.lower() in r.lower()]
-    paths = [pathlib.Path(folder, name) for folder, _, names in os.walk(stack.dir / "media") for name in names]
-    files = [str(p) for p in paths if holds(p, words)]
-    return rows + files
+    return rows + [str(p) for p in files.under(stack.dir / "media") if holds(p, words)]
 
 
 def wait_no_trace(stack, *words):

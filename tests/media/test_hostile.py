@@ -11,7 +11,7 @@ import time
 import pytest
 from PIL import Image, ImageCms, ImageOps
 
-from peal import media, truth
+from peal import files, media, truth
 from peal.busy import eventually
 from peal.calls import watched
 from peal.media import ask, link, oriented, upload
@@ -240,7 +240,7 @@ def test_imagemagick_is_not_there(stack):
 # ---- deaths at the wrong moment ----
 
 def stored(stack):
-    return {p.name for p in (stack.dir / "media" / "ren").glob("??/*")}
+    return set(files.attachments(stack))
 
 
 def test_a_file_outlives_its_request(stack, someone):

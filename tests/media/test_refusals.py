@@ -16,6 +16,7 @@ from PIL import Image
 from peal import media
 from peal.loop import operate, run
 from peal.busy import eventually
+from peal.files import under
 from peal.media import ask, form, link, upload
 from peal.people import Person
 from peal.rest import Client
@@ -105,7 +106,8 @@ def command(pid):
 
 
 def files(stack):
-    return {p for p in (stack.dir / "media").rglob("*") if p.is_file()}
+    media.settle(stack)
+    return set(under(stack.dir / "media"))
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import zipfile
 
 import pytest
 
-from peal import media, truth, tus
+from peal import files, media, truth, tus
 from peal.busy import wait_for
 from peal.clamd import KNOWN, MARK, Clamd
 from peal.media import ask, form, send, upload
@@ -79,7 +79,7 @@ def kept(stack, person):
     """What there is of somebody's uploads: rows, bytes that are counted, files (of everybody) whose rows are theirs or nobody's."""
     rows = truth.rows(stack, "SELECT id, owner_id FROM attachment")
     others = {r[0] for r in rows if r[1] != int(person.id)}
-    folders = [p.name for p in (stack.dir / "media" / "ren").glob("*/*")]
+    folders = files.attachments(stack)
     usage = truth.rows(stack, "SELECT coalesce(sum(bytes), 0)::bigint FROM media_usage WHERE user_id = %s", int(person.id))[0][0]
     return len(rows) - len(others), usage, [f for f in folders if f not in others]
 

@@ -28,7 +28,7 @@ def wait_for(condition, seconds=30, what="it did not come"):
     until = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < until, what
-        time.sleep(0.02)
+        time.sleep(0.05)
     return found
 
 

@@ -14,6 +14,8 @@ import time
 import prepare
 import pytest
 
+from peal.files import under
+
 HERE = pathlib.Path(__file__).resolve().parent
 KEY = "S3RVER\nS3RVER\n"    # the only account that this server has
 
@@ -66,7 +68,7 @@ class Store:
     def names(self, attachment=None):
         """The keys that it holds, of one attachment or all."""
         root = self.folder / "data" / "peal"
-        found = sorted(str(p.relative_to(root))[:-len("._S3rver_object")] for p in root.rglob("*._S3rver_object"))
+        found = sorted(str(p.relative_to(root))[:-len("._S3rver_object")] for p in under(root) if p.name.endswith("._S3rver_object"))
         return [n for n in found if not attachment or n.startswith(f"ren/{attachment[:2]}/{attachment}/")]
 
     def path(self, key):

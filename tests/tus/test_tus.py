@@ -9,6 +9,7 @@ import pytest
 
 from peal import media, truth
 from peal.busy import eventually
+from peal.files import under
 from peal.media import ask, send
 from peal.people import Person
 from peal.tus import OCTETS, ROOT, Slow, begin, call, checksum, head, metadata, offset, patch
@@ -22,8 +23,7 @@ def own_folder(stack, person):
 
 
 def files_of(stack, person):
-    folder = own_folder(stack, person)
-    return sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+    return sorted(p.name for p in under(own_folder(stack, person)))
 
 
 def backdate(stack, person, path, suffix, hours):
